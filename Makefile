@@ -1,0 +1,120 @@
+# unmask. Targets: all demo test bench check install clean deps weights golden. Variables: CUDA=auto|0|1, CC, SAN=address,undefined,
+# BUILD (objects), BIN (programs), PREFIX, PROGRAM_PREFIX (put before
+# the installed programs' names). Sources are found by folder; a program is tools/NAME.c, tools/NAME/*.c, train/*.c or infer/*.c.
+
+BUILD  ?= build
+BIN    ?= bin
+PREFIX ?= /usr/local
+PROGRAM_PREFIX ?=
+DATADIR = $(PREFIX)/share/unmask
+CUDA   ?= auto
+CC     ?= cc
+VERSION := 0.1.0
+
+PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libpng libjpeg libcjson expat hdf5 cairo
+have_packages := $(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes)
+
+is_clang := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+# clang's OpenMP runtime and the one that oneDNN brings (gcc's) do not mix: built with clang, our own loops run on one thread.
+OPENMP   := $(if $(is_clang),-Wno-unknown-pragmas,-fopenmp)
+CFLAGS   ?= -O2 -g
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 -Wvla $(if $(WERROR),-Werror)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+UMFLAGS  := -std=c11 -D_GNU_SOURCE -I. -pthread -ffp-contract=off -MMD -MP $(OPENMP) $(WARN) $(SANFLAGS) \
+            -DUM_VERSION='"$(VERSION)"' -DUM_DATADIR='"$(DATADIR)"' $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -ldnnl -lm -pthread
+
+lib_src   := $(wildcard core/*.c core/ref/*.c core/cpu/*.c data/*.c weights/*.c)
+lib_obj   := $(lib_src:%.c=$(BUILD)/%.o)
+lib       := $(BUILD)/libunmask.a
+tool_dirs := $(patsubst tools/%/,%,$(filter-out $(wildcard tools/*.*),$(wildcard tools/*/)))
+tool_one  := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
+programs  := $(if $(wildcard train/*.c),train) $(if $(wildcard infer/*.c),infer) $(tool_one) $(tool_dirs)
+tests     := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c)) $(if $(wildcard tests/checkops.c),checkops)
+support   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+benches   := $(patsubst tests/%.c,%,$(wildcard tests/bench_*.c))
+
+# CUDA comes with cuda/: until there is a kernel in it, auto means without.
+nvcc      := $(shell command -v nvcc 2>/dev/null)
+cuda_src  := $(wildcard cuda/*.cu)
+ifeq ($(CUDA),1)
+  ifeq ($(cuda_src),)
+    $(error CUDA=1: this version has no CUDA backend yet; build with CUDA=0)
+  endif
+endif
+
+all: found $(programs:%=$(BIN)/%)
+
+# The second half runs in a make of its own so that packages which deps just installed are seen.
+found:
+ifneq ($(have_packages),yes)
+	@echo "make: development packages are missing; 'make deps' lists and installs them:" >&2
+	@pkg-config --print-errors --exists $(PACKAGES); false
+else
+	@echo "unmask $(VERSION): $(CC), $(if $(is_clang),our own loops on one thread,OpenMP), CUDA: no backend in this version$(if $(nvcc), (nvcc found, unused))"
+endif
+
+deps:
+	@sh tools/deps.sh
+
+weights: found $(BIN)/weights
+	@$(BIN)/weights fetch
+
+define need_deps
+	@sh tools/deps.sh --quiet
+endef
+
+test:
+	$(need_deps)
+	@$(MAKE) --no-print-directory run-tests
+
+run-tests: all $(tests:%=$(BUILD)/tests/%)
+	@sh tests/run.sh $(BUILD) $(BIN)
+
+demo:
+	$(need_deps)
+	@$(MAKE) --no-print-directory all
+	@sh tools/demo.sh $(BIN)
+
+bench: all $(benches:%=$(BUILD)/tests/%)
+	@sh tests/bench.sh $(BUILD) $(BIN)
+
+# Warnings are errors with gcc and clang; format; cppcheck; the test suite under the sanitizers.
+check:
+	@sh tests/check.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(DATADIR)/configs $(DESTDIR)$(DATADIR)/weights
+	for p in $(programs); do install -m 755 $(BIN)/$$p $(DESTDIR)$(PREFIX)/bin/$(PROGRAM_PREFIX)$$p; done
+	install -m 644 configs/*.json $(DESTDIR)$(DATADIR)/configs
+	install -m 644 weights/manifest.json $(DESTDIR)$(DATADIR)/weights
+
+clean:
+	rm -rf $(BUILD) $(BIN)
+
+$(lib): $(lib_obj)
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(UMFLAGS) -c -o $@ $<
+
+define program
+$(BIN)/$(1): $(2) $(lib)
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) $(UMFLAGS) -o $$@ $(2) $(lib) $(LIBS)
+endef
+objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
+$(eval $(call program,train,$(call objs,train/*.c)))
+$(eval $(call program,infer,$(call objs,infer/*.c)))
+$(foreach t,$(tool_one),$(eval $(call program,$(t),$(BUILD)/tools/$(t).o)))
+$(foreach t,$(tool_dirs),$(eval $(call program,$(t),$(call objs,tools/$(t)/*.c))))
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
+	$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(support) $(lib) $(LIBS) -lcmocka
+
+.PHONY: all found deps weights test run-tests demo bench check install clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,40 @@
+/* Model files and checkpoints (DESIGN, section 4): safetensors, tensors named as in Keras, metadata as strings. */
+#ifndef UM_CORE_CHECKPOINT_H
+#define UM_CORE_CHECKPOINT_H
+
+#include "core/config.h"
+#include "core/model.h"
+#include "core/safetensors.h"
+
+/* What scoring must repeat. */
+typedef struct um_preprocess {
+  int target_size[2];
+  um_interpolation interpolation;
+  double rescale;
+  um_preprocessing preprocessing;
+  char detector[32];
+  double margin, fps;
+  int max_size; /* of frames, before detection: 1000 */
+  char classes[2][64];
+} um_preprocess;
+
+/* Position in a run. */
+typedef struct um_position {
+  int epoch, batch; /* the next batch to do */
+  int64_t step;     /* optimizer steps done */
+  double loss_sum;  /* of the epoch so far, and the samples and hits that go with it */
+  int64_t samples, correct;
+  double best;    /* best validation loss so far */
+  int best_epoch; /* -1: none */
+  double seconds; /* of the epoch so far */
+} um_position;
+
+/* position NULL: a model file (no optimizer state). */
+int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, const um_position *position, um_error *err);
+
+/* The graph and the preprocessing of a file; then, once a model is made from the graph, its tensors (and state where position is
+ * not NULL: UM_EFORMAT where the file holds none). */
+int um_checkpoint_open(um_st **st, um_graph *g, um_preprocess *p, const char *path, um_error *err);
+int um_checkpoint_load(um_model *m, const um_st *st, um_position *position, um_error *err);
+
+#endif

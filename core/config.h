@@ -1,0 +1,75 @@
+/* The config: JSON, keys as in Keras, with defaults, ranges and the nearest known key for an unknown one. Every key is a row of
+ * one table (core/config.c): name, type, range, default, help. */
+#ifndef UM_CORE_CONFIG_H
+#define UM_CORE_CONFIG_H
+
+#include "core/graph.h"
+
+typedef enum um_semantics { UM_KERAS2, UM_KERAS3 } um_semantics;
+typedef enum um_interpolation { UM_NEAREST, UM_BILINEAR } um_interpolation;
+typedef enum um_split_by { UM_SPLIT_GROUP, UM_SPLIT_FILES } um_split_by;
+typedef enum um_preprocessing {
+  UM_PREPROCESS_NONE,
+  UM_PREPROCESS_CAFFE
+} um_preprocessing; /* caffe: BGR minus the ImageNet mean, no rescale */
+
+typedef struct um_data_config {
+  char train_dir[1024];
+  char validation_dir[1024]; /* "" : none; else takes the place of validation_split */
+  double validation_split;   /* 0 to below 1 */
+  um_split_by split_by;
+  int target_size[2]; /* height, width */
+  um_interpolation interpolation;
+  int batch_size;
+  double rescale; /* "1/255" or a number */
+  um_preprocessing preprocessing;
+  bool shuffle;
+  int workers;         /* 0: auto */
+  int64_t cache_bytes; /* decoded images kept in memory; 0: none */
+  int max_per_class;   /* 0: all; a smaller experiment otherwise (the first after a seeded shuffle of groups) */
+} um_data_config;
+
+typedef struct um_augmentation_config {
+  double rotation_range;                        /* degrees, 0..180 */
+  double width_shift_range, height_shift_range; /* fraction of the size where below 1, else pixels, as in Keras */
+  double shear_range;                           /* degrees */
+  double zoom_range[2];                         /* low, high; a number z means [1-z, 1+z] */
+  bool horizontal_flip, vertical_flip;
+  um_fill_mode fill_mode;
+  double cval;
+  um_semantics semantics;
+} um_augmentation_config;
+
+typedef struct um_config {
+  uint64_t seed;
+  um_data_config data;
+  um_augmentation_config augmentation;
+  char backbone[32];
+  char weights[1024]; /* "imagenet", a file, or "" for null */
+  char trainable[UM_NAME_MAX];
+  um_algorithm algorithm; /* model.convolution: "auto", "direct", "winograd" */
+  char *head;             /* the head as JSON text (an array), as given or by default */
+  um_optimizer optimizer;
+  char precision[8];  /* "fp32", "tf32", "bf16" */
+  char detector[32];  /* faces.detector and the following: what infer repeats on videos */
+  double margin, fps; /* fps 0: all frames */
+  int epochs;
+  double checkpoint_minutes; /* 0: only at an epoch's end */
+} um_config;
+
+/* Reads `path` (looked for as given, then in configs/, then in the installed configs folder when it has no folder), applies the
+ * `set_count` overrides "key.path=value" and checks everything. UM_ECONFIG with "file: key: expected ..., got ..." otherwise. */
+int um_config_load(um_config *c, const char *path, const char *const *set, int set_count, um_error *err);
+/* The same from JSON text; `name` is what messages call it. */
+int um_config_parse(um_config *c, const char *text, const char *name, const char *const *set, int set_count, um_error *err);
+void um_config_free(um_config *c);
+/* The resolved config, every key written out; malloc'd. Reading it back gives the same config. */
+int um_config_to_json(const um_config *c, char **text, um_error *err);
+/* Keys that differ between two configs in a way that changes the numbers of a run (so not workers, paths, cache, epochs...):
+ * the first one's name into `key`; false where there is none. */
+bool um_config_differs(const um_config *a, const um_config *b, char *key, size_t size);
+
+/* Backbone and head as a graph. */
+int um_config_graph(um_graph *g, const um_config *c, um_error *err);
+
+#endif

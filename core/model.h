@@ -1,0 +1,84 @@
+/* A graph bound to a backend: every buffer planned once (one arena, offsets by lifetime), every primitive made once. After
+ * um_model_create nothing is allocated by forward, backward or step.
+ *
+ * The last node of the graph is a SIGMOID over one unit, or one unit itself; the logit is what goes into it. Training uses the
+ * logit (the final sigmoid is never run); um_model_logits gives it. */
+#ifndef UM_CORE_MODEL_H
+#define UM_CORE_MODEL_H
+
+#include "core/graph.h"
+
+typedef struct um_model um_model;
+
+typedef struct um_model_options {
+  int64_t batch;
+  bool training;          /* plan the backward pass and the optimizer's state */
+  const char *trainable;  /* "all", "head" (the nodes after the backbone's last: from the first DENSE on), or the first trainable
+                               layer's name; NULL is "all" */
+  um_algorithm algorithm; /* convolutions */
+  um_optimizer optimizer; /* decides the state buffers */
+} um_model_options;
+
+/* A parameter tensor. offset and count are in floats within the one parameter buffer (gradients and states share them). */
+typedef struct um_param {
+  char name[UM_NAME_MAX + 8]; /* "block1_conv1/kernel", "dense/bias" */
+  int node;
+  bool trainable;
+  um_tensor plain; /* its plain shape, data NULL */
+  um_tensor value; /* as the backend keeps it */
+  um_tensor grad;  /* data NULL where not trainable or not training */
+} um_param;
+
+/* Bytes that a plan takes, for the message before a run. */
+typedef struct um_model_memory {
+  size_t parameters, gradients, optimizer, activations, scratch, total;
+} um_model_memory;
+
+int um_model_create(um_model **out, const um_graph *graph, um_backend *backend, const um_model_options *options, um_error *err);
+void um_model_free(um_model *m);
+
+/* The plan's bytes without allocating any of it (fills `memory` alone). */
+int um_model_measure(um_model_memory *memory, const um_graph *graph, um_backend *backend, const um_model_options *options, um_error *err);
+const um_model_memory *um_model_memory_of(const um_model *m);
+
+const um_graph *um_model_graph(const um_model *m);
+int64_t um_model_batch(const um_model *m);
+const um_param *um_model_params(const um_model *m, int *count);
+const um_op *um_model_op(const um_model *m, int node); /* NULL for INPUT */
+
+/* Glorot uniform kernels, limit sqrt(6 / (fan_in + fan_out)), and zero biases for every parameter (Glorot & Bengio 2010, as
+ * Keras: fans of a convolution are R S C and R S K), from UM_STREAM_INIT, sample = index of the parameter. */
+int um_model_init(um_model *m, uint64_t seed, um_error *err);
+
+/* Parameters, gradients and optimizer states in plain layout, from and to host floats; index as in um_model_params. which: 'w', 'g', 'm', 'v'. */
+int um_model_set(um_model *m, char which, int index, const float *plain, um_error *err);
+int um_model_get(um_model *m, char which, int index, float *plain, um_error *err);
+
+/* The next batch, n <= batch samples; the rest of the batch is zero and takes no part in loss or gradient.
+ * pixels: n x H x W x 3, RGB. sample NULL: no transform. */
+int um_model_feed_pixels(um_model *m, const uint8_t *pixels, const um_warp_sample *sample, int64_t n, const um_warp *how, um_error *err);
+/* values: n x H x W x C floats, as they are. */
+int um_model_feed(um_model *m, const float *values, int64_t n, um_error *err);
+
+int um_model_forward(um_model *m, um_error *err);
+/* Logits of the n samples fed last. */
+int um_model_logits(um_model *m, float *logits, um_error *err);
+/* Output of a node (plain) of the samples fed last; valid after forward for nodes kept by the plan (all of them in training). */
+int um_model_activation(um_model *m, int node, float *values, um_error *err);
+/* Loss and accuracy of the batch fed last, after forward. */
+int um_model_loss(um_model *m, um_loss_sums *sums, const float *labels, um_error *err);
+/* Loss, then gradients down to the lowest trainable layer, after forward. */
+int um_model_backward(um_model *m, um_loss_sums *sums, const float *labels, um_error *err);
+/* One optimizer step over all trainable parameters in one call; counts steps from 1. */
+int um_model_step(um_model *m, double learning_rate, um_error *err);
+int64_t um_model_steps(const um_model *m);
+void um_model_set_steps(um_model *m, int64_t steps);
+
+/* Wall seconds by node and pass since the last call with reset, where timing was switched on; for make bench. */
+typedef struct um_node_times {
+  double forward, backward_data, backward_weights, other;
+} um_node_times;
+void um_model_time(um_model *m, bool on);
+const um_node_times *um_model_times(const um_model *m, um_node_times *outside);
+
+#endif

@@ -1,0 +1,211 @@
+/* The op table: what a backend fills in, and the contract of each op. `ref` (plain C, double accumulation) is the oracle that
+ * every other backend must match within the tolerances of tests/checkops.
+ *
+ * Conventions. Outputs come first in the arguments. "y = f(x)" overwrites, "y += f(x)" accumulates; every op here overwrites
+ * unless it says otherwise, and may be given poisoned outputs. Activations are N H W C, convolution kernels H W I O (R S C K),
+ * dense kernels in x out: that is the meaning of dim[], whatever the layout. A gradient has the shape and the layout of what it
+ * is the gradient of. No op allocates: what it needs beyond its operands is the workspace (lives from forward to backward) and
+ * the scratch (lives during one call), both sized by plan(). Tensors passed to an op have exactly the shapes and layouts that
+ * its um_op states.
+ *
+ * Every function returns UM_OK or a negative um_code with err set. All are required unless marked optional; a backend that cannot
+ * do what a description asks says UM_EUNSUPPORTED in plan(), never later. */
+#ifndef UM_CORE_OPS_H
+#define UM_CORE_OPS_H
+
+#include "core/error.h"
+#include "core/tensor.h"
+
+#define UM_MAX_INPUTS 8
+
+typedef enum um_op_kind {
+  UM_OP_INPUT,
+  UM_OP_CONV2D,
+  UM_OP_MAX_POOL,
+  UM_OP_AVG_POOL,
+  UM_OP_GLOBAL_AVG_POOL, /* N H W C -> N C */
+  UM_OP_DENSE,
+  UM_OP_FLATTEN, /* N H W C -> N (H W C); its y is plain */
+  UM_OP_RELU,
+  UM_OP_SIGMOID,
+  UM_OP_ADD,    /* y = x0 + x1 + ... */
+  UM_OP_CONCAT, /* along the last dimension */
+  UM_OP_KINDS
+} um_op_kind;
+
+typedef enum um_activation { UM_ACT_NONE, UM_ACT_RELU } um_activation;
+
+/* Which convolution algorithm a layer may use. AUTO lets the backend choose for each pass (by measurement or table). */
+typedef enum um_algorithm { UM_ALGO_AUTO, UM_ALGO_DIRECT, UM_ALGO_WINOGRAD } um_algorithm;
+
+/* The window of a convolution or a pooling, in elements; output size is (in + pad_before + pad_after - kernel) / stride + 1. */
+typedef struct um_window {
+  int kernel[2]; /* height, width */
+  int stride[2];
+  int pad_before[2]; /* top, left */
+  int pad_after[2];  /* bottom, right */
+} um_window;
+
+enum { UM_PASS_FORWARD = 1, UM_PASS_BACKWARD_DATA = 2, UM_PASS_BACKWARD_WEIGHTS = 4 };
+
+/* What an op is asked to be. Shapes and types of x[] and y are given; x[i].layout is how that input will arrive. */
+typedef struct um_op_desc {
+  um_op_kind kind;
+  um_activation activation; /* fused after the sum: CONV2D, DENSE, ADD */
+  um_algorithm algorithm;   /* CONV2D */
+  unsigned passes;          /* UM_PASS_ bits; without the backward bits the backend may keep nothing for it (inference) */
+  int n_inputs;
+  um_tensor x[UM_MAX_INPUTS];
+  um_tensor y;
+  um_window window; /* CONV2D, MAX_POOL, AVG_POOL */
+} um_op_desc;
+
+typedef struct um_backend um_backend;
+
+/* A planned op: what the backend decided. A backend's own struct begins with this one. */
+typedef struct um_op {
+  um_backend *backend;
+  um_op_desc desc;
+  um_tensor x[UM_MAX_INPUTS]; /* shape, layout, bytes that the op wants; where x[i].layout differs from desc.x[i].layout the
+                                 caller reorders before forward, and dx after backward */
+  um_tensor y;
+  um_tensor w, b;         /* CONV2D, DENSE: parameters; w.bytes is what the parameter buffer must hold. ndim 0 elsewhere */
+  size_t workspace_bytes; /* written by forward, read by backward */
+  size_t scratch_bytes;   /* largest of the passes */
+  char algorithm[48];     /* what was chosen, for tables: "direct", "fwd wino, bwd-d wino, bwd-w direct" */
+} um_op;
+
+/* The affine map of one sample, from output pixel (row, column) to input pixel, as in scipy.ndimage.affine_transform:
+ * in_row = m[0] row + m[1] col + m[2], in_col = m[3] row + m[4] col + m[5]; flips are applied to the output. */
+typedef struct um_warp_sample {
+  double m[6];
+  bool identity; /* no interpolation at all: pixels pass as they are (flips still apply) */
+  bool flip_horizontal;
+  bool flip_vertical;
+} um_warp_sample;
+
+typedef enum um_fill_mode { UM_FILL_NEAREST, UM_FILL_CONSTANT, UM_FILL_REFLECT, UM_FILL_WRAP } um_fill_mode;
+
+typedef struct um_warp {
+  um_fill_mode fill;
+  float cval;    /* constant fill, in 0..255 */
+  float scale;   /* y = value * scale - mean[c] */
+  float mean[3]; /* by output channel */
+  bool bgr;      /* output channel 0 is blue */
+} um_warp;
+
+/* Sums over the first n samples of a batch. */
+typedef struct um_loss_sums {
+  double loss;     /* sum over samples of the cross-entropy */
+  int64_t correct; /* samples with (p > 0.5) == (label > 0.5) */
+} um_loss_sums;
+
+typedef enum um_optimizer_kind { UM_OPT_RMSPROP, UM_OPT_SGD, UM_OPT_ADAM } um_optimizer_kind;
+
+typedef struct um_optimizer {
+  um_optimizer_kind kind;
+  double learning_rate;
+  double rho;          /* RMSprop */
+  double momentum;     /* SGD, and RMSprop where not 0 */
+  bool nesterov;       /* SGD */
+  double beta1, beta2; /* Adam */
+  double epsilon;
+  bool epsilon_inside; /* RMSprop and Adam: sqrt(v + eps) ("keras3" RMSprop) instead of sqrt(v) + eps ("keras2") */
+} um_optimizer;
+
+/* The table. */
+typedef struct um_ops {
+  const char *name; /* "ref", "cpu", "cuda" */
+
+  void (*close)(um_backend *be);
+  /* One line about the device for people: name, threads, instruction set. */
+  void (*describe)(const um_backend *be, char *text, size_t size);
+  /* Bytes that the device has free now; 0 where that is not known. */
+  size_t (*memory_free)(const um_backend *be);
+
+  /* Device memory, aligned to 64 bytes at least, contents undefined. */
+  int (*alloc)(um_backend *be, void **out, size_t bytes, um_error *err);
+  void (*free)(um_backend *be, void *p);
+  int (*upload)(um_backend *be, void *device, const void *host, size_t bytes, um_error *err);
+  int (*download)(um_backend *be, void *host, const void *device, size_t bytes, um_error *err);
+  int (*zero)(um_backend *be, void *device, size_t bytes, um_error *err);
+  /* dst = src, converting layout and dtype; same shape. Exact where the dtypes agree; padding of a blocked layout becomes zero. */
+  int (*reorder)(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err);
+
+  /* Chooses algorithms and layouts and makes whatever is made once (primitives, descriptors). */
+  int (*plan)(um_backend *be, const um_op_desc *desc, um_op **out, um_error *err);
+  void (*plan_free)(um_op *op);
+
+  /* y = act(conv(x, w) + b), cross-correlation as in Keras: y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] w[r,s,c,k] + b[k]. */
+  int (*conv2d_forward)(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *w, const um_tensor *b, void *scratch, um_error *err);
+  /* dx = gradient by x; dy is the gradient before the activation (activation_backward is called first). */
+  int (*conv2d_backward_data)(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *w, void *scratch, um_error *err);
+  /* dw, db = gradients by the parameters, summed over the batch. */
+  int (*conv2d_backward_weights)(um_op *op, um_tensor *dw, um_tensor *db, const um_tensor *x, const um_tensor *dy, void *scratch,
+                                 um_error *err);
+
+  /* y = act(x w + b): x N x in, w in x out. Backward as for conv2d. */
+  int (*dense_forward)(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *w, const um_tensor *b, void *scratch, um_error *err);
+  int (*dense_backward_data)(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *w, void *scratch, um_error *err);
+  int (*dense_backward_weights)(um_op *op, um_tensor *dw, um_tensor *db, const um_tensor *x, const um_tensor *dy, void *scratch,
+                                um_error *err);
+
+  /* Max, average (padding does not count in the divisor, as in Keras) and global average pooling; max: the first of equal values
+   * in row-major order of the window wins. workspace may be NULL in inference. */
+  int (*pool_forward)(um_op *op, um_tensor *y, void *workspace, const um_tensor *x, void *scratch, um_error *err);
+  int (*pool_backward)(um_op *op, um_tensor *dx, const um_tensor *dy, const void *workspace, void *scratch, um_error *err);
+
+  /* RELU, SIGMOID as nodes: y = f(x); y may be x (in place). */
+  int (*activation_forward)(um_op *op, um_tensor *y, const um_tensor *x, um_error *err);
+  /* dx = dy * f'(.), f' from the output y: for RELU and SIGMOID nodes, and for a fused activation (op's desc says which); dx may be dy. */
+  int (*activation_backward)(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *y, um_error *err);
+
+  /* y = act(sum of x[i]); backward by each input is activation_backward alone. */
+  int (*add_forward)(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
+  /* y = x[0] | x[1] | ... along the last dimension, and its inverse. dx[i] may be NULL (not needed). */
+  int (*concat_forward)(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
+  int (*concat_backward)(um_op *op, um_tensor *const *dx, const um_tensor *dy, um_error *err);
+
+  /* dst += src: same shape, layout and dtype (a value with several readers). */
+  int (*accumulate)(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err);
+
+  /* y (f32, plain, N H W 3) = scale and mean over the affine-warped, flipped pixels (u8, plain, N H W 3, RGB, same H W), in Keras'
+   * order: affine (bilinear, spline order 1, over float values) -> flips -> rescale. The first n samples; the rest become 0. sample
+   * is a host array. */
+  int (*warp)(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, int64_t n, const um_warp *how,
+              um_error *err);
+
+  /* Binary cross-entropy from logits z (N x 1, plain), stable form max(z,0) - z t + log(1 + exp(-|z|)); labels t is N x 1, host, as
+   * floats. sums (host) gets the sums over the first n; dz = (sigmoid(z) - t) / n for them and 0 for the rest (dz may be NULL). */
+  int (*bce_logits)(um_backend *be, um_tensor *dz, um_loss_sums *sums, const um_tensor *z, const float *labels, int64_t n, um_error *err);
+
+  /* One step of the optimizer over count f32 values; m and v are its states (see um_optimizer_states), step counts from 1 (Adam).
+   *   RMSprop: v = rho v + (1-rho) g^2; w -= lr g / (sqrt(v) + eps)   or   lr g / sqrt(v + eps); with momentum m = mom m + that; w -= m.
+   *   SGD: m = momentum m - lr g; w += m   (nesterov: w += momentum m - lr g).
+   *   Adam (Kingma & Ba 2014, as in Keras): lr_t = lr sqrt(1-b2^t)/(1-b1^t); w -= lr_t m / (sqrt(v) + eps). */
+  int (*optimizer_step)(um_backend *be, const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step,
+                        um_error *err);
+
+  /* *out = sum of squares of count f32 values, in double; not finite when any value is not. */
+  int (*sum_squares)(um_backend *be, double *out, const float *x, int64_t count, um_error *err);
+} um_ops;
+
+/* A backend's own struct begins with this one. */
+struct um_backend {
+  const um_ops *ops;
+  int threads;
+};
+
+/* threads: 0 for all that the process may use. */
+int um_ref_open(um_backend **out, um_error *err);
+int um_cpu_open(um_backend **out, int threads, um_error *err);
+
+/* Opens the backend of a --device value: "auto", "cpu", "ref", "cuda", "cuda:N". The one place that names CUDA (core/backend.c). */
+int um_backend_open(um_backend **out, const char *device, int threads, um_error *err);
+
+/* How many state buffers an optimizer needs: bit 0 = m, bit 1 = v. */
+unsigned um_optimizer_states(const um_optimizer *o);
+
+const char *um_op_kind_name(um_op_kind kind); /* "conv2d", "max_pool", ... as in the graph's JSON */
+
+#endif
