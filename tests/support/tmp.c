@@ -1,0 +1,47 @@
+#include "tests/support/tmp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+
+static char own[64];
+
+static void remove_own(void) {
+  char command[128];
+  snprintf(command, sizeof command, "rm -rf '%s'", own);
+  if (system(command) != 0) fprintf(stderr, "%s was not removed\n", own);
+}
+
+static void die(const char *what) {
+  fprintf(stderr, "test: %s\n", what);
+  exit(1);
+}
+
+const char *tmp_path(const char *name) {
+  static char ring[16][4096];
+  static int at;
+  char *out = ring[at++ % 16], *slash;
+  const char *root = getenv("UM_TMP");
+  um_error err;
+  if (!root) {
+    if (!own[0]) {
+      snprintf(own, sizeof own, "/tmp/unmask-test-XXXXXX");
+      if (!mkdtemp(own)) die("no temporary folder");
+      atexit(remove_own);
+    }
+    root = own;
+  }
+  snprintf(out, sizeof ring[0], "%s/%s", root, name);
+  slash = strrchr(out, '/');
+  *slash = 0;
+  if (um_mkdirs(out, &err)) die(err.text);
+  *slash = '/';
+  return out;
+}
+
+void tmp_write(const char *path, const void *data, unsigned long size) {
+  FILE *f = fopen(path, "wb");
+  if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0) die(path);
+}
