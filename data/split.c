@@ -1,0 +1,175 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/rng.h"
+#include "data/dataset.h"
+
+enum { CLASSES_MAX = sizeof((um_dataset *)0)->class_name / sizeof *((um_dataset *)0)->class_name };
+
+/* Addresses of the shuffles within UM_STREAM_SPLIT: a limit and a split by one seed must not choose alike. */
+enum { SAMPLE_SPLIT = 0, SAMPLE_LIMIT = 1 };
+
+typedef struct group {
+  const char *name;
+  int first, count; /* in the item indices sorted by group */
+  int class_count[CLASSES_MAX];
+} group;
+
+typedef struct groups {
+  group *group;
+  uint32_t *order; /* shuffled indices of group[] */
+  int *item;       /* indices of items, by group, then in order */
+  int count;
+} groups;
+
+static void groups_free(groups *g) {
+  free(g->group);
+  free(g->order);
+  free(g->item);
+}
+
+static int by_group(const void *a, const void *b, void *items) {
+  const um_item *item = items;
+  int i = *(const int *)a, j = *(const int *)b, c = strcmp(item[i].group, item[j].group);
+  return c ? c : i - j;
+}
+
+/* Groups in the order of their names, so that the shuffle does not depend on where the folders lie; then a seeded shuffle. */
+static int groups_make(groups *g, const um_dataset *d, uint64_t seed, uint32_t sample, um_error *err) {
+  size_t n = d->count > 0 ? (size_t)d->count : 1;
+  *g = (groups){.group = calloc(n, sizeof *g->group), .order = calloc(n, sizeof *g->order), .item = calloc(n, sizeof *g->item)};
+  if (!g->group || !g->order || !g->item) {
+    groups_free(g);
+    return um_fail(err, UM_ENOMEM, "split: no memory for %d pictures", d->count);
+  }
+  for (int i = 0; i < d->count; i++) g->item[i] = i;
+  qsort_r(g->item, (size_t)d->count, sizeof *g->item, by_group, d->item);
+  for (int i = 0; i < d->count; i++) {
+    const um_item *item = &d->item[g->item[i]];
+    if (g->count == 0 || strcmp(g->group[g->count - 1].name, item->group) != 0)
+      g->group[g->count++] = (group){.name = item->group, .first = i};
+    g->group[g->count - 1].count++;
+    g->group[g->count - 1].class_count[item->label]++;
+  }
+  for (int i = 0; i < g->count; i++) g->order[i] = (uint32_t)i;
+  const um_rng at = {.seed = seed, .stream = UM_STREAM_SPLIT, .sample = sample};
+  um_rng_shuffle(&at, g->order, (uint32_t)g->count);
+  return UM_OK;
+}
+
+/* How far the held-out part is from its aim, over all classes. */
+static double distance(const int *held, const int *extra, const double *aim, int classes) {
+  double sum = 0;
+  for (int c = 0; c < classes; c++) sum += fabs(held[c] + (extra ? extra[c] : 0) - aim[c]);
+  return sum;
+}
+
+/* out[i] = item i is held out: shuffled groups, each taken where it brings the classes' counts nearer to the fraction. */
+static int choose_groups(bool *out, const um_dataset *d, double fraction, uint64_t seed, um_error *err) {
+  groups g;
+  int held[CLASSES_MAX] = {0};
+  double aim[CLASSES_MAX];
+  int status = groups_make(&g, d, seed, SAMPLE_SPLIT, err);
+  if (status < 0) return status;
+  for (int c = 0; c < d->classes; c++) aim[c] = fraction * d->class_count[c];
+  for (int k = 0; k < g.count; k++) {
+    const group *one = &g.group[g.order[k]];
+    if (distance(held, one->class_count, aim, d->classes) >= distance(held, NULL, aim, d->classes)) continue;
+    for (int c = 0; c < d->classes; c++) held[c] += one->class_count[c];
+    for (int i = 0; i < one->count; i++) out[g.item[one->first + i]] = true;
+  }
+  groups_free(&g);
+  return UM_OK;
+}
+
+/* Keras: a class' files [0, int(fraction n)) are the validation part. */
+static void choose_files(bool *out, const um_dataset *d, double fraction) {
+  int seen[CLASSES_MAX] = {0};
+  for (int i = 0; i < d->count; i++) {
+    int label = d->item[i].label;
+    out[i] = seen[label]++ < (int)(fraction * d->class_count[label]);
+  }
+}
+
+/* A dataset of the items with out[i] == which. */
+static int copy(um_dataset *to, const um_dataset *from, const bool *out, bool which, um_error *err) {
+  *to = (um_dataset){.classes = from->classes};
+  int n = 0;
+  for (int i = 0; i < from->count; i++) n += out[i] == which;
+  to->item = calloc(n > 0 ? (size_t)n : 1, sizeof *to->item);
+  bool ok = to->item != NULL;
+  for (int c = 0; c < from->classes; c++) ok &= (to->class_name[c] = strdup(from->class_name[c])) != NULL;
+  for (int i = 0; ok && i < from->count; i++) {
+    if (out[i] != which) continue;
+    um_item *item = &to->item[to->count++];
+    *item = (um_item){.path = strdup(from->item[i].path),
+                      .label = from->item[i].label,
+                      .group = strdup(from->item[i].group),
+                      .named = from->item[i].named};
+    ok = item->path && item->group;
+    to->class_count[item->label]++;
+    to->grouped += item->named;
+  }
+  if (ok) return UM_OK;
+  um_dataset_free(to);
+  return um_fail(err, UM_ENOMEM, "split: no memory for %d pictures", n);
+}
+
+int um_dataset_split(um_dataset *train, um_dataset *validation, const um_dataset *all, double fraction, um_split_by by, uint64_t seed,
+                     um_error *err) {
+  *train = *validation = (um_dataset){0};
+  if (!(fraction >= 0 && fraction < 1)) return um_fail(err, UM_ECONFIG, "validation_split: expected 0 to below 1, got %g", fraction);
+  bool *out = calloc(all->count > 0 ? (size_t)all->count : 1, sizeof *out);
+  if (!out) return um_fail(err, UM_ENOMEM, "split: no memory for %d pictures", all->count);
+  int status = UM_OK;
+  if (fraction > 0 && by == UM_SPLIT_GROUP)
+    status = choose_groups(out, all, fraction, seed, err);
+  else if (fraction > 0)
+    choose_files(out, all, fraction);
+  if (status == UM_OK) status = copy(train, all, out, false, err);
+  if (status == UM_OK) status = copy(validation, all, out, true, err);
+  for (int c = 0; status == UM_OK && fraction > 0 && c < all->classes; c++) {
+    const um_dataset *side = !train->class_count[c] ? train : !validation->class_count[c] ? validation : NULL;
+    if (!side || !all->class_count[c]) continue;
+    status = um_fail(err, UM_ECONFIG, "validation_split: %g leaves no picture of class %s (%d in all) for %s%s", fraction,
+                     all->class_name[c], all->class_count[c], side == train ? "training" : "validation",
+                     by == UM_SPLIT_GROUP ? "; whole groups are held out: try another fraction, or data.split_by=files"
+                                          : "; try another fraction");
+  }
+  free(out);
+  if (status < 0) {
+    um_dataset_free(train);
+    um_dataset_free(validation);
+  }
+  return status;
+}
+
+int um_dataset_limit(um_dataset *d, int n, uint64_t seed, um_error *err) {
+  groups g;
+  int kept[CLASSES_MAX] = {0};
+  if (n <= 0) return n == 0 ? UM_OK : um_fail(err, UM_ECONFIG, "max_per_class: expected 0 or more, got %d", n);
+  bool *drop = calloc(d->count > 0 ? (size_t)d->count : 1, sizeof *drop);
+  if (!drop) return um_fail(err, UM_ENOMEM, "limit: no memory for %d pictures", d->count);
+  int status = groups_make(&g, d, seed, SAMPLE_LIMIT, err);
+  if (status < 0) {
+    free(drop);
+    return status;
+  }
+  for (int k = 0; k < g.count; k++) {
+    const group *one = &g.group[g.order[k]];
+    for (int i = 0; i < one->count; i++) {
+      int item = g.item[one->first + i], label = d->item[item].label;
+      drop[item] = kept[label] >= n;
+      kept[label] += !drop[item];
+    }
+  }
+  groups_free(&g);
+  um_dataset left;
+  status = copy(&left, d, drop, false, err);
+  free(drop);
+  if (status < 0) return status;
+  um_dataset_free(d);
+  *d = left;
+  return UM_OK;
+}
