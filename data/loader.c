@@ -1,0 +1,334 @@
+/* Batches live in a ring: batch number s (counted from where the run began) is filled in slot s % batches, once the caller has
+ * given back what was there. Workers take one picture at a time from the newest batch, so that all of them help with the batch
+ * that is waited for; the caller takes batches in the order of their numbers. One lock guards the bookkeeping; decoding runs outside of it. */
+#include "data/loader.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "data/cache.h"
+#include "data/image.h"
+
+#define WORKERS_MAX 256
+#define AUTO_MAX    8
+
+typedef enum state { FREE, FILLING, READY, HELD } state;
+
+typedef struct slot {
+  um_batch batch; /* first: the caller's pointer leads back to the slot */
+  state state;
+  int wanted; /* pictures of the batch */
+  int begun, done;
+  bool *bad; /* by picture */
+} slot;
+
+typedef struct skip {
+  int item;
+  char *reason;
+} skip;
+
+typedef struct worker {
+  um_loader *loader;
+  pthread_t thread;
+  um_image image; /* as decoded; its memory is used again */
+  um_image_buffer file;
+} worker;
+
+struct um_loader {
+  const um_dataset *dataset;
+  um_loader_options o;
+  um_augmentation_config augmentation; /* a copy; o.augmentation points to it or is NULL */
+  size_t picture;                      /* bytes of a resized picture */
+  int per_epoch;                       /* batches */
+  um_cache *cache;
+
+  pthread_mutex_t lock;
+  pthread_cond_t work;   /* a slot became free, or stop */
+  pthread_cond_t ready;  /* a batch became ready */
+  slot *slot;            /* o.batches of them */
+  uint64_t begun, taken; /* numbers of batches: begun by workers, taken by the caller */
+  uint64_t last;         /* the number after the last one */
+  uint32_t *order;       /* of the epoch that the newest batch belongs to */
+  int order_epoch;
+  bool *known_bad; /* by item */
+  skip *skipped;   /* room for all items */
+  um_loader_stats stats;
+  bool stop;
+
+  worker *worker;
+  int workers;
+};
+
+static void epoch_order(um_loader *l, int epoch) {
+  for (int i = 0; i < l->dataset->count; i++) l->order[i] = (uint32_t)i;
+  const um_rng at = {.seed = l->o.seed, .stream = UM_STREAM_SHUFFLE, .epoch = (uint32_t)epoch};
+  if (l->o.shuffle) um_rng_shuffle(&at, l->order, (uint32_t)l->dataset->count);
+  l->order_epoch = epoch;
+}
+
+/* Gives slot s the next batch: which pictures, their labels and draws. All of it follows from the batch's number. Lock held. */
+static void begin_batch(um_loader *l, slot *s) {
+  uint64_t number = l->begun++ + (uint64_t)l->o.first_batch;
+  um_batch *b = &s->batch;
+  b->epoch = l->o.first_epoch + (int)(number / (uint64_t)l->per_epoch);
+  b->index = (int)(number % (uint64_t)l->per_epoch);
+  if (b->epoch != l->order_epoch) epoch_order(l, b->epoch);
+  int first = b->index * l->o.batch_size, left = l->dataset->count - first;
+  b->n = s->wanted = left < l->o.batch_size ? left : l->o.batch_size;
+  s->begun = s->done = 0;
+  for (int i = 0; i < s->wanted; i++) {
+    b->item[i] = (int)l->order[first + i];
+    s->bad[i] = false;
+  }
+  s->state = FILLING;
+}
+
+static void draw(const um_loader *l, um_batch *b, int i) {
+  um_transform t = {.zx = 1, .zy = 1};
+  const um_rng at = {.seed = l->o.seed, .stream = UM_STREAM_AUGMENT, .epoch = (uint32_t)b->epoch, .sample = (uint32_t)b->item[i]};
+  if (l->o.augmentation) um_transform_draw(&t, &at, l->o.augmentation, l->o.height, l->o.width);
+  um_transform_matrix(&b->sample[i], &t, l->augmentation.semantics, l->o.height, l->o.width);
+}
+
+/* One picture into its place. */
+static int fill(um_loader *l, worker *w, um_batch *b, int i, bool *cached, um_error *err) {
+  uint8_t *to = b->pixels + (size_t)i * l->picture;
+  int item = b->item[i];
+  b->label[i] = (float)l->dataset->item[item].label;
+  draw(l, b, i);
+  *cached = um_cache_get(l->cache, item, to);
+  if (*cached) return UM_OK;
+  int status = um_image_read_with(&w->image, &w->file, l->dataset->item[item].path, err);
+  if (status == UM_OK) status = um_resize(to, l->o.height, l->o.width, &w->image, l->o.interpolation, err);
+  if (status == UM_OK) um_cache_put(l->cache, item, to);
+  return status;
+}
+
+/* Closes the gaps that unreadable pictures left. Only the worker that finished the batch gets here. */
+static void close_gaps(um_loader *l, slot *s) {
+  um_batch *b = &s->batch;
+  int n = 0;
+  for (int i = 0; i < s->wanted; i++) {
+    if (s->bad[i]) continue;
+    if (n != i) {
+      memcpy(b->pixels + (size_t)n * l->picture, b->pixels + (size_t)i * l->picture, l->picture);
+      b->label[n] = b->label[i];
+      b->sample[n] = b->sample[i];
+      b->item[n] = b->item[i];
+    }
+    n++;
+  }
+  b->n = n;
+}
+
+/* Lock held. */
+static void record_skip(um_loader *l, int item, const char *reason) {
+  if (l->known_bad[item]) return;
+  l->known_bad[item] = true;
+  l->skipped[l->stats.skipped++] = (skip){.item = item, .reason = strdup(reason)};
+}
+
+/* The slot with a picture to do, a new batch begun where needed; NULL when there is none now. Lock held. */
+static slot *find_work(um_loader *l) {
+  if (l->begun > 0) {
+    slot *s = &l->slot[(l->begun - 1) % (uint64_t)l->o.batches];
+    if (s->state == FILLING && s->begun < s->wanted) return s;
+  }
+  slot *s = &l->slot[l->begun % (uint64_t)l->o.batches];
+  if (l->begun == l->last || s->state != FREE) return NULL;
+  begin_batch(l, s);
+  return s;
+}
+
+static void *work(void *arg) {
+  worker *w = arg;
+  um_loader *l = w->loader;
+  pthread_mutex_lock(&l->lock);
+  for (;;) {
+    slot *s = NULL;
+    while (!l->stop && !(s = find_work(l))) pthread_cond_wait(&l->work, &l->lock);
+    if (l->stop) break;
+    int i = s->begun++, item = s->batch.item[i];
+    bool skip_it = l->known_bad[item], cached = false;
+    int status = UM_EFORMAT;
+    um_error err;
+    pthread_mutex_unlock(&l->lock);
+    if (!skip_it) status = fill(l, w, &s->batch, i, &cached, &err);
+    pthread_mutex_lock(&l->lock);
+    s->bad[i] = status < 0;
+    if (status < 0 && !skip_it) record_skip(l, item, err.text);
+    if (status == UM_OK && cached) l->stats.cached++;
+    if (status == UM_OK && !cached) l->stats.decoded++;
+    if (++s->done < s->wanted) continue;
+    pthread_mutex_unlock(&l->lock);
+    close_gaps(l, s);
+    pthread_mutex_lock(&l->lock);
+    s->state = READY;
+    pthread_cond_signal(&l->ready);
+  }
+  pthread_mutex_unlock(&l->lock);
+  return NULL;
+}
+
+static int check(const um_dataset *d, const um_loader_options *o, um_error *err) {
+  if (d->count < 1) return um_fail(err, UM_EFORMAT, "loader: no pictures");
+  if (o->height < 1 || o->width < 1 || (int64_t)o->height * o->width > UM_IMAGE_MAX_PIXELS)
+    return um_fail(err, UM_ECONFIG, "loader: target size %d x %d: expected 1 to %d pixels in all", o->height, o->width,
+                   UM_IMAGE_MAX_PIXELS);
+  if (o->batch_size < 1 || o->workers < 0 || o->workers > WORKERS_MAX || o->batches < 0 || o->batches > 1 << 16)
+    return um_fail(err, UM_ECONFIG, "loader: batch size %d, %d workers, %d batches: out of range", o->batch_size, o->workers, o->batches);
+  int per_epoch = (d->count - 1) / o->batch_size + 1;
+  if (o->first_epoch < 0 || o->first_batch < 0 || o->first_batch > per_epoch || o->epochs < 0)
+    return um_fail(err, UM_ECONFIG, "loader: cannot begin at epoch %d, batch %d of %d", o->first_epoch, o->first_batch, per_epoch);
+  return UM_OK;
+}
+
+static int allocate(um_loader *l, um_error *err) {
+  size_t count = (size_t)l->dataset->count, n = (size_t)l->o.batch_size, batches = (size_t)l->o.batches;
+  bool ok = true;
+  l->slot = calloc(batches, sizeof *l->slot);
+  l->order = calloc(count, sizeof *l->order);
+  l->known_bad = calloc(count, sizeof *l->known_bad);
+  l->skipped = calloc(count, sizeof *l->skipped);
+  l->worker = calloc((size_t)l->o.workers, sizeof *l->worker);
+  ok = l->slot && l->order && l->known_bad && l->skipped && l->worker;
+  for (size_t k = 0; ok && k < batches; k++) {
+    slot *s = &l->slot[k];
+    s->batch.pixels = n <= SIZE_MAX / l->picture ? malloc(n * l->picture) : NULL;
+    s->batch.label = calloc(n, sizeof *s->batch.label);
+    s->batch.sample = calloc(n, sizeof *s->batch.sample);
+    s->batch.item = calloc(n, sizeof *s->batch.item);
+    s->bad = calloc(n, sizeof *s->bad);
+    ok = s->batch.pixels && s->batch.label && s->batch.sample && s->batch.item && s->bad;
+  }
+  if (!ok)
+    return um_fail(err, UM_ENOMEM, "loader: no memory for %zu batches of %zu pictures of %d x %d", batches, n, l->o.height, l->o.width);
+  return um_cache_open(&l->cache, l->dataset->count, l->picture, l->o.cache_bytes, err);
+}
+
+int um_loader_open(um_loader **out, const um_dataset *d, const um_loader_options *o, um_error *err) {
+  *out = NULL;
+  int status = check(d, o, err);
+  if (status < 0) return status;
+  um_loader *l = calloc(1, sizeof *l);
+  if (!l) return um_fail(err, UM_ENOMEM, "loader: out of memory");
+  pthread_mutex_init(&l->lock, NULL);
+  pthread_cond_init(&l->work, NULL);
+  pthread_cond_init(&l->ready, NULL);
+  l->dataset = d;
+  l->o = *o;
+  if (o->augmentation) {
+    l->augmentation = *o->augmentation;
+    l->o.augmentation = &l->augmentation;
+  }
+  if (l->o.workers == 0) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    l->o.workers = cores < 1 ? 1 : cores > AUTO_MAX ? AUTO_MAX : (int)cores;
+  }
+  if (l->o.batches == 0) l->o.batches = 4;
+  l->picture = (size_t)o->height * (size_t)o->width * 3;
+  l->per_epoch = (d->count - 1) / o->batch_size + 1;
+  l->order_epoch = -1;
+  /* Batches from (first_epoch, first_batch) to the end of epoch `epochs`. */
+  uint64_t all = o->epochs > o->first_epoch ? (uint64_t)(o->epochs - o->first_epoch) * (uint64_t)l->per_epoch : 0;
+  l->last = o->epochs == 0 ? UINT64_MAX : all > (uint64_t)o->first_batch ? all - (uint64_t)o->first_batch : 0;
+  status = allocate(l, err);
+  while (status == UM_OK && l->workers < l->o.workers) {
+    worker *w = &l->worker[l->workers];
+    w->loader = l;
+    int failed = pthread_create(&w->thread, NULL, work, w);
+    if (!failed)
+      l->workers++;
+    else
+      status = um_fail(err, UM_EINTERNAL, "loader: worker %d of %d does not start: %s", l->workers + 1, l->o.workers, strerror(failed));
+  }
+  if (status < 0) {
+    um_loader_close(l);
+    return status;
+  }
+  *out = l;
+  return UM_OK;
+}
+
+void um_loader_close(um_loader *l) {
+  if (!l) return;
+  pthread_mutex_lock(&l->lock);
+  l->stop = true;
+  pthread_cond_broadcast(&l->work);
+  pthread_mutex_unlock(&l->lock);
+  for (int i = 0; i < l->workers; i++) {
+    pthread_join(l->worker[i].thread, NULL);
+    um_image_free(&l->worker[i].image);
+    um_image_buffer_free(&l->worker[i].file);
+  }
+  for (int k = 0; l->slot && k < l->o.batches; k++) {
+    slot *s = &l->slot[k];
+    free(s->batch.pixels);
+    free(s->batch.label);
+    free(s->batch.sample);
+    free(s->batch.item);
+    free(s->bad);
+  }
+  for (int i = 0; i < l->stats.skipped; i++) free(l->skipped[i].reason);
+  um_cache_close(l->cache);
+  free(l->slot);
+  free(l->order);
+  free(l->known_bad);
+  free(l->skipped);
+  free(l->worker);
+  pthread_mutex_destroy(&l->lock);
+  pthread_cond_destroy(&l->work);
+  pthread_cond_destroy(&l->ready);
+  free(l);
+}
+
+int um_loader_batches(const um_loader *l) { return l->per_epoch; }
+
+int um_loader_next(um_loader *l, um_batch **b, um_error *err) {
+  int status = UM_OK;
+  *b = NULL;
+  pthread_mutex_lock(&l->lock);
+  slot *s = &l->slot[l->taken % (uint64_t)l->o.batches];
+  if (l->taken == l->last) {
+    /* the end */
+  } else if (s->state == HELD) {
+    status = um_fail(err, UM_EINTERNAL, "loader: all %d batches are in the caller's hands; return one first", l->o.batches);
+  } else {
+    double start = um_seconds();
+    while (s->state != READY) pthread_cond_wait(&l->ready, &l->lock);
+    l->stats.wait_seconds += um_seconds() - start;
+    s->state = HELD;
+    l->taken++;
+    *b = &s->batch;
+  }
+  pthread_mutex_unlock(&l->lock);
+  return status;
+}
+
+void um_loader_return(um_loader *l, um_batch *b) {
+  if (!b) return;
+  pthread_mutex_lock(&l->lock);
+  ((slot *)b)->state = FREE;
+  pthread_cond_broadcast(&l->work);
+  pthread_mutex_unlock(&l->lock);
+}
+
+void um_loader_stats_of(um_loader *l, um_loader_stats *s) {
+  pthread_mutex_lock(&l->lock);
+  *s = l->stats;
+  pthread_mutex_unlock(&l->lock);
+}
+
+const char *um_loader_skipped(um_loader *l, int i, int *item) {
+  const char *reason = NULL;
+  pthread_mutex_lock(&l->lock);
+  if (i >= 0 && i < l->stats.skipped) {
+    *item = l->skipped[i].item;
+    reason = l->skipped[i].reason ? l->skipped[i].reason : "unreadable";
+  }
+  pthread_mutex_unlock(&l->lock);
+  return reason;
+}
