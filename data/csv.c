@@ -63,7 +63,7 @@ static int take_line(um_csv *c, const char **field, int max, um_error *err) {
   if (c->at == c->end) return 0;
   c->row_line = c->line;
   for (int n = 0;;) {
-    bool last;
+    bool last = false;
     if (n == max)
       return um_fail(err, UM_EFORMAT, "%s: line %ld: expected %s%d fields, got more", c->name, c->row_line, c->columns ? "" : "at most ",
                      max);
