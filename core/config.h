@@ -1,5 +1,5 @@
 /* The config: JSON, keys as in Keras, with defaults, ranges and the nearest known key for an unknown one. Every key is a row of
- * one table (core/config.c): name, type, range, default, help. */
+ * one table (core/config_keys.c): name, type, range, default, help. */
 #ifndef UM_CORE_CONFIG_H
 #define UM_CORE_CONFIG_H
 
@@ -63,13 +63,24 @@ int um_config_load(um_config *c, const char *path, const char *const *set, int s
 /* The same from JSON text; `name` is what messages call it. */
 int um_config_parse(um_config *c, const char *text, const char *name, const char *const *set, int set_count, um_error *err);
 void um_config_free(um_config *c);
+/* Where `path` is: as given, else (where it has no folder) in configs/, in configs/ beside the program's source tree, in the
+ * installed configs. UM_ECONFIG, naming these, where it is in none. */
+int um_config_find(char *out, size_t size, const char *path, um_error *err);
 /* The resolved config, every key written out; malloc'd. Reading it back gives the same config. */
 int um_config_to_json(const um_config *c, char **text, um_error *err);
 /* Keys that differ between two configs in a way that changes the numbers of a run (so not workers, paths, cache, epochs...):
  * the first one's name into `key`; false where there is none. */
 bool um_config_differs(const um_config *a, const um_config *b, char *key, size_t size);
 
-/* Backbone and head as a graph. */
-int um_config_graph(um_graph *g, const um_config *c, um_error *err);
+/* Backbone and head as a graph; *backbone_last (may be NULL) gets the index of the backbone's last node. UM_ECONFIG where the
+ * pictures are too small for the backbone or the head does not end in one sigmoid unit. */
+int um_config_graph(um_graph *g, int *backbone_last, const um_config *c, um_error *err);
+
+/* The i-th key for people; false past the last. */
+typedef struct um_config_key_info {
+  const char *name, *fallback, *help; /* fallback: the default, as JSON */
+  char expected[192];                 /* "a number from 0 to 180" */
+} um_config_key_info;
+bool um_config_key(int i, um_config_key_info *info);
 
 #endif

@@ -48,4 +48,8 @@ int um_graph_from_json(um_graph *g, const char *text, um_error *err);
  * returns the index of block5_pool. Fails where the input is smaller than 32. */
 int um_graph_add_vgg16(um_graph *g, int64_t height, int64_t width, um_error *err);
 
+/* Four small convolutions (core/backbone_tiny.c), for tests and quick experiments; returns the index of tiny_pool4. Fails where the
+ * input is smaller than 16. */
+int um_graph_add_tiny(um_graph *g, int64_t height, int64_t width, um_error *err);
+
 #endif

@@ -1,0 +1,368 @@
+/* The config: defaults, types, ranges, messages, overrides, what may change on resume. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/config.h"
+#include "core/file.h"
+#include "tests/support/tmp.h"
+
+static void defaults(void **state) {
+  (void)state;
+  um_error err = {0};
+  um_config c;
+  assert_int_equal(um_config_parse(&c, "{}", "x.json", NULL, 0, &err), UM_OK);
+  assert_int_equal(c.seed, 42);
+  assert_string_equal(c.data.train_dir, "");
+  assert_int_equal(c.data.target_size[0], 150);
+  assert_int_equal(c.data.batch_size, 10);
+  assert_int_equal(c.data.workers, 0);
+  assert_true(c.data.shuffle);
+  assert_true(c.data.rescale == 1.0 / 255);
+  assert_true(c.augmentation.rotation_range == 0);
+  assert_true(c.augmentation.zoom_range[0] == 1 && c.augmentation.zoom_range[1] == 1);
+  assert_string_equal(c.backbone, "vgg16");
+  assert_string_equal(c.weights, "imagenet");
+  assert_string_equal(c.trainable, "all");
+  assert_int_equal(c.optimizer.kind, UM_OPT_RMSPROP);
+  assert_true(c.optimizer.learning_rate == 2e-5 && c.optimizer.rho == 0.9 && c.optimizer.epsilon == 1e-7);
+  assert_true(c.optimizer.beta1 == 0.9 && c.optimizer.beta2 == 0.999);
+  assert_false(c.optimizer.epsilon_inside);
+  assert_string_equal(c.precision, "fp32");
+  assert_true(c.fps == 2 && c.margin == 0);
+  um_config_free(&c);
+}
+
+static void the_recipe(void **state) {
+  (void)state;
+  um_error err = {0};
+  um_config c;
+  assert_int_equal(um_config_load(&c, "vgg16_finetune.json", NULL, 0, &err), UM_OK);
+  assert_string_equal(c.data.train_dir, "fakes_reals");
+  assert_int_equal(c.data.split_by, UM_SPLIT_GROUP);
+  assert_int_equal(c.data.interpolation, UM_NEAREST);
+  assert_true(c.augmentation.rotation_range == 40 && c.augmentation.width_shift_range == 0.2 && c.augmentation.shear_range == 0.2);
+  assert_true(c.augmentation.zoom_range[0] == 1 - 0.2 && c.augmentation.zoom_range[1] == 1 + 0.2);
+  assert_true(c.augmentation.horizontal_flip && !c.augmentation.vertical_flip);
+  assert_int_equal(c.augmentation.semantics, UM_KERAS2);
+  assert_int_equal(c.epochs, 10);
+  um_config_free(&c);
+}
+
+static void every_value_is_read(void **state) {
+  (void)state;
+  um_error err = {0};
+  um_config c;
+  static const char text[] =
+      "{\"seed\": 9007199254740991, \"data\": {\"train_dir\": \"a\", \"validation_dir\": \"b\", \"validation_split\": 0.25, \"split_by\": "
+      "\"files\","
+      " \"target_size\": [32, 48], \"interpolation\": \"bilinear\", \"batch_size\": 3, \"rescale\": \"1/127.5\", \"preprocessing\": "
+      "\"caffe\","
+      " \"shuffle\": false, \"workers\": 3, \"cache\": \"1.5G\", \"max_per_class\": 7},"
+      " \"augmentation\": {\"zoom_range\": [0.5, 2], \"vertical_flip\": true, \"fill_mode\": \"wrap\", \"cval\": 12.5, \"semantics\": "
+      "\"keras3\"},"
+      " \"model\": {\"backbone\": \"tiny\", \"weights\": null, \"trainable\": \"head\", \"convolution\": \"winograd\","
+      " \"head\": [{\"global_average_pooling2d\": {}}, {\"dense\": {\"units\": 1, \"activation\": \"sigmoid\", \"name\": \"out\"}}]},"
+      " \"optimizer\": {\"name\": \"adam\", \"learning_rate\": 1, \"beta_1\": 0.5, \"beta_2\": 0.25, \"epsilon\": 0.125},"
+      " \"precision\": \"bf16\", \"faces\": {\"margin\": 0.3, \"fps\": \"all\"}, \"epochs\": 2, \"checkpoint_minutes\": 0.5}";
+  assert_int_equal(um_config_parse(&c, text, "x.json", NULL, 0, &err), UM_OK);
+  assert_true(c.seed == 9007199254740991u);
+  assert_string_equal(c.data.train_dir, "a");
+  assert_string_equal(c.data.validation_dir, "b");
+  assert_true(c.data.validation_split == 0.25);
+  assert_int_equal(c.data.split_by, UM_SPLIT_FILES);
+  assert_int_equal(c.data.target_size[0], 32);
+  assert_int_equal(c.data.target_size[1], 48);
+  assert_int_equal(c.data.interpolation, UM_BILINEAR);
+  assert_true(c.data.rescale == 1 / 127.5);
+  assert_int_equal(c.data.preprocessing, UM_PREPROCESS_CAFFE);
+  assert_false(c.data.shuffle);
+  assert_int_equal(c.data.workers, 3);
+  assert_true(c.data.cache_bytes == 3ll << 29);
+  assert_int_equal(c.data.max_per_class, 7);
+  assert_true(c.augmentation.zoom_range[0] == 0.5 && c.augmentation.zoom_range[1] == 2);
+  assert_int_equal(c.augmentation.fill_mode, UM_FILL_WRAP);
+  assert_int_equal(c.augmentation.semantics, UM_KERAS3);
+  assert_string_equal(c.weights, "");
+  assert_int_equal(c.algorithm, UM_ALGO_WINOGRAD);
+  assert_int_equal(c.optimizer.kind, UM_OPT_ADAM);
+  assert_true(c.optimizer.beta1 == 0.5 && c.optimizer.beta2 == 0.25 && c.optimizer.epsilon == 0.125);
+  assert_true(c.fps == 0 && c.margin == 0.3 && c.checkpoint_minutes == 0.5);
+
+  /* Written out and read back, it is the same. */
+  um_config again;
+  char *json, *twice, key[64];
+  assert_int_equal(um_config_to_json(&c, &json, &err), UM_OK);
+  assert_int_equal(um_config_parse(&again, json, "again", NULL, 0, &err), UM_OK);
+  assert_int_equal(um_config_to_json(&again, &twice, &err), UM_OK);
+  assert_string_equal(json, twice);
+  assert_false(um_config_differs(&c, &again, key, sizeof key));
+  assert_int_equal(c.data.cache_bytes, again.data.cache_bytes);
+  assert_true(c.data.rescale == again.data.rescale);
+  free(json);
+  free(twice);
+  um_config_free(&c);
+  um_config_free(&again);
+}
+
+static void says(const char *text, const char *const *set, int n, const char *message) {
+  um_error err = {0};
+  um_config c;
+  int code = um_config_parse(&c, text, "configs/x.json", set, n, &err);
+  if (code != UM_ECONFIG || strcmp(err.text, message) != 0) fail_msg("%s\n  said    : %s\n  expected: %s", text, err.text, message);
+}
+
+static void messages(void **state) {
+  (void)state;
+  static const char *const wrong[][2] = {
+      {"{\"augmentation\": {\"rotation_range\": \"forty\"}}",
+       "configs/x.json: augmentation.rotation_range: expected a number from 0 to 180, got \"forty\""},
+      {"{\"augmentation\": {\"rotation_range\": 181}}",
+       "configs/x.json: augmentation.rotation_range: expected a number from 0 to 180, got 181"},
+      {"{\"augmentation\": {\"rotation_range\": 1e999}}", /* infinite; JSON has no way to write it back */
+       "configs/x.json: augmentation.rotation_range: expected a number from 0 to 180, got null"},
+      {"{\"augmentation\": {\"rotation_rang\": 1}}",
+       "configs/x.json: augmentation.rotation_rang: unknown key; did you mean augmentation.rotation_range?"},
+      {"{\"data\": {\"rotation_range\": 1}}",
+       "configs/x.json: data.rotation_range: unknown key; did you mean augmentation.rotation_range?"},
+      {"{\"rotation_range\": 1}", "configs/x.json: rotation_range: unknown key; did you mean augmentation.rotation_range?"},
+      {"{\"epoch\": 1}", "configs/x.json: epoch: unknown key; did you mean epochs?"},
+      {"{\"optimizer\": {\"learnign_rate\": 1}}",
+       "configs/x.json: optimizer.learnign_rate: unknown key; did you mean optimizer.learning_rate?"},
+      {"{\"something_else_entirely\": 1}", "configs/x.json: something_else_entirely: unknown key; --help lists them"},
+      {"{\"epochs\": 0}", "configs/x.json: epochs: expected a whole number from 1 to 1000000, got 0"},
+      {"{\"epochs\": 1.5}", "configs/x.json: epochs: expected a whole number from 1 to 1000000, got 1.5"},
+      {"{\"epochs\": null}", "configs/x.json: epochs: expected a whole number from 1 to 1000000, got null"},
+      {"{\"epochs\": 1, \"epochs\": 2}", "configs/x.json: epochs: stands there twice"},
+      {"{\"data\": {}, \"data\": {}}", "configs/x.json: data: stands there twice"},
+      {"{\"seed\": -1}", "configs/x.json: seed: expected a whole number from 0 to 9007199254740992, got -1"},
+      {"{\"data\": 3}", "configs/x.json: data: expected an object { ... } or null, got 3"},
+      {"{\"data\": {\"shuffle\": 1}}", "configs/x.json: data.shuffle: expected true or false, got 1"},
+      {"{\"data\": {\"split_by\": \"person\"}}", "configs/x.json: data.split_by: expected \"group\" or \"files\", got \"person\""},
+      {"{\"data\": {\"target_size\": 150}}",
+       "configs/x.json: data.target_size: expected [height, width], each a whole number from 1 to 4096, got 150"},
+      {"{\"data\": {\"target_size\": [150, 150, 3]}}",
+       "configs/x.json: data.target_size: expected [height, width], each a whole number from 1 to 4096, got [150,150,3]"},
+      {"{\"data\": {\"rescale\": \"1/0\"}}",
+       "configs/x.json: data.rescale: expected a number above 0 and up to 1e+06, or a quotient such as \"1/255\", got \"1/0\""},
+      {"{\"data\": {\"rescale\": \"1/255x\"}}",
+       "configs/x.json: data.rescale: expected a number above 0 and up to 1e+06, or a quotient such as \"1/255\", got \"1/255x\""},
+      {"{\"data\": {\"workers\": \"many\"}}",
+       "configs/x.json: data.workers: expected \"auto\" or a whole number from 1 to 256, got \"many\""},
+      {"{\"data\": {\"cache\": \"2X\"}}",
+       "configs/x.json: data.cache: expected a number of bytes, or text such as \"512M\" or \"2G\", got \"2X\""},
+      {"{\"data\": {\"class_mode\": \"categorical\"}}", "configs/x.json: data.class_mode: expected \"binary\", got \"categorical\""},
+      {"{\"metrics\": [\"auc\"]}", "configs/x.json: metrics: expected [\"accuracy\"], got [\"auc\"]"},
+      {"{\"model\": {\"include_top\": true}}", "configs/x.json: model.include_top: expected false, got true"},
+      {"{\"model\": {\"trainable\": null}}",
+       "configs/x.json: model.trainable: expected \"all\", \"head\" or the name of a layer, got null"},
+      {"{\"augmentation\": {\"zoom_range\": [2, 1]}}", "configs/x.json: augmentation.zoom_range: expected a number from 0 to below 1, or "
+                                                       "[low, high] with 0 < low <= high <= 100, got [2,1]"},
+      {"{\"optimizer\": {\"name\": \"sgd\", \"rho\": 0.9}}",
+       "configs/x.json: optimizer.rho: not a setting of sgd (optimizer.name); take it out"},
+      {"{\"model\": {\"head\": []}}",
+       "configs/x.json: model.head: expected it to end in {\"dense\": {\"units\": 1, \"activation\": \"sigmoid\"}}: "
+       "one score for two classes"},
+      {"{\"model\": {\"head\": [{\"flaten\": {}}]}}",
+       "configs/x.json: model.head[0]: expected a layer flatten, global_average_pooling2d or dense, got \"flaten\"; did you mean flatten?"},
+      {"{\"model\": {\"head\": [{\"dense\": {\"units\": 0}}]}}",
+       "configs/x.json: model.head[0].dense.units: expected a whole number from 1 to 65536, got 0"},
+      {"{\"model\": {\"head\": [{\"dense\": {\"unit\": 1}}]}}",
+       "configs/x.json: model.head[0].dense.unit: unknown key; did you mean units?"},
+      {"{\"model\": {\"head\": [{\"dense\": {\"units\": 1, \"activation\": \"softmax\"}}]}}",
+       "configs/x.json: model.head[0].dense.activation: expected \"linear\", \"relu\" or \"sigmoid\", got \"softmax\""},
+      {"{\"model\": {\"head\": [{\"dense\": {\"units\": 1, \"name\": \"a/b\"}}]}}",
+       "configs/x.json: model.head[0].dense.name: expected letters, digits and _, fewer than 64, got \"a/b\""},
+      {"", "configs/x.json: line 1, column 1: not JSON: ends too early"},
+      {"[]", "configs/x.json: expected an object { ... }"},
+      {"{\n  \"epochs\": 1,\n  \"seed\": oops\n}", "configs/x.json: line 3, column 11: not JSON from here on: oops"},
+      {"{\n  \"epochs\": 1\n  \"seed\": 2\n}", "configs/x.json: line 3, column 3: not JSON from here on: \"seed\": 2"},
+      {"{\"epochs\": 1", "configs/x.json: line 1, column 13: not JSON: ends too early"},
+      {"{} x", "configs/x.json: line 1, column 4: not JSON from here on: x"},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) says(wrong[i][0], NULL, 0, wrong[i][1]);
+}
+
+static void overrides(void **state) {
+  (void)state;
+  um_error err = {0};
+  um_config c;
+  const char *set[] = {"epochs=3",           "data.train_dir=2024", "data.target_size=[32,32]", "augmentation=null", "optimizer.name=sgd",
+                       "model.weights=null", "data.rescale=1/255",  "optimizer.momentum=0.9",   "data.cache=1M"};
+  static const char text[] = "{\"epochs\": 1, \"augmentation\": {\"rotation_range\": 40}, \"optimizer\": null}";
+  assert_int_equal(um_config_parse(&c, text, "x", set, 9, &err), UM_OK);
+  assert_int_equal(c.epochs, 3);
+  assert_string_equal(c.data.train_dir, "2024");
+  assert_int_equal(c.data.target_size[1], 32);
+  assert_true(c.augmentation.rotation_range == 0);
+  assert_int_equal(c.optimizer.kind, UM_OPT_SGD);
+  assert_true(c.optimizer.momentum == 0.9);
+  assert_string_equal(c.weights, "");
+  assert_int_equal(c.data.cache_bytes, 1 << 20);
+  um_config_free(&c);
+
+  static const char *const wrong[][2] = {
+      {"epochs", "--set epochs: expected key.path=value, such as epochs=3 or data.batch_size=8"},
+      {"=3", "--set =3: expected key.path=value, such as epochs=3 or data.batch_size=8"},
+      {"epochs=many", "--set: epochs: expected a whole number from 1 to 1000000, got \"many\""},
+      {"data.batchsize=3", "--set: data.batchsize: unknown key; did you mean data.batch_size?"},
+      {"data=3", "--set: data: expected an object { ... } or null, got 3"},
+      {"data={\"batch_size\": \"x\"}", "--set: data.batch_size: expected a whole number from 1 to 65536, got \"x\""},
+      {"model.head=[]", "--set: model.head: expected it to end in {\"dense\": {\"units\": 1, \"activation\": \"sigmoid\"}}: "
+                        "one score for two classes"},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) says("{}", &wrong[i][0], 1, wrong[i][1]);
+}
+
+/* Every key, changed alone: either free on resume or named. */
+static void what_a_resumed_run_may_change(void **state) {
+  (void)state;
+  static const struct {
+    const char *set;
+    bool refused;
+  } changes[] = {{"seed=1", true},
+                 {"data.train_dir=elsewhere", false},
+                 {"data.validation_dir=elsewhere", false},
+                 {"data.validation_split=0.5", true},
+                 {"data.split_by=files", true},
+                 {"data.target_size=[150,151]", true},
+                 {"data.interpolation=bilinear", true},
+                 {"data.batch_size=11", true},
+                 {"data.rescale=1", true},
+                 {"data.preprocessing=caffe", true},
+                 {"data.shuffle=false", true},
+                 {"data.workers=3", false},
+                 {"data.cache=100", false},
+                 {"data.max_per_class=5", true},
+                 {"augmentation.rotation_range=1", true},
+                 {"augmentation.width_shift_range=1", true},
+                 {"augmentation.height_shift_range=1", true},
+                 {"augmentation.shear_range=1", true},
+                 {"augmentation.zoom_range=0.5", true},
+                 {"augmentation.horizontal_flip=true", true},
+                 {"augmentation.vertical_flip=true", true},
+                 {"augmentation.fill_mode=wrap", true},
+                 {"augmentation.cval=1", true},
+                 {"augmentation.semantics=keras3", true},
+                 {"model.backbone=tiny", true},
+                 {"model.weights=null", true},
+                 {"model.trainable=head", true},
+                 {"model.convolution=direct", true},
+                 {"model.head=[{\"dense\":{\"units\":1}}]", true},
+                 {"optimizer.name=sgd", true},
+                 {"optimizer.learning_rate=1", true},
+                 {"optimizer.rho=0.5", true},
+                 {"optimizer.momentum=0.5", true},
+                 {"optimizer.epsilon=0.5", true},
+                 {"optimizer.semantics=keras3", true},
+                 {"precision=bf16", true},
+                 {"faces.margin=1", false},
+                 {"faces.fps=all", false},
+                 {"epochs=11", false},
+                 {"checkpoint_minutes=1", false}};
+  um_error err = {0};
+  um_config a, b;
+  assert_int_equal(um_config_parse(&a, "{}", "a", NULL, 0, &err), UM_OK);
+  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    char key[64] = "", expected[64];
+    snprintf(expected, sizeof expected, "%.*s", (int)strcspn(changes[i].set, "="), changes[i].set);
+    if (um_config_parse(&b, "{}", "b", &changes[i].set, 1, &err) != UM_OK) fail_msg("%s: %s", changes[i].set, err.text);
+    if (um_config_differs(&a, &b, key, sizeof key) != changes[i].refused) fail_msg("%s: %d", changes[i].set, changes[i].refused);
+    if (changes[i].refused) assert_string_equal(key, expected);
+    um_config_free(&b);
+  }
+  um_config_free(&a);
+}
+
+static void where_configs_are_looked_for(void **state) {
+  (void)state;
+  um_error err = {0};
+  char found[4096], cwd[4096];
+  um_config c;
+  assert_int_equal(um_config_find(found, sizeof found, "vgg16_finetune.json", &err), UM_OK);
+  assert_string_equal(found, "configs/vgg16_finetune.json");
+  assert_int_equal(um_config_find(found, sizeof found, "configs/vgg16_finetune.json", &err), UM_OK);
+  assert_int_equal(um_config_find(found, sizeof found, "no_such.json", &err), UM_ECONFIG);
+  assert_non_null(strstr(err.text, "no_such.json: no such config here, in configs/, in /"));
+  assert_int_equal(um_config_find(found, sizeof found, "elsewhere/vgg16_finetune.json", &err), UM_ECONFIG);
+  assert_string_equal(err.text, "elsewhere/vgg16_finetune.json: no such config");
+  assert_int_equal(um_config_load(&c, "/tmp", NULL, 0, &err), UM_ECONFIG);
+
+  /* A file of the working folder comes first. */
+  assert_non_null(getcwd(cwd, sizeof cwd));
+  const char *folder = tmp_path("config/here/x");
+  tmp_write(tmp_path("config/here/vgg16_finetune.json"), "{\"epochs\": 77}", 14);
+  char dir[4096];
+  snprintf(dir, sizeof dir, "%.*s", (int)(strlen(folder) - 2), folder);
+  assert_int_equal(chdir(dir), 0);
+  int status = um_config_load(&c, "vgg16_finetune.json", NULL, 0, &err);
+  assert_int_equal(chdir(cwd), 0);
+  assert_int_equal(status, UM_OK);
+  assert_int_equal(c.epochs, 77);
+  um_config_free(&c);
+
+  const char *zero = tmp_path("config/zero.json");
+  tmp_write(zero, "{}\0{}", 5);
+  assert_int_equal(um_config_load(&c, zero, NULL, 0, &err), UM_ECONFIG);
+  assert_non_null(strstr(err.text, "zero byte"));
+}
+
+/* Every prefix of a config, and every byte of it changed: a status, never worse. */
+static void survives_damage(void **state) {
+  (void)state;
+  um_error err = {0};
+  um_config c;
+  char *text;
+  size_t size;
+  int good = 0;
+  assert_int_equal(um_file_read(&text, &size, "configs/vgg16_finetune.json", 1 << 16, &err), UM_OK);
+  while (text[size - 1] != '}') text[--size] = 0;
+  for (size_t n = 0; n < size; n++) {
+    char old = text[n];
+    text[n] = 0;
+    assert_int_equal(um_config_parse(&c, text, "x", NULL, 0, &err), UM_ECONFIG);
+    for (int how = 0; how < 4; how++) {
+      text[n] = "\"}9 "[how];
+      if (um_config_parse(&c, text, "x", NULL, 0, &err) == UM_OK) {
+        good++;
+        um_config_free(&c);
+      }
+    }
+    text[n] = old;
+  }
+  free(text);
+  assert_true(good > 0); /* a blank for a blank */
+}
+
+static void every_key_can_be_shown(void **state) {
+  (void)state;
+  um_config_key_info k;
+  int n = 0;
+  while (um_config_key(n, &k)) {
+    assert_true(k.name[0] && k.help[0] && k.fallback[0] && k.expected[0]);
+    n++;
+  }
+  assert_true(n > 40);
+  assert_false(um_config_key(-1, &k));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(defaults),
+      cmocka_unit_test(the_recipe),
+      cmocka_unit_test(every_value_is_read),
+      cmocka_unit_test(messages),
+      cmocka_unit_test(overrides),
+      cmocka_unit_test(what_a_resumed_run_may_change),
+      cmocka_unit_test(where_configs_are_looked_for),
+      cmocka_unit_test(survives_damage),
+      cmocka_unit_test(every_key_can_be_shown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
