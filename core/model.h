@@ -19,19 +19,24 @@ typedef struct um_model_options {
   um_optimizer optimizer; /* decides the state buffers */
 } um_model_options;
 
-/* A parameter tensor. offset and count are in floats within the one parameter buffer (gradients and states share them). */
+/* A parameter tensor: a view of the one parameter buffer, in which the trainable ones are a contiguous suffix. Gradients and
+ * optimizer states are buffers of that suffix alone, laid out alike. */
 typedef struct um_param {
   char name[UM_NAME_MAX + 8]; /* "block1_conv1/kernel", "dense/bias" */
   int node;
   bool trainable;
+  size_t offset;   /* bytes from the start of the parameter buffer, a multiple of 64 */
   um_tensor plain; /* its plain shape, data NULL */
   um_tensor value; /* as the backend keeps it */
   um_tensor grad;  /* data NULL where not trainable or not training */
 } um_param;
 
-/* Bytes that a plan takes, for the message before a run. */
+/* Bytes that a plan takes, for the message before a run. total is what the backend's alloc is asked for. */
 typedef struct um_model_memory {
-  size_t parameters, gradients, optimizer, activations, scratch, total;
+  size_t parameters, gradients, optimizer;
+  size_t activations; /* the arena: values, their gradients, workspaces and scratch, over one another where their times allow */
+  size_t scratch;     /* the largest scratch of an op; lies within the arena */
+  size_t total;       /* parameters + gradients + optimizer + activations */
 } um_model_memory;
 
 int um_model_create(um_model **out, const um_graph *graph, um_backend *backend, const um_model_options *options, um_error *err);
@@ -44,13 +49,14 @@ const um_model_memory *um_model_memory_of(const um_model *m);
 const um_graph *um_model_graph(const um_model *m);
 int64_t um_model_batch(const um_model *m);
 const um_param *um_model_params(const um_model *m, int *count);
-const um_op *um_model_op(const um_model *m, int node); /* NULL for INPUT */
+const um_op *um_model_op(const um_model *m, int node); /* NULL for INPUT, FLATTEN (a view) and the final SIGMOID */
 
 /* Glorot uniform kernels, limit sqrt(6 / (fan_in + fan_out)), and zero biases for every parameter (Glorot & Bengio 2010, as
  * Keras: fans of a convolution are R S C and R S K), from UM_STREAM_INIT, sample = index of the parameter. */
 int um_model_init(um_model *m, uint64_t seed, um_error *err);
 
-/* Parameters, gradients and optimizer states in plain layout, from and to host floats; index as in um_model_params. which: 'w', 'g', 'm', 'v'. */
+/* Parameters, gradients and optimizer states in plain layout, from and to host floats; index as in um_model_params. which: 'w', 'g', 'm', 'v';
+ * UM_EUNSUPPORTED where the model has no such buffer for this parameter. These two may allocate for the conversion. */
 int um_model_set(um_model *m, char which, int index, const float *plain, um_error *err);
 int um_model_get(um_model *m, char which, int index, float *plain, um_error *err);
 
@@ -60,21 +66,26 @@ int um_model_feed_pixels(um_model *m, const uint8_t *pixels, const um_warp_sampl
 /* values: n x H x W x C floats, as they are. */
 int um_model_feed(um_model *m, const float *values, int64_t n, um_error *err);
 
+/* Once for each batch fed: the plan may reuse the memory of the input. Likewise backward, once for each forward. */
 int um_model_forward(um_model *m, um_error *err);
 /* Logits of the n samples fed last. */
 int um_model_logits(um_model *m, float *logits, um_error *err);
-/* Output of a node (plain) of the samples fed last; valid after forward for nodes kept by the plan (all of them in training). */
+/* Output of a node (plain) of the samples fed last; between forward and backward, for nodes whose memory the plan has not given to
+ * later ones (in training that is nearly all of them); UM_EUNSUPPORTED for the others and for the final sigmoid. */
 int um_model_activation(um_model *m, int node, float *values, um_error *err);
 /* Loss and accuracy of the batch fed last, after forward. */
 int um_model_loss(um_model *m, um_loss_sums *sums, const float *labels, um_error *err);
 /* Loss, then gradients down to the lowest trainable layer, after forward. */
 int um_model_backward(um_model *m, um_loss_sums *sums, const float *labels, um_error *err);
-/* One optimizer step over all trainable parameters in one call; counts steps from 1. */
+/* The norm of all gradients together, in double; not finite when any of them is not. After backward. */
+int um_model_gradient_norm(um_model *m, double *norm, um_error *err);
+/* One optimizer step over all trainable parameters in one call, with the gradients as they are; counts steps from 1. */
 int um_model_step(um_model *m, double learning_rate, um_error *err);
 int64_t um_model_steps(const um_model *m);
 void um_model_set_steps(um_model *m, int64_t steps);
 
-/* Wall seconds by node and pass since the last call with reset, where timing was switched on; for make bench. */
+/* Wall seconds by node and pass since timing was last switched on (which starts from zero); for make bench. other: reorders,
+ * slopes of activations, sums of gradients. outside: feed (in forward), loss and optimizer (in other). */
 typedef struct um_node_times {
   double forward, backward_data, backward_weights, other;
 } um_node_times;

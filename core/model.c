@@ -1,0 +1,191 @@
+/* A model's memory: creation, parameters, what callers may ask of it. */
+#include "core/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/model_impl.h"
+
+static void set_views(um_model *m) {
+  for (int i = 0; i < m->views; i++) m->view[i].t.data = m->arena + m->storage[m->view[i].storage].offset;
+  for (int i = 0; i < m->params; i++) {
+    um_param *p = &m->param[i];
+    p->value.data = m->w + p->offset;
+    p->grad = p->value;
+    p->grad.data = p->trainable ? m->g + (p->offset - m->frozen) : NULL;
+  }
+}
+
+static int allocate(um_model *m, um_error *err) {
+  const um_ops *ops = m->be->ops;
+  const um_model_memory *size = &m->memory;
+  const size_t trained = size->gradients, available = ops->memory_free(m->be);
+  const unsigned states = trained ? um_optimizer_states(&m->options.optimizer) : 0;
+  const struct {
+    char **out;
+    size_t bytes;
+    const char *what;
+    bool zero;
+  } part[] = {
+      /* Zeroed, and never anything else between tensors and in the padding of their layouts, so that one optimizer step can
+       * run over a whole buffer. */
+      {&m->w, size->parameters, "parameters", true},
+      {&m->g, trained, "gradients", true},
+      {&m->m, states & 1 ? trained : 0, "the optimizer's state", true},
+      {&m->v, states & 2 ? trained : 0, "the optimizer's state", true},
+      {&m->arena, size->activations, "activations", false},
+  };
+  if (available && size->total > available)
+    return um_fail(err, UM_ENOMEM, "model: needs %.1f MB (%.1f of activations), %.1f MB are free; take a smaller batch_size or target_size",
+                   (double)size->total / 1e6, (double)size->activations / 1e6, (double)available / 1e6);
+  for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
+    void *p = NULL;
+    if (part[i].bytes == 0) continue;
+    int status = ops->alloc(m->be, &p, part[i].bytes, err);
+    if (status == UM_OK) *part[i].out = p;
+    if (status == UM_OK && part[i].zero) status = ops->zero(m->be, p, part[i].bytes, err);
+    if (status != UM_OK) {
+      um_fail_context(err, "model: %s, %.1f of %.1f MB; take a smaller batch_size or target_size", part[i].what,
+                      (double)part[i].bytes / 1e6, (double)size->total / 1e6);
+      return status;
+    }
+  }
+  m->identity = calloc((size_t)m->options.batch, sizeof *m->identity);
+  if (!m->identity) return um_fail(err, UM_ENOMEM, "model: no memory");
+  for (int64_t i = 0; i < m->options.batch; i++) m->identity[i].identity = true;
+  set_views(m);
+  return UM_OK;
+}
+
+int um_model_create(um_model **out, const um_graph *graph, um_backend *be, const um_model_options *options, um_error *err) {
+  um_model *m = calloc(1, sizeof *m);
+  *out = NULL;
+  if (!m) return um_fail(err, UM_ENOMEM, "model: no memory");
+  int status = um_model_build(m, graph, be, options, err);
+  if (status == UM_OK) status = allocate(m, err);
+  if (status == UM_OK)
+    *out = m;
+  else
+    um_model_free(m);
+  return status;
+}
+
+int um_model_measure(um_model_memory *memory, const um_graph *graph, um_backend *be, const um_model_options *options, um_error *err) {
+  um_model *m = calloc(1, sizeof *m);
+  *memory = (um_model_memory){0};
+  if (!m) return um_fail(err, UM_ENOMEM, "model: no memory");
+  int status = um_model_build(m, graph, be, options, err);
+  if (status == UM_OK) *memory = m->memory;
+  um_model_free(m);
+  return status;
+}
+
+void um_model_free(um_model *m) {
+  if (!m) return;
+  const um_ops *ops = m->be->ops;
+  char *const device[] = {m->arena, m->w, m->g, m->m, m->v};
+  for (size_t i = 0; i < sizeof device / sizeof *device; i++)
+    if (device[i]) ops->free(m->be, device[i]);
+  for (int i = 0; m->op && i < m->graph.count; i++)
+    if (m->op[i]) ops->plan_free(m->op[i]);
+  void *const host[] = {m->op,          m->param, m->param_of, m->view,    m->storage,   m->step,  m->value,
+                        m->overwritten, m->use,   m->gradient, m->reached, m->workspace, m->times, m->identity};
+  for (size_t i = 0; i < sizeof host / sizeof *host; i++) free(host[i]);
+  um_graph_free(&m->graph);
+  free(m);
+}
+
+const um_model_memory *um_model_memory_of(const um_model *m) { return &m->memory; }
+const um_graph *um_model_graph(const um_model *m) { return &m->graph; }
+int64_t um_model_batch(const um_model *m) { return m->options.batch; }
+const um_op *um_model_op(const um_model *m, int node) { return node >= 0 && node < m->graph.count ? m->op[node] : NULL; }
+
+const um_param *um_model_params(const um_model *m, int *count) {
+  *count = m->params;
+  return m->param;
+}
+
+/* The tensor of one of the four buffers, and a plain one of the same shape. */
+static int buffer_of(um_model *m, char which, int index, um_tensor *t, um_tensor *plain, um_error *err) {
+  char *base = which == 'w' ? m->w : which == 'g' ? m->g : which == 'm' ? m->m : which == 'v' ? m->v : NULL;
+  if (index < 0 || index >= m->params) return um_fail(err, UM_EINTERNAL, "model: parameter %d of %d", index, m->params);
+  const um_param *p = &m->param[index];
+  if (!base || (which != 'w' && !p->trainable))
+    return um_fail(err, UM_EUNSUPPORTED, "model: %s has no buffer '%c' (frozen, not in training, or not needed by this optimizer)", p->name,
+                   which);
+  *t = p->value;
+  t->data = base + (which == 'w' ? p->offset : p->offset - m->frozen);
+  *plain = p->plain;
+  return UM_OK;
+}
+
+int um_model_set(um_model *m, char which, int index, const float *values, um_error *err) {
+  const um_ops *ops = m->be->ops;
+  um_tensor t, plain;
+  int status = buffer_of(m, which, index, &t, &plain, err);
+  if (status != UM_OK) return status;
+  if (!t.layout) return ops->upload(m->be, t.data, values, plain.bytes, err);
+  if ((status = ops->alloc(m->be, &plain.data, plain.bytes, err)) != UM_OK) return status;
+  status = ops->upload(m->be, plain.data, values, plain.bytes, err);
+  if (status == UM_OK) status = ops->reorder(m->be, &t, &plain, err);
+  ops->free(m->be, plain.data);
+  return status;
+}
+
+int um_model_get(um_model *m, char which, int index, float *values, um_error *err) {
+  const um_ops *ops = m->be->ops;
+  um_tensor t, plain;
+  int status = buffer_of(m, which, index, &t, &plain, err);
+  if (status != UM_OK) return status;
+  if (!t.layout) return ops->download(m->be, values, t.data, plain.bytes, err);
+  if ((status = ops->alloc(m->be, &plain.data, plain.bytes, err)) != UM_OK) return status;
+  status = ops->reorder(m->be, &plain, &t, err);
+  if (status == UM_OK) status = ops->download(m->be, values, plain.data, plain.bytes, err);
+  ops->free(m->be, plain.data);
+  return status;
+}
+
+/* True where no forward step after the storage's last use wrote over it. */
+static bool kept(const um_model *m, int storage) {
+  const um_storage *s = &m->storage[storage];
+  for (int i = 0; i < m->storages; i++) {
+    const um_storage *o = &m->storage[i];
+    bool later = o->first > s->last && o->first < m->forward_steps;
+    if (later && o->offset < s->offset + s->bytes && s->offset < o->offset + o->bytes) return false;
+  }
+  return true;
+}
+
+int um_model_activation(um_model *m, int node, float *values, um_error *err) {
+  const um_ops *ops = m->be->ops;
+  if (node < 0 || node >= m->graph.count) return um_fail(err, UM_EINTERNAL, "model: node %d of %d", node, m->graph.count);
+  const char *name = m->graph.node[node].name;
+  if (m->state != UM_MODEL_FORWARD)
+    return um_fail(err, UM_EINTERNAL, "model: %s: activations are there between forward and backward", name);
+  if (m->value[node] < 0 || m->overwritten[node] || !kept(m, m->view[m->value[node]].storage))
+    return um_fail(err, UM_EUNSUPPORTED, "model: %s: its output is not kept by this plan", name);
+  const um_tensor *t = &m->view[m->value[node]].t;
+  um_tensor plain = um_tensor_plain(t->dtype, t->ndim, t->dim);
+  const size_t wanted = plain.bytes / (size_t)m->options.batch * (size_t)m->n;
+  if (!t->layout) return ops->download(m->be, values, t->data, wanted, err);
+  int status = ops->alloc(m->be, &plain.data, plain.bytes, err);
+  if (status != UM_OK) return status;
+  status = ops->reorder(m->be, &plain, t, err);
+  if (status == UM_OK) status = ops->download(m->be, values, plain.data, wanted, err);
+  ops->free(m->be, plain.data);
+  return status;
+}
+
+int64_t um_model_steps(const um_model *m) { return m->steps_done; }
+void um_model_set_steps(um_model *m, int64_t steps) { m->steps_done = steps; }
+
+void um_model_time(um_model *m, bool on) {
+  m->timing = on;
+  memset(m->times, 0, sizeof *m->times * (size_t)m->graph.count);
+  m->outside = (um_node_times){0};
+}
+
+const um_node_times *um_model_times(const um_model *m, um_node_times *outside) {
+  if (outside) *outside = m->outside;
+  return m->times;
+}

@@ -1,0 +1,79 @@
+/* Inside a model: a program of steps over views of storages. model_build.c writes the program, model.c gives it memory,
+ * model_run.c runs it. Tests read it to check the plan. */
+#ifndef UM_CORE_MODEL_IMPL_H
+#define UM_CORE_MODEL_IMPL_H
+
+#include "core/model.h"
+#include "core/plan.h"
+
+/* A tensor in the arena. Several views may share a storage: flatten's input and output, an activation done in place. */
+typedef struct um_view {
+  um_tensor t; /* data set once there is an arena */
+  int storage;
+} um_view;
+
+typedef enum um_step_kind {
+  UM_STEP_FEED,                /* the batch comes in: out[0] the input, out[1] the pixels (-1 where it has not 3 channels) */
+  UM_STEP_REORDER,             /* out[0] = in[0] in another layout, or as a copy */
+  UM_STEP_ACCUMULATE,          /* out[0] += in[0] */
+  UM_STEP_FORWARD,             /* out[0] = op(in[...]) */
+  UM_STEP_LOSS,                /* out[0] = gradient of the logits in[0]; out[0] is -1 in inference: nothing is done */
+  UM_STEP_ACTIVATION_BACKWARD, /* out[0] = in[0] * f'(in[1]) */
+  UM_STEP_BACKWARD_WEIGHTS,    /* gradients of the node's parameters; in[0] its input, in[1] its gradient */
+  UM_STEP_BACKWARD_DATA        /* out[...] (-1: not needed) from the gradient in[0] */
+} um_step_kind;
+
+/* Views by index, -1 where there is none. */
+typedef struct um_step {
+  um_step_kind kind;
+  int node;
+  int n_out, out[UM_MAX_INPUTS];
+  int n_in, in[UM_MAX_INPUTS];
+  int workspace, scratch; /* storages */
+} um_step;
+
+typedef enum um_model_state { UM_MODEL_EMPTY, UM_MODEL_FED, UM_MODEL_FORWARD, UM_MODEL_BACKWARD } um_model_state;
+
+struct um_model {
+  um_backend *be;
+  um_graph graph;
+  um_model_options options; /* trainable is not kept */
+  um_op **op;               /* by node; NULL for INPUT, FLATTEN and a final SIGMOID */
+  int logit;                /* the node whose output the loss takes */
+  int lowest;               /* the first trainable node */
+
+  um_param *param; /* kernel, bias of each node with parameters, in topological order */
+  int params;
+  int *param_of;       /* by node: index of its kernel (its bias is the next), or -1 */
+  size_t frozen;       /* bytes of the parameter buffer before the first trainable one */
+  char *w, *g, *m, *v; /* the parameter buffer; the others cover what is not frozen */
+
+  um_view *view;
+  int views;
+  um_storage *storage;
+  int storages;
+  um_step *step;
+  int steps, forward_steps;  /* the first forward_steps of them are the forward pass */
+  int *value;                /* by node: the view of its output, or -1 */
+  bool *overwritten;         /* by node: an activation was done in place over its output */
+  int (*use)[UM_MAX_INPUTS]; /* by node and input: the view that it reads (the input's value, or a reordered copy) */
+  int *gradient;             /* by node: the view of its output's gradient, or -1 */
+  bool *reached;             /* by node: a trainable parameter is in it or before it */
+  int *workspace;            /* by node: a storage, or -1 */
+  int pixels, z;             /* views: the bytes of feed_pixels (-1: none), the plain logits */
+  char *arena;
+  um_model_memory memory;
+
+  um_model_state state;
+  int64_t n; /* samples fed */
+  int64_t steps_done;
+  um_warp_sample *identity; /* batch of them */
+  bool timing;
+  um_node_times *times, outside;
+};
+
+/* Fills a zeroed model with everything but memory: ops, parameters' descriptions, program, offsets, m->memory. What it has made
+ * lies in m also when it fails; um_model_free frees it. */
+int um_model_build(um_model *m, const um_graph *graph, um_backend *be, const um_model_options *options, um_error *err);
+
+#endif
