@@ -24,16 +24,20 @@ typedef struct um_position {
   int64_t step;     /* optimizer steps done */
   double loss_sum;  /* of the epoch so far, and the samples and hits that go with it */
   int64_t samples, correct;
-  double best;    /* best validation loss so far */
-  int best_epoch; /* -1: none */
-  double seconds; /* of the epoch so far */
+  double best;     /* best validation loss so far */
+  int best_epoch;  /* -1: none */
+  double seconds;  /* of the epoch so far */
+  unsigned states; /* of the optimizer, as um_optimizer_states says; saved and loaded with the weights */
+  char data[65];   /* SHA-256 of what the run learns from (names and labels), as hex; "" where nobody said */
 } um_position;
 
-/* position NULL: a model file (no optimizer state). */
+/* position NULL: a model file (no optimizer state). UM_ENUMERIC where a number is not finite; the old file stays then, as with
+ * any other failure. */
 int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, const um_position *position, um_error *err);
 
-/* The graph and the preprocessing of a file; then, once a model is made from the graph, its tensors (and state where position is
- * not NULL: UM_EFORMAT where the file holds none). */
+/* The graph and the preprocessing of a file (the caller closes st and frees g); then, once a model is made from the graph, its
+ * tensors, and where position is not NULL the optimizer's states and the position: UM_EFORMAT where the file holds none. A tensor
+ * that is missing, of another shape, or unknown is UM_EFORMAT with its name. */
 int um_checkpoint_open(um_st **st, um_graph *g, um_preprocess *p, const char *path, um_error *err);
 int um_checkpoint_load(um_model *m, const um_st *st, um_position *position, um_error *err);
 

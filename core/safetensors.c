@@ -254,6 +254,8 @@ const char *um_st_metadata(const um_st *st, const char *key) {
   return item ? item->valuestring : NULL;
 }
 
+static size_t entry_bytes(const um_st_entry *e) { return (size_t)um_tensor_count(&e->tensor) * um_dtype_size(e->tensor.dtype); }
+
 /* The header's text: metadata, then the tensors in the order that they will be written in. */
 static char *header_text(const um_st_entry *const *order, int count, const char *const *metadata) {
   cJSON *root = cJSON_CreateObject();
@@ -277,7 +279,7 @@ static char *header_text(const um_st_entry *const *order, int count, const char 
          (offsets = cJSON_AddArrayToObject(item, "data_offsets")) != NULL;
     for (int d = 0; ok && d < t->ndim; d++) ok = cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)t->dim[d]));
     ok = ok && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)at));
-    at += (uint64_t)um_tensor_count(t) * um_dtype_size(t->dtype);
+    at += entry_bytes(order[i]);
     ok = ok && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)at));
   }
   if (ok) text = cJSON_PrintUnformatted(root);
@@ -285,11 +287,14 @@ static char *header_text(const um_st_entry *const *order, int count, const char 
   return text;
 }
 
-int um_st_write(const char *path, const um_st_entry *entries, int count, const char *const *metadata, um_error *err) {
+int um_st_write_from(const char *path, const um_st_entry *entries, int count, const char *const *metadata, um_st_source source, void *arg,
+                     um_error *err) {
   const um_st_entry **order = calloc((size_t)count + 1, sizeof *order);
   char *text = NULL;
+  void *buffer = NULL;
   um_writer w = {0};
   uint64_t length;
+  size_t largest = 0;
   uint8_t prefix[8];
   int status = UM_OK, n = 0;
 
@@ -301,18 +306,23 @@ int um_st_write(const char *path, const um_st_entry *entries, int count, const c
   for (size_t width = 4; width > 0; width /= 2)
     for (int i = 0; i < count; i++)
       if (um_dtype_size(entries[i].tensor.dtype) == width) order[n++] = &entries[i];
+  for (int i = 0; source && i < n; i++)
+    if (entry_bytes(order[i]) > largest) largest = entry_bytes(order[i]);
+  if (largest > 0) buffer = malloc(largest);
   text = header_text(order, n, metadata);
-  if (!text) {
-    status = um_fail(err, UM_ENOMEM, "%s: no memory for the header", path);
+  if (!text || (largest > 0 && !buffer)) {
+    status = um_fail(err, UM_ENOMEM, "%s: no memory for %zu bytes and the header", path, largest);
     goto done;
   }
   if ((status = um_writer_open(&w, path, err))) goto done;
   length = (strlen(text) + 7) / 8 * 8;
   for (int i = 0; i < 8; i++) prefix[i] = (uint8_t)(length >> 8 * i);
+  errno = 0;
   bool ok = fwrite(prefix, 1, 8, w.file) == 8 && fprintf(w.file, "%-*s", (int)length, text) == (int)length;
   for (int i = 0; ok && i < n; i++) {
-    size_t bytes = (size_t)um_tensor_count(&order[i]->tensor) * um_dtype_size(order[i]->tensor.dtype);
-    ok = bytes == 0 || fwrite(order[i]->tensor.data, 1, bytes, w.file) == bytes;
+    size_t bytes = entry_bytes(order[i]);
+    if (source && (status = source(arg, (int)(order[i] - entries), buffer, err))) goto done;
+    ok = bytes == 0 || fwrite(source ? buffer : order[i]->tensor.data, 1, bytes, w.file) == bytes;
   }
   if (!ok) {
     status = um_fail(err, UM_EIO, "%s: cannot write: %s; nothing was changed", path, strerror(errno ? errno : EIO));
@@ -321,7 +331,12 @@ int um_st_write(const char *path, const um_st_entry *entries, int count, const c
   status = um_writer_commit(&w, err);
 done:
   um_writer_abandon(&w);
+  free(buffer);
   free(text);
   free(order);
   return status;
+}
+
+int um_st_write(const char *path, const um_st_entry *entries, int count, const char *const *metadata, um_error *err) {
+  return um_st_write_from(path, entries, count, metadata, NULL, NULL, err);
 }

@@ -23,4 +23,10 @@ const char *um_st_metadata(const um_st *st, const char *key);     /* NULL where 
  * flushed to disk, then renamed over `path`: a full disk leaves the old file as it was. */
 int um_st_write(const char *path, const um_st_entry *entry, int count, const char *const *metadata, um_error *err);
 
+/* The same with data that is asked for when its turn comes (plain, entry i's bytes into data), so that only the largest tensor
+ * is in memory. A negative status of `source` ends the writing; the old file stays. */
+typedef int (*um_st_source)(void *arg, int i, void *data, um_error *err);
+int um_st_write_from(const char *path, const um_st_entry *entry, int count, const char *const *metadata, um_st_source source, void *arg,
+                     um_error *err);
+
 #endif

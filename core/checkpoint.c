@@ -1,0 +1,312 @@
+#include "core/checkpoint.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT         "unmask model"
+#define FORMAT_VERSION "1"
+
+/* Enumerations in files are words. */
+static const char *const interpolations[] = {"nearest", "bilinear"};
+static const char *const preprocessings[] = {"none", "caffe"};
+/* The optimizer's states: bit i of um_position.states, um_model_get's letter, the tensors' prefix. */
+static const struct {
+  char which;
+  const char *prefix;
+} states[] = {{'m', "optimizer/m/"}, {'v', "optimizer/v/"}};
+
+/* One tensor of the file: a parameter, or a state of it. */
+typedef struct item {
+  char which;
+  int index;
+  char name[UM_NAME_MAX + 40];
+} item;
+
+/* What a file of this model holds; malloc'd. */
+static item *list_items(const um_model *m, unsigned with_states, int *count, um_error *err) {
+  int params;
+  const um_param *p = um_model_params(m, &params);
+  item *list = calloc((size_t)params * 3 + 1, sizeof *list);
+  *count = 0;
+  if (!list) {
+    um_fail(err, UM_ENOMEM, "no memory for a list of %d tensors", params * 3);
+    return NULL;
+  }
+  for (int i = 0; i < params; i++) {
+    item *w = &list[(*count)++];
+    w->which = 'w', w->index = i;
+    snprintf(w->name, sizeof w->name, "%s", p[i].name);
+  }
+  for (int s = 0; s < 2; s++)
+    for (int i = 0; i < params && (with_states & 1u << s); i++) {
+      if (!p[i].trainable) continue;
+      item *v = &list[(*count)++];
+      v->which = states[s].which, v->index = i;
+      snprintf(v->name, sizeof v->name, "%s%s", states[s].prefix, p[i].name);
+    }
+  return list;
+}
+
+static char *preprocess_text(const um_preprocess *p) {
+  cJSON *o = cJSON_CreateObject();
+  char *text = NULL;
+  cJSON *size = cJSON_CreateIntArray(p->target_size, 2);
+  if (!size || !cJSON_AddItemToObject(o, "target_size", size)) cJSON_Delete(size);
+  if (size && cJSON_AddStringToObject(o, "interpolation", interpolations[p->interpolation]) &&
+      cJSON_AddNumberToObject(o, "rescale", p->rescale) && cJSON_AddStringToObject(o, "preprocessing", preprocessings[p->preprocessing]) &&
+      cJSON_AddStringToObject(o, "channels", p->preprocessing == UM_PREPROCESS_CAFFE ? "BGR" : "RGB") &&
+      cJSON_AddStringToObject(o, "detector", p->detector) && cJSON_AddNumberToObject(o, "margin", p->margin) &&
+      cJSON_AddNumberToObject(o, "fps", p->fps) && cJSON_AddNumberToObject(o, "max_size", p->max_size))
+    text = cJSON_PrintUnformatted(o);
+  cJSON_Delete(o);
+  return text;
+}
+
+static char *classes_text(const um_preprocess *p) {
+  const char *const names[2] = {p->classes[0], p->classes[1]};
+  cJSON *o = cJSON_CreateStringArray(names, 2);
+  char *text = o ? cJSON_PrintUnformatted(o) : NULL;
+  cJSON_Delete(o);
+  return text;
+}
+
+/* Doubles as hexadecimal text: exact, infinities included. */
+static char *position_text(const um_position *p) {
+  cJSON *o = cJSON_CreateObject();
+  char *text = NULL, hex[3][48];
+  snprintf(hex[0], sizeof hex[0], "%a", p->loss_sum);
+  snprintf(hex[1], sizeof hex[1], "%a", p->best);
+  snprintf(hex[2], sizeof hex[2], "%a", p->seconds);
+  if (o && cJSON_AddNumberToObject(o, "epoch", p->epoch) && cJSON_AddNumberToObject(o, "batch", p->batch) &&
+      cJSON_AddNumberToObject(o, "step", (double)p->step) && cJSON_AddStringToObject(o, "loss_sum", hex[0]) &&
+      cJSON_AddNumberToObject(o, "samples", (double)p->samples) && cJSON_AddNumberToObject(o, "correct", (double)p->correct) &&
+      cJSON_AddStringToObject(o, "best", hex[1]) && cJSON_AddNumberToObject(o, "best_epoch", p->best_epoch) &&
+      cJSON_AddStringToObject(o, "seconds", hex[2]) && cJSON_AddNumberToObject(o, "states", p->states) &&
+      cJSON_AddStringToObject(o, "data", p->data))
+    text = cJSON_PrintUnformatted(o);
+  cJSON_Delete(o);
+  return text;
+}
+
+typedef struct fetcher {
+  um_model *m;
+  const item *list;
+  const um_param *param;
+  const char *path;
+} fetcher;
+
+static int fetch(void *arg, int i, void *data, um_error *err) {
+  const fetcher *f = arg;
+  const item *it = &f->list[i];
+  const float *value = data;
+  int64_t n = um_tensor_count(&f->param[it->index].plain);
+  int status = um_model_get(f->m, it->which, it->index, data, err);
+  if (status) return status;
+  for (int64_t k = 0; k < n; k++)
+    if (!isfinite(value[k]))
+      return um_fail(err, UM_ENUMERIC, "%s: not written: %s holds %g, not a finite number", f->path, it->name, (double)value[k]);
+  return UM_OK;
+}
+
+int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, const um_position *position, um_error *err) {
+  int count = 0, params, status = UM_OK;
+  item *list = list_items(m, position ? position->states : 0, &count, err);
+  um_st_entry *entry = NULL;
+  char *graph = NULL, *preprocess = preprocess_text(p), *classes = classes_text(p), *where = position ? position_text(position) : NULL;
+  const um_param *param = um_model_params(m, &params);
+
+  if (!list) {
+    status = UM_ENOMEM;
+    goto done;
+  }
+  entry = calloc((size_t)count + 1, sizeof *entry);
+  if (!entry || !preprocess || !classes || (position && !where)) {
+    status = um_fail(err, UM_ENOMEM, "%s: no memory for the metadata", path);
+    goto done;
+  }
+  if ((status = um_graph_to_json(um_model_graph(m), &graph, err))) goto done;
+  for (int i = 0; i < count; i++) {
+    entry[i].name = list[i].name;
+    entry[i].tensor = param[list[i].index].plain;
+    entry[i].tensor.dtype = UM_F32;
+  }
+  const char *metadata[] = {"format", FORMAT,          "format_version", FORMAT_VERSION, "graph", graph, "classes",
+                            classes,  "preprocessing", preprocess,       "position",     where,   NULL,  NULL};
+  if (!position) metadata[10] = NULL;
+  fetcher f = {m, list, param, path};
+  status = um_st_write_from(path, entry, count, metadata, fetch, &f, err);
+done:
+  free(graph);
+  free(preprocess);
+  free(classes);
+  free(where);
+  free(entry);
+  free(list);
+  return status;
+}
+
+/* Members of an object from a file; false where one is missing or of another kind. */
+static bool get_number(const cJSON *o, const char *key, double low, double high, double *out) {
+  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+  if (!cJSON_IsNumber(v) || !(v->valuedouble >= low && v->valuedouble <= high)) return false;
+  *out = v->valuedouble;
+  return true;
+}
+
+static bool get_int(const cJSON *o, const char *key, double low, double high, int64_t *out) {
+  double v;
+  if (!get_number(o, key, low, high, &v) || floor(v) != v) return false;
+  *out = (int64_t)v;
+  return true;
+}
+
+static bool get_text(const cJSON *o, const char *key, char *out, size_t size) {
+  const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+  return v && snprintf(out, size, "%s", v) < (int)size;
+}
+
+static bool get_word(const cJSON *o, const char *key, const char *const *words, int count, int *out) {
+  const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+  for (int i = 0; v && i < count; i++)
+    if (strcmp(v, words[i]) == 0) {
+      *out = i;
+      return true;
+    }
+  return false;
+}
+
+static bool get_double(const cJSON *o, const char *key, double *out) {
+  const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+  char *end;
+  if (!v || !*v) return false;
+  *out = strtod(v, &end);
+  return *end == 0 && !isnan(*out);
+}
+
+static int read_preprocess(um_preprocess *p, const um_st *st, const char *path, um_error *err) {
+  const char *text = um_st_metadata(st, "preprocessing"), *names = um_st_metadata(st, "classes");
+  cJSON *o = text ? cJSON_Parse(text) : NULL, *classes = names ? cJSON_Parse(names) : NULL;
+  const cJSON *size = cJSON_GetObjectItemCaseSensitive(o, "target_size");
+  int interpolation = 0, preprocessing = 0;
+  int64_t max_size = 0;
+  bool ok = cJSON_IsArray(size) && cJSON_GetArraySize(size) == 2;
+
+  memset(p, 0, sizeof *p);
+  for (int i = 0; ok && i < 2; i++) {
+    const cJSON *v = cJSON_GetArrayItem(size, i);
+    ok = cJSON_IsNumber(v) && v->valuedouble >= 1 && v->valuedouble <= 65536 && floor(v->valuedouble) == v->valuedouble;
+    if (ok) p->target_size[i] = (int)v->valuedouble;
+  }
+  ok = ok && get_word(o, "interpolation", interpolations, 2, &interpolation) &&
+       get_word(o, "preprocessing", preprocessings, 2, &preprocessing) && get_number(o, "rescale", 1e-30, 1e30, &p->rescale) &&
+       get_text(o, "detector", p->detector, sizeof p->detector) && get_number(o, "margin", 0, 1000, &p->margin) &&
+       get_number(o, "fps", 0, 100000, &p->fps) && get_int(o, "max_size", 0, 1 << 24, &max_size);
+  p->interpolation = interpolation;
+  p->preprocessing = preprocessing;
+  p->max_size = (int)max_size;
+  ok = ok && cJSON_IsArray(classes) && cJSON_GetArraySize(classes) == 2;
+  for (int i = 0; ok && i < 2; i++) {
+    const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(classes, i));
+    ok = name && snprintf(p->classes[i], sizeof p->classes[i], "%s", name) < (int)sizeof p->classes[i];
+  }
+  cJSON_Delete(o);
+  cJSON_Delete(classes);
+  if (!ok) return um_fail(err, UM_EFORMAT, "%s: its preprocessing or its classes cannot be understood", path);
+  return UM_OK;
+}
+
+int um_checkpoint_open(um_st **st, um_graph *g, um_preprocess *p, const char *path, um_error *err) {
+  const char *version, *graph;
+  int status;
+
+  memset(g, 0, sizeof *g);
+  if ((status = um_st_open(st, path, err))) return status;
+  version = um_st_metadata(*st, "format_version");
+  graph = um_st_metadata(*st, "graph");
+  if (!version || !graph)
+    status = um_fail(err, UM_EFORMAT, "%s: a safetensors file, but no model of unmask: it says nothing of the model's structure", path);
+  else if (strcmp(version, FORMAT_VERSION) != 0)
+    status = um_fail(err, UM_EFORMAT, "%s: format version %.20s, expected " FORMAT_VERSION, path, version);
+  if (!status) status = read_preprocess(p, *st, path, err);
+  if (!status) {
+    status = um_graph_from_json(g, graph, err);
+    if (status) um_fail_context(err, "%s", path);
+  }
+  if (!status) {
+    const um_node *in = g->count > 0 ? &g->node[0] : NULL;
+    if (!in || in->op != UM_OP_INPUT || in->ndim != 3 || in->dim[0] != p->target_size[0] || in->dim[1] != p->target_size[1] ||
+        in->dim[2] != 3)
+      status =
+          um_fail(err, UM_EFORMAT, "%s: its input is not %dx%dx3, as its preprocessing says", path, p->target_size[0], p->target_size[1]);
+  }
+  if (status) {
+    um_graph_free(g);
+    um_st_close(*st);
+    *st = NULL;
+  }
+  return status;
+}
+
+static int read_position(um_position *p, const um_st *st, um_error *err) {
+  const char *text = um_st_metadata(st, "position");
+  cJSON *o;
+  const double most = 9007199254740992.0;
+  int64_t epoch = 0, batch = 0, best_epoch = 0, with = 0;
+
+  memset(p, 0, sizeof *p);
+  if (!text)
+    return um_fail(err, UM_EFORMAT, "a model without the state of its training: it can be scored with, or be model.weights of a new run");
+  o = cJSON_Parse(text);
+  bool ok = get_int(o, "epoch", 0, 1e9, &epoch) && get_int(o, "batch", 0, 1e9, &batch) && get_int(o, "step", 0, most, &p->step) &&
+            get_double(o, "loss_sum", &p->loss_sum) && get_int(o, "samples", 0, most, &p->samples) &&
+            get_int(o, "correct", 0, most, &p->correct) && get_double(o, "best", &p->best) &&
+            get_int(o, "best_epoch", -1, 1e9, &best_epoch) && get_double(o, "seconds", &p->seconds) && get_int(o, "states", 0, 3, &with) &&
+            get_text(o, "data", p->data, sizeof p->data);
+  cJSON_Delete(o);
+  if (!ok) return um_fail(err, UM_EFORMAT, "its position in the run cannot be understood");
+  p->epoch = (int)epoch, p->batch = (int)batch, p->best_epoch = (int)best_epoch, p->states = (unsigned)with;
+  return UM_OK;
+}
+
+int um_checkpoint_load(um_model *m, const um_st *st, um_position *position, um_error *err) {
+  int count = 0, params, status = UM_OK, used = 0;
+  const um_param *param = um_model_params(m, &params);
+  item *list = NULL;
+
+  if (position && (status = read_position(position, st, err))) return status;
+  list = list_items(m, position ? position->states : 0, &count, err);
+  if (!list) return UM_ENOMEM;
+  for (int i = 0; i < count; i++) {
+    const um_st_entry *e = um_st_find(st, list[i].name);
+    const um_tensor *want = &param[list[i].index].plain;
+    char has[64], expected[64];
+    if (!e) {
+      status = um_fail(err, UM_EFORMAT, "%s: not in the file", list[i].name);
+      goto done;
+    }
+    if (e->tensor.dtype != UM_F32 || !um_tensor_same_shape(&e->tensor, want)) {
+      status = um_fail(err, UM_EFORMAT, "%s: %s %s in the file, expected f32 %s", list[i].name, um_dtype_name(e->tensor.dtype),
+                       um_tensor_shape_text(&e->tensor, has, sizeof has), um_tensor_shape_text(want, expected, sizeof expected));
+      goto done;
+    }
+    if ((status = um_model_set(m, list[i].which, list[i].index, e->tensor.data, err))) goto done;
+    used++;
+  }
+  /* The rest may be a training state that nobody asked for, and nothing else. */
+  for (int i = 0; used < um_st_count(st) && i < um_st_count(st); i++) {
+    const char *name = um_st_at(st, i)->name;
+    bool known = !position && strncmp(name, "optimizer/", 10) == 0;
+    for (int k = 0; !known && k < count; k++) known = strcmp(name, list[k].name) == 0;
+    if (!known) {
+      status = um_fail(err, UM_EFORMAT, "%.100s: in the file, but not in its model", name);
+      goto done;
+    }
+  }
+  if (position) um_model_set_steps(m, position->step);
+done:
+  free(list);
+  return status;
+}
