@@ -17,7 +17,7 @@ static const struct format {
     {"BM", "", "BMP", AV_CODEC_ID_BMP},         {"P1", "", "PBM", AV_CODEC_ID_PBM},    {"P2", "", "PGM", AV_CODEC_ID_PGM},
     {"P3", "", "PPM", AV_CODEC_ID_PPM},         {"P4", "", "PBM", AV_CODEC_ID_PBM},    {"P5", "", "PGM", AV_CODEC_ID_PGM},
     {"P6", "", "PPM", AV_CODEC_ID_PPM},         {"II*", "", "TIFF", AV_CODEC_ID_TIFF}, {"MM", "", "TIFF", AV_CODEC_ID_TIFF},
-    {"RIFF", "WEBP", "WebP", AV_CODEC_ID_WEBP}, {"GIF8", "", "GIF", AV_CODEC_ID_GIF},
+    {"RIFF", "WEBP", "WebP", AV_CODEC_ID_WEBP},
 };
 
 static const struct format *find_format(const uint8_t *data, size_t size) {
@@ -92,9 +92,23 @@ static int convert(um_image *im, const AVFrame *f, const char *name, um_error *e
   return rows == f->height ? UM_OK : um_fail(err, UM_EINTERNAL, "%s: libswscale did not convert the picture", name);
 }
 
+static uint32_t little32(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
+
+/* FFmpeg decodes what there is of a BMP; Pillow refuses one whose rows are not all there, and so do we. */
+static bool is_cut_bmp(const uint8_t *data, size_t size) {
+  if (size < 34) return true;
+  if (little32(data + 14) < 40 || little32(data + 30) != 0) return false; /* the oldest kind, and compressed ones */
+  int64_t width = (int32_t)little32(data + 18), height = (int32_t)little32(data + 22), bits = little32(data + 26) >> 16;
+  if (width < 1 || width > UM_IMAGE_MAX_PIXELS) return false; /* the decoder refuses it */
+  return little32(data + 10) + (width * bits + 31) / 32 * 4 * (height < 0 ? -height : height) > (int64_t)size;
+}
+
 int um_ffmpeg_decode(um_image *im, const uint8_t *data, size_t size, const char *name, um_error *err) {
   const struct format *format = find_format(data, size);
-  if (!format) return um_fail(err, UM_EFORMAT, "%s: expected a picture (PNG, JPEG, BMP, PNM, TIFF, WebP, GIF), got something else", name);
+  if (!format) return um_fail(err, UM_EFORMAT, "%s: expected a picture (PNG, JPEG, BMP, PNM, TIFF, WebP), got something else", name);
+  if (format->codec == AV_CODEC_ID_BMP && is_cut_bmp(data, size))
+    return um_fail(err, UM_EFORMAT, "%s: not a readable BMP: the file is truncated", name);
+  av_log_set_level(AV_LOG_QUIET); /* what is wrong is in our error, not on the terminal */
   const AVCodec *codec = avcodec_find_decoder(format->codec);
   if (!codec) return um_fail(err, UM_EUNSUPPORTED, "%s: this FFmpeg has no decoder for %s", name, format->name);
   AVCodecContext *context = avcodec_alloc_context3(codec);
@@ -108,7 +122,8 @@ int um_ffmpeg_decode(um_image *im, const uint8_t *data, size_t size, const char 
   memcpy(packet->data, data, size);
   context->max_pixels = UM_IMAGE_MAX_PIXELS;
   context->thread_count = 1;
-  context->err_recognition = AV_EF_EXPLODE;
+  /* TIFF would then refuse a file for a tag that it does not know. */
+  if (format->codec != AV_CODEC_ID_TIFF) context->err_recognition = AV_EF_EXPLODE;
   if (avcodec_open2(context, codec, NULL) < 0) {
     status = um_fail(err, UM_EUNSUPPORTED, "%s: FFmpeg's decoder for %s does not start", name, format->name);
   } else {

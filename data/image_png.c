@@ -11,7 +11,7 @@ typedef struct reader {
   png_structp png;
   png_infop info;
   const uint8_t *at, *end;
-  uint8_t *wide; /* rows of 16-bit grey, and rows of an interlaced one all at once */
+  uint8_t *wide; /* a row of 16-bit grey, or all of them where it is interlaced */
   char reason[256];
 } reader;
 
@@ -58,7 +58,7 @@ static int decode(reader *r, um_image *im, const char *name, um_error *err) {
     if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(r->png);
     if (type == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(r->png);
     if (type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_GRAY_ALPHA) png_set_gray_to_rgb(r->png);
-    if (type & PNG_COLOR_MASK_ALPHA) png_set_strip_alpha(r->png);
+    png_set_strip_alpha(r->png); /* also that of a transparent palette */
   }
   int passes = png_set_interlace_handling(r->png);
   png_read_update_info(r->png, r->info);

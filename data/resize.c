@@ -1,4 +1,6 @@
-/* Resizing as Pillow does it (src/libImaging/Geometry.c: ImagingScaleAffine; Resample.c), bit for bit. */
+/* Resizing as Pillow does it (src/libImaging/Geometry.c: ImagingScaleAffine; Resample.c), bit for bit: versions up to 12. Pillow 13
+ * resizes the columns before the rows for some shapes (mostly those that shrink in height and grow in width), which rounds
+ * differently in between. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
