@@ -40,8 +40,11 @@ const char *encoder_name(void) {
 static int fail(um_error *err, const encoder *e, const char *what, int rc) {
   char text[AV_ERROR_MAX_STRING_SIZE] = "";
   av_strerror(rc, text, sizeof text);
-  return um_fail(err, rc == AVERROR(ENOMEM) ? UM_ENOMEM : rc == AVERROR(ENOSPC) || rc == AVERROR(EACCES) || rc == AVERROR(ENOENT) ? UM_EIO : UM_EINTERNAL, "%s: %s: %s",
-                 e->path, what, text);
+  return um_fail(err,
+                 rc == AVERROR(ENOMEM)                                                     ? UM_ENOMEM
+                 : rc == AVERROR(ENOSPC) || rc == AVERROR(EACCES) || rc == AVERROR(ENOENT) ? UM_EIO
+                                                                                           : UM_EINTERNAL,
+                 "%s: %s: %s", e->path, what, text);
 }
 
 int encoder_open(encoder **out, const char *path, int width, int height, int fps, um_error *err) {
@@ -66,7 +69,8 @@ int encoder_open(encoder **out, const char *path, int width, int height, int fps
   e->codec = avcodec_alloc_context3(codec);
   e->frame = av_frame_alloc();
   e->packet = av_packet_alloc();
-  e->convert = sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, AV_PIX_FMT_YUV420P, SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL, NULL);
+  e->convert = sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, AV_PIX_FMT_YUV420P,
+                              SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL, NULL);
   if (!stream || !e->codec || !e->frame || !e->packet || !e->convert) {
     rc = um_fail(err, UM_ENOMEM, "%s: no memory for an encoder of %d x %d", path, width, height);
     goto done;

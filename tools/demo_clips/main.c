@@ -44,24 +44,23 @@ typedef struct work {
 static volatile sig_atomic_t interrupted;
 static void on_signal(int number) { (void)number, interrupted = 1; }
 
-static const char usage[] =
-    "usage: demo_clips [--out DIR] [--train N] [--test N] [--seconds S] [--seed K]\n"
-    "                  [--fps N] [--size WxH] [--jobs N] [--stills DIR]\n"
-    "\n"
-    "Draws short clips of talking heads, half of them fake: another identity's inner\n"
-    "face is blended in, with the seam, colour shift, lower resolution and jitter that\n"
-    "real swaps leave. All of it is drawn by this program; nobody was filmed.\n"
-    "\n"
-    "  --out DIR      where they go: DIR/train and DIR/heldout, a metadata.json each in\n"
-    "                 the format of the DFDC set (default demo/clips)\n"
-    "  --train N      clips for training, real and fake together (default 64)\n"
-    "  --test N       clips held out, of identities that training never shows (24)\n"
-    "  --seconds S    length of a clip (3)\n"
-    "  --seed K       the same seed makes the same clips (1)\n"
-    "  --fps N        frames a second (15)\n"
-    "  --size WxH     of the frames, even numbers (480x360)\n"
-    "  --jobs N       clips made at a time (default: one a core)\n"
-    "  --stills DIR   also writes the middle frame of each clip as DIR/NAME.png\n";
+static const char usage[] = "usage: demo_clips [--out DIR] [--train N] [--test N] [--seconds S] [--seed K]\n"
+                            "                  [--fps N] [--size WxH] [--jobs N] [--stills DIR]\n"
+                            "\n"
+                            "Draws short clips of talking heads, half of them fake: another identity's inner\n"
+                            "face is blended in, with the seam, colour shift, lower resolution and jitter that\n"
+                            "real swaps leave. All of it is drawn by this program; nobody was filmed.\n"
+                            "\n"
+                            "  --out DIR      where they go: DIR/train and DIR/heldout, a metadata.json each in\n"
+                            "                 the format of the DFDC set (default demo/clips)\n"
+                            "  --train N      clips for training, real and fake together (default 64)\n"
+                            "  --test N       clips held out, of identities that training never shows (24)\n"
+                            "  --seconds S    length of a clip (3)\n"
+                            "  --seed K       the same seed makes the same clips (1)\n"
+                            "  --fps N        frames a second (15)\n"
+                            "  --size WxH     of the frames, even numbers (480x360)\n"
+                            "  --jobs N       clips made at a time (default: one a core)\n"
+                            "  --stills DIR   also writes the middle frame of each clip as DIR/NAME.png\n";
 
 static bool number(const char *text, double low, double high, double *out) {
   char *end;
@@ -71,13 +70,15 @@ static bool number(const char *text, double low, double high, double *out) {
 
 /* 0, or the exit status that main returns (with *stop set when all is done). */
 static int read_options(options *o, int argc, char **argv, bool *stop) {
-  static const struct option known[] = {{"out", 1, 0, 'o'},    {"train", 1, 0, 'a'}, {"test", 1, 0, 'e'},   {"seconds", 1, 0, 's'}, {"seed", 1, 0, 'k'}, {"fps", 1, 0, 'f'},
-                                        {"size", 1, 0, 'z'},   {"jobs", 1, 0, 'j'},  {"stills", 1, 0, 'p'}, {"help", 0, 0, 'h'},    {"version", 0, 0, 'v'}, {0, 0, 0, 0}};
+  static const struct option known[] = {{"out", 1, 0, 'o'},    {"train", 1, 0, 'a'}, {"test", 1, 0, 'e'},    {"seconds", 1, 0, 's'},
+                                        {"seed", 1, 0, 'k'},   {"fps", 1, 0, 'f'},   {"size", 1, 0, 'z'},    {"jobs", 1, 0, 'j'},
+                                        {"stills", 1, 0, 'p'}, {"help", 0, 0, 'h'},  {"version", 0, 0, 'v'}, {0, 0, 0, 0}};
   static const struct {
     char key;
     const char *name;
     double low, high;
-  } range[] = {{'a', "--train", 2, 100000}, {'e', "--test", 0, 100000}, {'s', "--seconds", .1, 3600}, {'k', "--seed", 0, 9007199254740992}, {'f', "--fps", 1, 120}, {'j', "--jobs", 1, 256}};
+  } range[] = {{'a', "--train", 2, 100000},          {'e', "--test", 0, 100000}, {'s', "--seconds", .1, 3600},
+               {'k', "--seed", 0, 9007199254740992}, {'f', "--fps", 1, 120},     {'j', "--jobs", 1, 256}};
   int key;
   while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
     double value = 0;
@@ -97,7 +98,8 @@ static int read_options(options *o, int argc, char **argv, bool *stop) {
     case 'j': o->jobs = (int)value; break;
     case 'z': {
       char rest;
-      if (sscanf(optarg, "%dx%d%c", &o->width, &o->height, &rest) != 2 || o->width < 64 || o->height < 64 || o->width > 4096 || o->height > 4096 || o->width % 2 || o->height % 2) {
+      if (sscanf(optarg, "%dx%d%c", &o->width, &o->height, &rest) != 2 || o->width < 64 || o->height < 64 || o->width > 4096 ||
+          o->height > 4096 || o->width % 2 || o->height % 2) {
         um_log(UM_LOG_ERROR, "--size: expected WIDTHxHEIGHT, even numbers from 64 to 4096, got \"%s\"", optarg);
         return 2;
       }
@@ -205,7 +207,7 @@ static int shoot(studio *s, const options *o, const clip *c, um_error *err) {
     if (!rc && o->stills && i == frames / 2) {
       snprintf(file, sizeof file, "%s.png", c->name);
       rc = um_path_join(path, sizeof path, o->stills, file, err);
-      um_image im = {s->out, o->width, o->height};
+      um_image im = {.pixels = s->out, .width = o->width, .height = o->height};
       if (!rc) rc = um_image_write_png(&im, path, err);
     }
   }
@@ -250,9 +252,12 @@ static int write_metadata(const options *o, const clip *c, int count, const char
   fputs("{", w.file);
   for (int i = 0; i < count; i++) {
     if (strcmp(c[i].folder, folder)) continue;
-    fprintf(w.file, "%s\n  \"%s.mp4\": {\"label\": \"%s\", \"split\": \"%s\", \"original\": ", comma, c[i].name, c[i].fake ? "FAKE" : "REAL", split);
-    if (c[i].fake) fprintf(w.file, "\"%s.mp4\"}", c[i - 1].name);
-    else fputs("null}", w.file);
+    fprintf(w.file, "%s\n  \"%s.mp4\": {\"label\": \"%s\", \"split\": \"%s\", \"original\": ", comma, c[i].name,
+            c[i].fake ? "FAKE" : "REAL", split);
+    if (c[i].fake)
+      fprintf(w.file, "\"%s.mp4\"}", c[i - 1].name);
+    else
+      fputs("null}", w.file);
     comma = ",";
   }
   fputs("\n}\n", w.file);
@@ -274,7 +279,8 @@ int main(int argc, char **argv) {
   if (o.jobs > count) o.jobs = count;
   const char *codec = encoder_name();
   if (!codec) {
-    um_log(UM_LOG_ERROR, "this libavcodec can encode neither H.264 nor MPEG-4; install FFmpeg's libraries with libx264 (Debian: libavcodec59)");
+    um_log(UM_LOG_ERROR,
+           "this libavcodec can encode neither H.264 nor MPEG-4; install FFmpeg's libraries with libx264 (Debian: libavcodec59)");
     return 1;
   }
   if (!strcmp(codec, "mpeg4")) um_log(UM_LOG_WARN, "no H.264 encoder in this libavcodec: the clips are MPEG-4 part 2 instead");
@@ -307,7 +313,9 @@ int main(int argc, char **argv) {
   }
   rc = write_metadata(&o, clips, count, "train", &err);
   if (!rc && o.test) rc = write_metadata(&o, clips, count, "heldout", &err);
-  if (!rc) printf("%d clips in %s/train, %d in %s/heldout (%s, %dx%d, %g s, synthetic)\n", o.train, o.out, o.test, o.out, codec, o.width, o.height, o.seconds);
+  if (!rc)
+    printf("%d clips in %s/train, %d in %s/heldout (%s, %dx%d, %g s, synthetic)\n", o.train, o.out, o.test, o.out, codec, o.width, o.height,
+           o.seconds);
 done:
   if (rc) um_log(UM_LOG_ERROR, "%s", err.text);
   free(clips), free(thread);

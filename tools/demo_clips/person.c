@@ -16,7 +16,8 @@ static vec3 between(const um_rng *at, uint32_t draw, const vec3 *palette, uint32
 void person_draw(person *p, uint64_t seed, uint32_t identity) {
   static const vec3 skins[] = {{.82f, .58f, .46f}, {.74f, .48f, .35f}, {.62f, .37f, .25f}, {.44f, .24f, .145f}, {.30f, .155f, .09f}};
   static const vec3 irises[] = {{.10f, .20f, .33f}, {.14f, .22f, .16f}, {.13f, .09f, .04f}, {.06f, .03f, .015f}, {.03f, .015f, .01f}};
-  static const vec3 hairs[] = {{.50f, .34f, .15f}, {.26f, .13f, .05f}, {.09f, .04f, .02f}, {.025f, .016f, .012f}, {.012f, .010f, .010f}, {.30f, .29f, .28f}};
+  static const vec3 hairs[] = {{.50f, .34f, .15f},    {.26f, .13f, .05f},    {.09f, .04f, .02f},
+                               {.025f, .016f, .012f}, {.012f, .010f, .010f}, {.30f, .29f, .28f}};
   const um_rng at = {.seed = seed, .stream = UM_STREAM_DEMO, .epoch = 1, .sample = identity};
   uint32_t d = 0;
 #define DRAW(low, high) ((float)um_rng_range(&at, d++, low, high))
@@ -24,7 +25,8 @@ void person_draw(person *p, uint64_t seed, uint32_t identity) {
   p->width = DRAW(.68, .77), p->jaw = DRAW(.02, .24), p->depth = DRAW(.80, .90), p->chin = DRAW(.02, .07);
   p->cheek = DRAW(.01, .05), p->brow_ridge = DRAW(.01, .045);
   p->nose_length = DRAW(.36, .44), p->nose_width = DRAW(.075, .115), p->nose_height = DRAW(.15, .23);
-  p->eye_x = DRAW(.275, .31), p->eye_y = DRAW(-.02, .03), p->eye_size = DRAW(.125, .15), p->eye_tilt = DRAW(-.05, .12), p->eye_open = DRAW(.36, .50);
+  p->eye_x = DRAW(.275, .31), p->eye_y = DRAW(-.02, .03), p->eye_size = DRAW(.125, .15), p->eye_tilt = DRAW(-.05, .12),
+  p->eye_open = DRAW(.36, .50);
   p->brow_y = DRAW(.17, .23), p->brow_thick = DRAW(.022, .044), p->brow_arch = DRAW(.01, .06);
   p->mouth_y = DRAW(-.66, -.60), p->mouth_width = DRAW(.21, .27), p->lip_upper = DRAW(.03, .055), p->lip_lower = DRAW(.045, .075);
   p->skin = between(&at, d, skins, 5), d += 2;
@@ -173,7 +175,8 @@ static void build_ear(mesh *m, const person *p, float side) {
     for (int c = 0; c < m->cols; c++) {
       float t = PI * (float)r / (float)(m->rows - 1), theta = 2 * PI * (float)c / (float)m->cols - PI;
       float y = cosf(t), w = sinf(t) * (1 - .25f * ramp(.2f, -1, y));
-      m->v[r * m->cols + c].p = v3(side * (p->width * .985f + .02f) + .085f * w * sinf(theta) + side * .03f * y, p->eye_y - .12f + .21f * y, -.06f + .11f * w * cosf(theta));
+      m->v[r * m->cols + c].p = v3(side * (p->width * .985f + .02f) + .085f * w * sinf(theta) + side * .03f * y, p->eye_y - .12f + .21f * y,
+                                   -.06f + .11f * w * cosf(theta));
     }
   mesh_normals(m);
 }

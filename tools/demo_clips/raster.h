@@ -13,8 +13,8 @@ enum { SUPERSAMPLE = 2 };
 
 /* What is seen at a sample. */
 typedef struct seen {
-  vec3 p; /* in the object's own space: where its texture lives */
-  vec3 n; /* unit normal in camera space */
+  vec3 p;      /* in the object's own space: where its texture lives */
+  vec3 n;      /* unit normal in camera space */
   float depth; /* larger is nearer */
   int surface; /* 0: nothing */
 } seen;

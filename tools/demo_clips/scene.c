@@ -32,7 +32,8 @@ static vec3 place(int kind, const float *k, float u, float v) {
   switch (kind) {
   case 0: { /* a wall with a picture on it */
     vec3 c = scale(wall, fade * (1 + .05f * noise(u * 40, v * 40)));
-    float x = u - .12f - .9f * k[4], y = v - .22f, in = ramp(.17f, .15f, fabsf(x)) * ramp(.14f, .12f, fabsf(y)), mat = ramp(.13f, .12f, fabsf(x)) * ramp(.10f, .09f, fabsf(y));
+    float x = u - .12f - .9f * k[4], y = v - .22f, in = ramp(.17f, .15f, fabsf(x)) * ramp(.14f, .12f, fabsf(y)),
+          mat = ramp(.13f, .12f, fabsf(x)) * ramp(.10f, .09f, fabsf(y));
     c = mix(c, v3(.04f, .03f, .025f), in);
     return mix(c, scale(v3(k[5], .4f, k[6]), .3f + .5f * noise(u * 12, v * 12)), mat);
   }
@@ -40,7 +41,8 @@ static vec3 place(int kind, const float *k, float u, float v) {
     float shelf = v * 3.2f + k[3], row = floorf(shelf), in = shelf - row;
     float book = floorf(u * 22 + 7 * noise(row * 3.7f, .5f)), h = .55f + .35f * noise(book * 1.7f, row * 2.3f);
     vec3 c = scale(wall, .18f);
-    vec3 spine = v3(.05f + .4f * noise(book * 3.1f, row + k[4] * 30), .04f + .3f * noise(book * 5.3f, row + 9), .04f + .3f * noise(book * 7.7f, row + 17));
+    vec3 spine = v3(.05f + .4f * noise(book * 3.1f, row + k[4] * 30), .04f + .3f * noise(book * 5.3f, row + 9),
+                    .04f + .3f * noise(book * 7.7f, row + 17));
     c = mix(c, spine, ramp(1 - h - .04f, 1 - h + .04f, in) * ramp(.96f, .90f, in));
     return mix(mix(c, v3(.12f, .10f, .09f), .55f), v3(.16f, .09f, .045f), ramp(.90f, .95f, in));
   }
@@ -53,7 +55,8 @@ static vec3 place(int kind, const float *k, float u, float v) {
   case 3: { /* out of doors */
     vec3 c = mix(v3(.35f, .5f, .7f), v3(.08f, .16f, .05f), ramp(.15f, .7f, v + .3f * (noise(u * 3 + 9 * k[3], v * 3) - .5f)));
     for (int i = 0; i < 9; i++) {
-      float x = u - 1.4f * noise((float)i * 1.9f + 20 * k[4], 2), y = v - .8f * noise((float)i * 2.7f, 8 * k[5]), r = sqrtf(x * x + y * y), size = .03f + .07f * noise((float)i * 4.1f, k[6] * 9);
+      float x = u - 1.4f * noise((float)i * 1.9f + 20 * k[4], 2), y = v - .8f * noise((float)i * 2.7f, 8 * k[5]), r = sqrtf(x * x + y * y),
+            size = .03f + .07f * noise((float)i * 4.1f, k[6] * 9);
       c = mix(c, v3(.6f, .6f, .4f), .35f * ramp(size, size * .8f, r));
     }
     return c;
@@ -68,7 +71,8 @@ static vec3 place(int kind, const float *k, float u, float v) {
 int take_open(take *t, uint64_t seed, uint32_t number, int width, int height, um_error *err) {
   *t = (take){.at = {.seed = seed, .stream = UM_STREAM_DEMO, .epoch = 2, .sample = number}, .width = width, .height = height};
   uint32_t d = 0;
-  float key = draw(&t->at, &d, .62f, .95f), azimuth = draw(&t->at, &d, -1.0f, 1.0f), rise = draw(&t->at, &d, -.05f, .75f), warm = draw(&t->at, &d, -.16f, .16f);
+  float key = draw(&t->at, &d, .62f, .95f), azimuth = draw(&t->at, &d, -1.0f, 1.0f), rise = draw(&t->at, &d, -.05f, .75f),
+        warm = draw(&t->at, &d, -.16f, .16f);
   t->lit.towards = v3(sinf(azimuth) * cosf(rise), sinf(rise), cosf(azimuth) * cosf(rise));
   t->lit.key = v3(key * (1 + warm), key, key * (1 - warm));
   float sky = draw(&t->at, &d, .20f, .42f), cool = draw(&t->at, &d, -.1f, .1f);
@@ -81,8 +85,10 @@ int take_open(take *t, uint64_t seed, uint32_t number, int width, int height, um
   t->rest.yaw = draw(&t->at, &d, -.16f, .16f), t->rest.pitch = draw(&t->at, &d, -.06f, .08f), t->rest.roll = draw(&t->at, &d, -.05f, .05f);
   t->rest.wide = draw(&t->at, &d, -.3f, .6f), t->rest.smile = draw(&t->at, &d, 0, .7f);
   swing_draw(&t->yaw, &t->at, &d, .07f, .25f), swing_draw(&t->pitch, &t->at, &d, .035f, .4f), swing_draw(&t->roll, &t->at, &d, .03f, .2f);
-  swing_draw(&t->x, &t->at, &d, .022f * h, .15f), swing_draw(&t->y, &t->at, &d, .012f * h, .3f), swing_draw(&t->size, &t->at, &d, .015f, .1f);
-  swing_draw(&t->speech, &t->at, &d, .8f, .35f), swing_draw(&t->gaze_x, &t->at, &d, .3f, .3f), swing_draw(&t->gaze_y, &t->at, &d, .12f, .3f);
+  swing_draw(&t->x, &t->at, &d, .022f * h, .15f), swing_draw(&t->y, &t->at, &d, .012f * h, .3f),
+      swing_draw(&t->size, &t->at, &d, .015f, .1f);
+  swing_draw(&t->speech, &t->at, &d, .8f, .35f), swing_draw(&t->gaze_x, &t->at, &d, .3f, .3f),
+      swing_draw(&t->gaze_y, &t->at, &d, .12f, .3f);
   swing_draw(&t->brow, &t->at, &d, .5f, .3f), swing_draw(&t->smile, &t->at, &d, .2f, .2f);
   float at = draw(&t->at, &d, .2f, 2.5f);
   for (int i = 0; i < BLINKS; i++) t->blink[i] = at, at += draw(&t->at, &d, 1.2f, 4.5f);
@@ -168,7 +174,8 @@ void take_develop(const take *t, uint8_t *out, const float *rgb, const float *qu
         float v = fmaxf(0, rgb[i * 3 + c] * gain * balance[c]);
         float place_on = sqrtf(v * (1.f / TONE_TOP)) * TONES;
         int k = place_on < TONES ? (int)place_on : TONES;
-        v = mixf(tone[k], tone[k + 1], clampf(place_on - (float)k, 0, 1)) + t->grain * still * (.8f * luma + .6f * grain[(offset + 7777 + (uint32_t)x * 3 + (uint32_t)c) % GRAIN]);
+        v = mixf(tone[k], tone[k + 1], clampf(place_on - (float)k, 0, 1)) +
+            t->grain * still * (.8f * luma + .6f * grain[(offset + 7777 + (uint32_t)x * 3 + (uint32_t)c) % GRAIN]);
         out[i * 3 + c] = (uint8_t)(255 * clampf(v, 0, 1) + .5f);
       }
     }

@@ -38,11 +38,11 @@ void take_develop(const take *t, uint8_t *out, const float *rgb, const float *qu
 
 /* What one fake leaves behind. */
 typedef struct swap {
-  um_rng at; /* epoch 3, sample = number of the fake */
-  float detail;         /* resolution inside, as a share of the picture's */
-  float feather;        /* softness of the seam */
-  float tone[3];        /* what is left of the colour difference, and a cast of its own */
-  float match;          /* share of the colour difference that was taken away */
+  um_rng at;     /* epoch 3, sample = number of the fake */
+  float detail;  /* resolution inside, as a share of the picture's */
+  float feather; /* softness of the seam */
+  float tone[3]; /* what is left of the colour difference, and a cast of its own */
+  float match;   /* share of the colour difference that was taken away */
   float jitter, flicker, strength;
 } swap;
 

@@ -35,9 +35,10 @@ static float inside(const look *l, float x, float edge) { return ramp(edge + l->
 static vec3 bare_skin(const look *l, float x, float y) {
   const person *p = l->who;
   float ax = fabsf(x), tip = p->eye_y + .02f - p->nose_length;
-  vec3 a = scale(p->skin, 1 + .16f * (noise(x * 7 + p->texture_x, y * 7 + p->texture_y) - .5f) + .08f * (noise(x * 23 + p->texture_y, y * 23) - .5f) +
-                              .06f * (noise(x * 61, y * 61 + p->texture_x) - .5f));
-  float red = p->redness * (bell2(ax - .40f, y + .26f, .15f, .12f) + .8f * bell2(x, y - tip, .09f, .07f) + .3f * bell2(x, y + .92f, .12f, .06f));
+  vec3 a = scale(p->skin, 1 + .16f * (noise(x * 7 + p->texture_x, y * 7 + p->texture_y) - .5f) +
+                              .08f * (noise(x * 23 + p->texture_y, y * 23) - .5f) + .06f * (noise(x * 61, y * 61 + p->texture_x) - .5f));
+  float red =
+      p->redness * (bell2(ax - .40f, y + .26f, .15f, .12f) + .8f * bell2(x, y - tip, .09f, .07f) + .3f * bell2(x, y + .92f, .12f, .06f));
   a = mul(a, v3(1 + .06f * red, 1 - .12f * red, 1 - .10f * red));
   if (p->freckles > 0) {
     float f = noise(x * 34 + p->texture_x, y * 34 + p->texture_y);
@@ -58,7 +59,8 @@ static float paint_eye(const look *l, vec3 *a, float x, float y, float side) {
   float s = p->eye_size, ex = (x * side - p->eye_x) / s, ey = (y - p->eye_y) / s - p->eye_tilt * ex, soft = l->pixel / s;
   if (fabsf(ex) > 1.7f || ey > 1.6f || ey < -1.5f) return 0;
   float t = 1 - ex * ex, arc = t > 0 ? sqrtf(t) * (.75f + .25f * t) : 0;
-  float open = p->eye_open * (1 - h->blink) * 1.15f + .02f, upper = open * arc * (1 - .10f * ex) - .12f * h->blink * arc, lower = -.30f * arc * (1 - .25f * h->blink);
+  float open = p->eye_open * (1 - h->blink) * 1.15f + .02f, upper = open * arc * (1 - .10f * ex) - .12f * h->blink * arc,
+        lower = -.30f * arc * (1 - .25f * h->blink);
   /* Lid and socket. */
   float crease = (p->eye_open * 1.15f + .24f) * powf(clampf(1 - ex * ex * .75f, 0, 1), .6f);
   *a = scale(*a, 1 - .34f * (1 - .5f * h->blink) * bell(ey - crease, .07f + soft * .5f) * ramp(1.25f, .8f, fabsf(ex)));
@@ -79,7 +81,8 @@ static float paint_eye(const look *l, vec3 *a, float x, float y, float side) {
     *a = tint(*a, ball, in);
   }
   float lash = (.055f + .05f * p->make_up) * ramp(1.15f, .9f, fabsf(ex)) + .03f * p->make_up * ramp(.2f, 1, ex);
-  *a = tint(*a, v3(.012f, .009f, .008f), .92f * ramp(lash + soft, lash - soft, fabsf(ey - upper - lash * .5f)) * ramp(1.12f, .98f, fabsf(ex)));
+  *a = tint(*a, v3(.012f, .009f, .008f),
+            .92f * ramp(lash + soft, lash - soft, fabsf(ey - upper - lash * .5f)) * ramp(1.12f, .98f, fabsf(ex)));
   *a = scale(*a, 1 - .35f * bell(ey - lower + .03f, .035f + soft * .5f) * ramp(1.05f, .85f, fabsf(ex)));
   return in;
 }
@@ -88,7 +91,8 @@ static void paint_brow(const look *l, vec3 *a, float x, float y) {
   const person *p = l->who;
   float t = (fabsf(x) - .11f) / .37f;
   if (t < -.1f || t > 1.1f) return;
-  float line = p->brow_y + .045f * l->how->brow + p->brow_arch * sinf(3.14159265f * clampf(t, 0, 1) * .8f) - .02f * t, thick = p->brow_thick * (1 - .6f * t);
+  float line = p->brow_y + .045f * l->how->brow + p->brow_arch * sinf(3.14159265f * clampf(t, 0, 1) * .8f) - .02f * t,
+        thick = p->brow_thick * (1 - .6f * t);
   if (fabsf(y - line) > thick + .012f) return;
   float strands = .6f + .4f * noise(x * 55 + y * 40, y * 70 + p->texture_x);
   float in = ramp(thick + .012f, thick - .012f, fabsf(y - line)) * ramp(-.06f, .08f, t) * ramp(1.06f, .85f, t);
@@ -139,9 +143,10 @@ static vec3 shade_skin(const look *l, vec3 q, vec3 n) {
     a = scale(a, 1 - .30f * bell2(ax - p->eye_x * .55f, y - p->eye_y - .02f, .055f, .08f)); /* beside the bridge */
     a = scale(a, 1 - .16f * bell2(ax - p->eye_x, y - p->eye_y - .03f, .15f, .10f));
     a = scale(a, 1 - .30f * bell2(ax - p->nose_width - .035f, y - tip + .01f, .022f, .045f)); /* the wing's edge */
-    a = scale(a, 1 - .22f * bell2(x, y - tip + .075f, .11f, .03f));                            /* under the nose */
+    a = scale(a, 1 - .22f * bell2(x, y - tip + .075f, .11f, .03f));                           /* under the nose */
     a = scale(a, 1 - .10f * bell2(x, y - (tip + p->mouth_y) * .5f, .018f, .06f));
-    a = scale(a, 1 - (.10f + .22f * p->age) * bell(ax - .155f - (tip - y) * .42f, .018f) * ramp(tip + .05f, tip - .04f, y) * ramp(p->mouth_y - .06f, p->mouth_y + .05f, y));
+    a = scale(a, 1 - (.10f + .22f * p->age) * bell(ax - .155f - (tip - y) * .42f, .018f) * ramp(tip + .05f, tip - .04f, y) *
+                         ramp(p->mouth_y - .06f, p->mouth_y + .05f, y));
     if (p->age > .5f) a = scale(a, 1 - .14f * (p->age - .4f) * bell(sinf((y - .35f) * 40 + 2 * x), .25f) * bell2(x, y - .40f, .3f, .09f));
     float hole = bell2(ax - .058f, y - tip + .045f, .024f, .014f);
     a = tint(a, v3(.02f, .008f, .006f), .9f * ramp(.3f, .8f, hole));
@@ -151,7 +156,8 @@ static vec3 shade_skin(const look *l, vec3 q, vec3 n) {
     gloss += .10f * paint_mouth(l, &a, x, y);
     if (p->glasses) {
       float gx = (ax - p->eye_x - .01f) / .22f, gy = (y - p->eye_y + .02f) / .165f, r = powf(gx * gx * gx * gx + gy * gy * gy * gy, .25f);
-      float rim = bell(r - 1, .045f) + bell(y - p->eye_y - .03f, .014f) * ramp(.10f, .08f, ax) + bell(y - p->eye_y - .04f, .014f) * ramp(.50f, .52f, ax);
+      float rim = bell(r - 1, .045f) + bell(y - p->eye_y - .03f, .014f) * ramp(.10f, .08f, ax) +
+                  bell(y - p->eye_y - .04f, .014f) * ramp(.50f, .52f, ax);
       a = tint(a, v3(.015f, .013f, .012f), .95f * ramp(.25f, .7f, rim));
     }
   }

@@ -22,14 +22,16 @@ static float sample(const float *grid, int w, int h, int stride, float x, float 
   x = clampf(x, 0, (float)(w - 1)), y = clampf(y, 0, (float)(h - 1));
   int ix = (int)x, iy = (int)y, jx = ix + 1 < w ? ix + 1 : ix, jy = iy + 1 < h ? iy + 1 : iy;
   float tx = x - (float)ix, ty = y - (float)iy;
-  return mixf(mixf(grid[(iy * w + ix) * stride], grid[(iy * w + jx) * stride], tx), mixf(grid[(jy * w + ix) * stride], grid[(jy * w + jx) * stride], tx), ty);
+  return mixf(mixf(grid[(iy * w + ix) * stride], grid[(iy * w + jx) * stride], tx),
+              mixf(grid[(jy * w + ix) * stride], grid[(jy * w + jx) * stride], tx), ty);
 }
 
 /* Mean of a w x h part of the donor at (x, y), cell by cell: the resolution that the generator works at. */
 static void shrink(float *grid, int gw, int gh, const canvas *c, int x0, int y0, float step) {
   for (int gy = 0; gy < gh; gy++)
     for (int gx = 0; gx < gw; gx++) {
-      int xa = x0 + (int)((float)gx * step), xb = x0 + (int)ceilf((float)(gx + 1) * step), ya = y0 + (int)((float)gy * step), yb = y0 + (int)ceilf((float)(gy + 1) * step);
+      int xa = x0 + (int)((float)gx * step), xb = x0 + (int)ceilf((float)(gx + 1) * step), ya = y0 + (int)((float)gy * step),
+          yb = y0 + (int)ceilf((float)(gy + 1) * step);
       float sum[3] = {0}, cover = 1e-6f;
       for (int y = ya; y < yb && y < c->height; y++)
         for (int x = xa; x < xb && x < c->width; x++) {
@@ -68,15 +70,18 @@ int swap_apply(const swap *s, float *rgb, float *quiet, const canvas *donor, flo
   float gain[3], flicker = 1 + s->flicker * (float)um_rng_normal(&s->at, frame * 8);
   for (int k = 0; k < 3; k++) gain[k] = powf((float)(mine[k] / fmax(theirs[k], 1e-6)), s->match) * s->tone[k] * flicker;
   /* A small affine map, another one in each frame. */
-  float dx = s->jitter * unit_size * (float)um_rng_normal(&s->at, frame * 8 + 1), dy = s->jitter * unit_size * (float)um_rng_normal(&s->at, frame * 8 + 2);
-  float angle = .6f * s->jitter * (float)um_rng_normal(&s->at, frame * 8 + 3), zoom = 1 + .7f * s->jitter * (float)um_rng_normal(&s->at, frame * 8 + 4);
+  float dx = s->jitter * unit_size * (float)um_rng_normal(&s->at, frame * 8 + 1),
+        dy = s->jitter * unit_size * (float)um_rng_normal(&s->at, frame * 8 + 2);
+  float angle = .6f * s->jitter * (float)um_rng_normal(&s->at, frame * 8 + 3),
+        zoom = 1 + .7f * s->jitter * (float)um_rng_normal(&s->at, frame * 8 + 4);
   float c = cosf(angle) / zoom, n = sinf(angle) / zoom, cx = .5f * (float)(x0 + x1), cy = .5f * (float)(y0 + y1);
   for (int y = y0 > 6 ? y0 - 6 : 0; y < h && y <= y1 + 6; y++)
     for (int x = x0 > 6 ? x0 - 6 : 0; x < w && x <= x1 + 6; x++) {
       float u = (float)x - cx - dx, v = (float)y - cy - dy, sx = cx + c * u + n * v, sy = cy - n * u + c * v;
       if (sx < (float)x0 || sx > (float)x1 || sy < (float)y0 || sy > (float)y1) continue;
       size_t i = (size_t)y * (size_t)w + (size_t)x;
-      float m = s->strength * sample(donor->mask, w, h, 1, sx, sy), gx = (sx - (float)x0 + .5f) / step - .5f, gy = (sy - (float)y0 + .5f) / step - .5f;
+      float m = s->strength * sample(donor->mask, w, h, 1, sx, sy), gx = (sx - (float)x0 + .5f) / step - .5f,
+            gy = (sy - (float)y0 + .5f) / step - .5f;
       if (m <= 0) continue;
       for (int k = 0; k < 3; k++) rgb[i * 3 + (size_t)k] = mixf(rgb[i * 3 + (size_t)k], gain[k] * sample(grid + k, gw, gh, 3, gx, gy), m);
       quiet[i] = m;
