@@ -13,13 +13,14 @@ typedef struct um_face {
 } um_face;
 
 typedef struct um_face_options {
-  char detector[32]; /* "haar" */
-  double fps;        /* 0: all */
-  double margin;     /* grows the radius by this share: r = round(r (1 + margin)); 0: the recipe's */
-  bool all;          /* every face of a frame, or the largest only */
-  int max_size;      /* 1000 */
-  int size;          /* crops are resized to size x size; 0: as they are */
-  int threads;
+  char detector[32];  /* "haar" */
+  double fps;         /* 0: all */
+  double margin;      /* grows the radius by this share: r = round(r (1 + margin)); 0: the recipe's */
+  bool all;           /* every face of a frame, or the largest only */
+  int max_size;       /* 1000 */
+  int size;           /* crops are resized to size x size; 0: as they are */
+  int threads;        /* of the detector, a frame */
+  int decode_threads; /* of the decoder; 0: auto */
 } um_face_options;
 
 /* Counts of what became of a video. */
@@ -37,6 +38,11 @@ void um_face_finder_close(um_face_finder *f);
 /* Walks one video or picture. */
 int um_faces_walk(um_face_finder *f, const char *path, um_face_sink sink, void *arg, um_video_info *info, um_face_report *report,
                   um_error *err);
+
+/* One grey picture: its faces, largest first (only that one unless `all`), malloc'd. */
+int um_faces_in(um_face_finder *f, const uint8_t *grey, int width, int height, int stride, um_face **face, int *count, um_error *err);
+/* Centre, radius and crop of a box. */
+void um_face_from_box(um_face *face, const um_box *box, double margin);
 
 /* Cuts the crop (edge-padded at the border) and resizes it where asked. */
 int um_face_crop(um_image *out, const um_image *frame, const um_face *face, int size, um_error *err);
