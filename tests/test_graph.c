@@ -66,7 +66,7 @@ static void test_vgg16(void **state) {
   um_graph_free(&g);
 }
 
-/* Output sizes of tf.nn.convolution ("SAME" and "VALID"), worked out from TensorFlow's documentation of padding. */
+/* Output sizes and padding of tf.nn.conv2d (TensorFlow 2.18.1), "VALID" and "SAME". */
 static void test_padding(void **state) {
   static const struct {
     int in, kernel, stride, valid, same, before, after;
