@@ -1,0 +1,173 @@
+/* What a training step needs beside the layers: loss, optimizer, norm. The optimizer's arithmetic is that of core/optim.c, float by
+ * float; here it runs by parts on all threads, in one pass over memory. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/cpu/cpu.h"
+
+int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_loss_sums *sums, const um_tensor *z, const float *labels, int64_t n,
+                      um_error *err) {
+  (void)be;
+  (void)err;
+  const float *logits = z->data;
+  float *gradient = dz ? dz->data : NULL;
+  const int64_t batch = z->dim[0];
+  *sums = (um_loss_sums){0};
+  for (int64_t i = 0; i < n; i++) {
+    const double x = logits[i], t = labels[i];
+    /* Not fmax, which takes the number where the other is none: a NaN must reach the sum. */
+    sums->loss += (x < 0 ? 0 : x) - x * t + log1p(exp(-fabs(x)));
+    sums->correct += (x > 0) == (t > 0.5);
+    if (gradient) gradient[i] = (float)((1 / (1 + exp(-x)) - t) / (double)n);
+  }
+  for (int64_t i = n; gradient && i < batch; i++) gradient[i] = 0;
+  return UM_OK;
+}
+
+typedef struct rates {
+  float lr, rho, rest, momentum, eps;
+  float beta1, rest1, beta2, rest2;
+} rates;
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* The loops below are inlined into one function a kind, so that the switches inside them are gone. */
+INLINE void rmsprop(const rates *r, float *restrict w, const float *restrict g, float *restrict m, float *restrict v, int64_t count,
+                    bool inside, bool momentum) {
+  const float lr = r->lr, rho = r->rho, rest = r->rest, mom = r->momentum, eps = r->eps;
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) {
+    v[i] = rho * v[i] + rest * (g[i] * g[i]);
+    float step = lr * g[i] / (inside ? sqrtf(v[i] + eps) : sqrtf(v[i]) + eps);
+    if (momentum) step = m[i] = mom * m[i] + step;
+    w[i] -= step;
+  }
+}
+
+INLINE void sgd(const rates *r, float *restrict w, const float *restrict g, float *restrict m, int64_t count, bool momentum,
+                bool nesterov) {
+  const float lr = r->lr, mom = r->momentum;
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) {
+    const float step = lr * g[i];
+    if (momentum) {
+      m[i] = mom * m[i] - step;
+      w[i] += nesterov ? mom * m[i] - step : m[i];
+    } else {
+      w[i] -= step;
+    }
+  }
+}
+
+INLINE void adam(const rates *r, float *restrict w, const float *restrict g, float *restrict m, float *restrict v, int64_t count,
+                 bool inside) {
+  const float lr = r->lr, beta1 = r->beta1, rest1 = r->rest1, beta2 = r->beta2, rest2 = r->rest2, eps = r->eps;
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) {
+    m[i] = beta1 * m[i] + rest1 * g[i];
+    v[i] = beta2 * v[i] + rest2 * (g[i] * g[i]);
+    w[i] -= lr * m[i] / (inside ? sqrtf(v[i] + eps) : sqrtf(v[i]) + eps);
+  }
+}
+
+INLINE void apply(const um_optimizer *o, const rates *r, float *w, const float *g, float *m, float *v, int64_t count) {
+  switch (o->kind) {
+  case UM_OPT_RMSPROP:
+    if (o->momentum != 0) {
+      if (o->epsilon_inside)
+        rmsprop(r, w, g, m, v, count, true, true);
+      else
+        rmsprop(r, w, g, m, v, count, false, true);
+    } else {
+      if (o->epsilon_inside)
+        rmsprop(r, w, g, m, v, count, true, false);
+      else
+        rmsprop(r, w, g, m, v, count, false, false);
+    }
+    break;
+  case UM_OPT_SGD:
+    if (o->momentum == 0)
+      sgd(r, w, g, m, count, false, false);
+    else if (o->nesterov)
+      sgd(r, w, g, m, count, true, true);
+    else
+      sgd(r, w, g, m, count, true, false);
+    break;
+  case UM_OPT_ADAM:
+    if (o->epsilon_inside)
+      adam(r, w, g, m, v, count, true);
+    else
+      adam(r, w, g, m, v, count, false);
+    break;
+  }
+}
+
+typedef void apply_fn(const um_optimizer *, const rates *, float *, const float *, float *, float *, int64_t);
+
+static void apply_any(const um_optimizer *o, const rates *r, float *w, const float *g, float *m, float *v, int64_t count) {
+  apply(o, r, w, g, m, v, count);
+}
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void apply_avx2(const um_optimizer *o, const rates *r, float *w, const float *g, float *m, float *v,
+                                                       int64_t count) {
+  apply(o, r, w, g, m, v, count);
+}
+__attribute__((target("avx512f,prefer-vector-width=512"))) static void apply_avx512(const um_optimizer *o, const rates *r, float *w,
+                                                                                    const float *g, float *m, float *v, int64_t count) {
+  apply(o, r, w, g, m, v, count);
+}
+#endif
+
+static apply_fn *choose_apply(void) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512f")) return apply_avx512;
+  if (__builtin_cpu_supports("avx2")) return apply_avx2;
+#endif
+  return apply_any;
+}
+
+int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step,
+                          um_error *err) {
+  (void)err;
+  const rates r = {
+      .lr = (float)(o->kind == UM_OPT_ADAM ? o->learning_rate * sqrt(1 - pow(o->beta2, (double)step)) / (1 - pow(o->beta1, (double)step))
+                                           : o->learning_rate),
+      .rho = (float)o->rho,
+      .rest = (float)(1 - o->rho),
+      .momentum = (float)o->momentum,
+      .eps = (float)o->epsilon,
+      .beta1 = (float)o->beta1,
+      .rest1 = (float)(1 - o->beta1),
+      .beta2 = (float)o->beta2,
+      .rest2 = (float)(1 - o->beta2),
+  };
+  apply_fn *const run = choose_apply();
+  const int64_t chunk = 1 << 16, chunks = (count + chunk - 1) / chunk;
+  um_cpu_enter((um_cpu *)be);
+#pragma omp parallel for
+  for (int64_t k = 0; k < chunks; k++) {
+    const int64_t at = k * chunk, n = count - at < chunk ? count - at : chunk;
+    run(o, &r, w + at, g + at, m ? m + at : NULL, v ? v + at : NULL, n);
+  }
+  return UM_OK;
+}
+
+int um_cpu_sum_squares(um_backend *be, double *out, const float *x, int64_t count, um_error *err) {
+  (void)err;
+  /* Fixed parts, added in order: the sum does not depend on the number of threads. */
+  enum { PARTS = 64 };
+  double part[PARTS];
+  const int64_t size = (count + PARTS - 1) / PARTS;
+  um_cpu_enter((um_cpu *)be);
+#pragma omp parallel for
+  for (int k = 0; k < PARTS; k++) {
+    const int64_t first = k * size, last = first + size < count ? first + size : count;
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = first; i < last; i++) sum += (double)x[i] * (double)x[i];
+    part[k] = sum;
+  }
+  *out = 0;
+  for (int k = 0; k < PARTS; k++) *out += part[k];
+  return UM_OK;
+}
