@@ -55,8 +55,9 @@ static void names_sort(names *n) {
   if (n->count) qsort(n->name, (size_t)n->count, sizeof *n->name, by_text);
 }
 
+/* Keras looks at the end of the name, not for a dot: a file called "png" counts. */
 static bool is_picture_name(const char *name) {
-  static const char *const extension[] = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff"};
+  static const char *const extension[] = {"png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff"};
   size_t n = strlen(name);
   for (size_t i = 0; i < sizeof extension / sizeof *extension; i++) {
     size_t e = strlen(extension[i]);

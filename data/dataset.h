@@ -20,7 +20,7 @@ typedef struct um_dataset {
   int grouped; /* items whose group came from a manifest */
 } um_dataset;
 
-/* Class folders below `dir`, sorted (so fake = 0, real = 1), files png jpg jpeg bmp ppm tif tiff in any case, sub-folders walked in
+/* Class folders below `dir`, sorted (so fake = 0, real = 1), files whose names end in png jpg jpeg bmp ppm tif tiff in any case, sub-folders walked in
  * Keras' order (those of a folder sorted by name; folders sorted by path; links to folders not followed, but a class folder may be
  * one; hidden ones are as good as others). Exactly two classes are needed by the callers, checked there. Empty class folders are an
  * error that names them; more than 16, too.
@@ -31,8 +31,8 @@ void um_dataset_free(um_dataset *d);
 
 /* Splits into training and validation, both owned by the caller (they borrow nothing), in the order of `all`. fraction: 0 (validation
  * is then empty) to below 1. By group: whole groups are held out, chosen by the seed, so that each class is as near to the fraction
- * as whole groups allow. By files: Keras' own, the first int(fraction n) of each class's n files. UM_ECONFIG where a side would
- * have no picture of a class, with what to do. */
+ * as whole groups allow. By files: Keras' own, the first int(fraction n) of each class's n files. UM_ECONFIG where training would
+ * have no picture of a class, or validation none at all; a class that validation has not is warned about. */
 int um_dataset_split(um_dataset *train, um_dataset *validation, const um_dataset *all, double fraction, um_split_by by, uint64_t seed,
                      um_error *err);
 /* Keeps at most n items a class, taken group by group after a seeded shuffle of the groups; order is kept. n = 0: all. */

@@ -318,8 +318,10 @@ int haar_parse(um_haar *h, const char *text, size_t size, const char *name, um_e
   const char *type = e && e->type_id ? e->type_id : "";
   if (!d.root || strcmp(d.root->name, "opencv_storage") != 0 || !e)
     r = bad(&d, "not a cascade: expected <opencv_storage>");
-  else if (strcmp(type, "opencv-cascade-classifier") == 0 || (!*type && child(e, "stageType"))) r = parse_new(&d, h, e);
-  else if (strcmp(type, "opencv-haar-classifier") == 0 || (!*type && child(e, "size"))) r = parse_old(&d, h, e);
+  else if (strcmp(type, "opencv-cascade-classifier") == 0 || (!*type && child(e, "stageType")))
+    r = parse_new(&d, h, e);
+  else if (strcmp(type, "opencv-haar-classifier") == 0 || (!*type && child(e, "size")))
+    r = parse_old(&d, h, e);
   else
     r = um_fail(err, UM_EUNSUPPORTED, "%s: expected a cascade (opencv-cascade-classifier or opencv-haar-classifier), got <%.40s> \"%.60s\"",
                 name, e->name, type);

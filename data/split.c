@@ -1,7 +1,7 @@
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/rng.h"
 #include "data/dataset.h"
 
@@ -58,26 +58,37 @@ static int groups_make(groups *g, const um_dataset *d, uint64_t seed, uint32_t s
   return UM_OK;
 }
 
-/* How far the held-out part is from its aim, over all classes. */
-static double distance(const int *held, const int *extra, const double *aim, int classes) {
+/* How far the held-out part, `times` a group more, is from its aim: squares, so that no class pays for another. */
+static double distance(const int *held, const int *group, int times, const double *aim, int classes) {
   double sum = 0;
-  for (int c = 0; c < classes; c++) sum += fabs(held[c] + (extra ? extra[c] : 0) - aim[c]);
+  for (int c = 0; c < classes; c++) {
+    double d = held[c] + times * group[c] - aim[c];
+    sum += d * d;
+  }
   return sum;
 }
 
-/* out[i] = item i is held out: shuffled groups, each taken where it brings the classes' counts nearer to the fraction. */
+/* out[i] = item i is held out. The shuffled groups are gone through: one goes in where that brings the classes' counts nearer to the
+ * fraction, and out again where that does; until nothing changes (each change comes nearer, so there is an end). */
 static int choose_groups(bool *out, const um_dataset *d, double fraction, uint64_t seed, um_error *err) {
+  enum { ROUNDS = 100 };
   groups g;
   int held[CLASSES_MAX] = {0};
   double aim[CLASSES_MAX];
   int status = groups_make(&g, d, seed, SAMPLE_SPLIT, err);
   if (status < 0) return status;
   for (int c = 0; c < d->classes; c++) aim[c] = fraction * d->class_count[c];
-  for (int k = 0; k < g.count; k++) {
-    const group *one = &g.group[g.order[k]];
-    if (distance(held, one->class_count, aim, d->classes) >= distance(held, NULL, aim, d->classes)) continue;
-    for (int c = 0; c < d->classes; c++) held[c] += one->class_count[c];
-    for (int i = 0; i < one->count; i++) out[g.item[one->first + i]] = true;
+  bool changed = true;
+  for (int round = 0; changed && round < ROUNDS; round++) {
+    changed = false;
+    for (int k = 0; k < g.count; k++) {
+      const group *one = &g.group[g.order[k]];
+      int times = out[g.item[one->first]] ? -1 : 1;
+      if (distance(held, one->class_count, times, aim, d->classes) >= distance(held, one->class_count, 0, aim, d->classes)) continue;
+      for (int c = 0; c < d->classes; c++) held[c] += times * one->class_count[c];
+      for (int i = 0; i < one->count; i++) out[g.item[one->first + i]] = times > 0;
+      changed = true;
+    }
   }
   groups_free(&g);
   return UM_OK;
@@ -116,6 +127,22 @@ static int copy(um_dataset *to, const um_dataset *from, const bool *out, bool wh
   return um_fail(err, UM_ENOMEM, "split: no memory for %d pictures", n);
 }
 
+static int check_sides(const um_dataset *train, const um_dataset *validation, const um_dataset *all, double fraction, um_split_by by,
+                       um_error *err) {
+  const char *what =
+      by == UM_SPLIT_GROUP ? "whole groups are held out: try another fraction, or data.split_by=files" : "try another fraction";
+  if (validation->count == 0)
+    return um_fail(err, UM_ECONFIG, "data.validation_split: %g of %d pictures leaves none for validation; %s", fraction, all->count, what);
+  for (int c = 0; c < all->classes; c++) {
+    if (all->class_count[c] && !train->class_count[c])
+      return um_fail(err, UM_ECONFIG, "data.validation_split: %g leaves no picture of class %s for training; %s", fraction,
+                     all->class_name[c], what);
+    if (all->class_count[c] && !validation->class_count[c])
+      um_log(UM_LOG_WARN, "data.validation_split: %g leaves no picture of class %s for validation", fraction, all->class_name[c]);
+  }
+  return UM_OK;
+}
+
 int um_dataset_split(um_dataset *train, um_dataset *validation, const um_dataset *all, double fraction, um_split_by by, uint64_t seed,
                      um_error *err) {
   *train = *validation = (um_dataset){0};
@@ -129,14 +156,7 @@ int um_dataset_split(um_dataset *train, um_dataset *validation, const um_dataset
     choose_files(out, all, fraction);
   if (status == UM_OK) status = copy(train, all, out, false, err);
   if (status == UM_OK) status = copy(validation, all, out, true, err);
-  for (int c = 0; status == UM_OK && fraction > 0 && c < all->classes; c++) {
-    const um_dataset *side = !train->class_count[c] ? train : !validation->class_count[c] ? validation : NULL;
-    if (!side || !all->class_count[c]) continue;
-    status = um_fail(err, UM_ECONFIG, "validation_split: %g leaves no picture of class %s (%d in all) for %s%s", fraction,
-                     all->class_name[c], all->class_count[c], side == train ? "training" : "validation",
-                     by == UM_SPLIT_GROUP ? "; whole groups are held out: try another fraction, or data.split_by=files"
-                                          : "; try another fraction");
-  }
+  if (status == UM_OK && fraction > 0) status = check_sides(train, validation, all, fraction, by, err);
   free(out);
   if (status < 0) {
     um_dataset_free(train);
