@@ -1,0 +1,413 @@
+/* The walk and the split by files against Keras (tests/golden/walk.py); manifests, the split by group, limits, CSV. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/rng.h"
+#include "data/csv.h"
+#include "data/dataset.h"
+#include "tests/support/tmp.h"
+
+static const char *path_in(const char *dir, const char *name) {
+  char both[2048];
+  snprintf(both, sizeof both, "%s/%s", dir, name);
+  return tmp_path(both);
+}
+
+static void touch(const char *dir, const char *name) { tmp_write(path_in(dir, name), "", 0); }
+
+/* Makes the tree that walk.csv describes. */
+static void make_tree(const char *dir) {
+  um_csv *csv;
+  um_error err;
+  const char *const *field;
+  assert_int_equal(um_csv_open(&csv, "tests/golden/walk.csv", &err), UM_OK);
+  while (um_csv_next(csv, &field, &err) > 0) {
+    if (strcmp(field[0], "file") == 0) touch(dir, field[1]);
+    if (strcmp(field[0], "link") == 0) assert_int_equal(symlink(field[2], path_in(dir, field[1])), 0);
+  }
+  um_csv_close(csv);
+}
+
+/* The dataset lists exactly the rows of one kind, in their order. */
+static void check_rows(const um_dataset *d, const char *root, const char *what) {
+  um_csv *csv;
+  um_error err;
+  const char *const *field;
+  int i = 0;
+  assert_int_equal(um_csv_open(&csv, "tests/golden/walk.csv", &err), UM_OK);
+  while (um_csv_next(csv, &field, &err) > 0) {
+    char expected[2048];
+    if (strcmp(field[0], what) != 0) continue;
+    assert_true(i < d->count);
+    snprintf(expected, sizeof expected, "%s/%s", root, field[1]);
+    assert_string_equal(d->item[i].path, expected);
+    assert_int_equal(d->item[i].label, atoi(field[2]));
+    assert_string_equal(d->item[i].group, strchr(field[1], '/') + 1);
+    i++;
+  }
+  assert_int_equal(i, d->count);
+  assert_true(i > 5);
+  um_csv_close(csv);
+}
+
+static void walks_as_keras(void **state) {
+  um_dataset all, train, validation;
+  um_error err;
+  char root[1024];
+  (void)state;
+  make_tree("walk");
+  snprintf(root, sizeof root, "%s", tmp_path("walk"));
+  assert_int_equal(um_dataset_open(&all, root, &err), UM_OK);
+  assert_int_equal(all.classes, 4);
+  assert_string_equal(all.class_name[0], "fake");
+  assert_string_equal(all.class_name[3], "real");
+  assert_int_equal(all.class_count[1], 1);
+  assert_int_equal(all.grouped, 0);
+  check_rows(&all, root, "all");
+  um_log_open("test_dataset", UM_LOG_ERROR); /* some classes have no validation picture, which is warned about */
+  assert_int_equal(um_dataset_split(&train, &validation, &all, 0.3, UM_SPLIT_FILES, 1, &err), UM_OK);
+  um_log_open("test_dataset", UM_LOG_INFO);
+  check_rows(&train, root, "training");
+  check_rows(&validation, root, "validation");
+  um_dataset_free(&all);
+  um_dataset_free(&train);
+  um_dataset_free(&validation);
+}
+
+static void expect_open_failure(const char *dir, int code, const char *text) {
+  um_dataset d;
+  um_error err = {0};
+  int status = um_dataset_open(&d, dir, &err);
+  if (status != code || !strstr(err.text, text)) fail_msg("%s: %d: %s", dir, status, err.text);
+  assert_int_equal(d.count, 0);
+  assert_null(d.item);
+}
+
+static void bad_folders(void **state) {
+  (void)state;
+  expect_open_failure("/nonexistent/folder", UM_EIO, "/nonexistent/folder");
+  touch("flat", "a.png");
+  expect_open_failure(tmp_path("flat"), UM_EFORMAT, "expected a folder a class");
+  touch("empty", "fake/notes.txt");
+  touch("empty", "real/a.png");
+  touch("empty", "spare/b.doc");
+  expect_open_failure(tmp_path("empty"), UM_EFORMAT, "in fake, spare");
+  for (int i = 0; i < 17; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "c%d/a.png", i);
+    touch("many", name);
+  }
+  expect_open_failure(tmp_path("many"), UM_EFORMAT, "more than 16 class folders");
+}
+
+/* Ten fakes and ten reals; what `text` says goes into a manifest. */
+static void make_twenty(const char *dir, const char *manifest, const char *text) {
+  for (int i = 0; i < 20; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "train/%s/%d.png", i % 2 ? "fake" : "real", i / 2);
+    touch(dir, name);
+  }
+  if (manifest) tmp_write(path_in(dir, manifest), text, strlen(text));
+}
+
+static const char *group_of(const um_dataset *d, const char *end) {
+  for (int i = 0; i < d->count; i++) {
+    size_t n = strlen(d->item[i].path), e = strlen(end);
+    if (n > e && strcmp(d->item[i].path + n - e, end) == 0) return d->item[i].group;
+  }
+  return "no such item";
+}
+
+static void manifests(void **state) {
+  um_dataset d;
+  um_error err;
+  char text[2048];
+  (void)state;
+  /* Above the class folders, paths from where it lies; quoted, with ./, doubled slashes, CRLF, columns in any order. */
+  make_twenty("above", "manifest.csv",
+              "group,label,path\r\n\"a \"\"quoted\"\", group\",fake,train/fake/0.png\r\ng1,real,./train//real/3.png\r\n"
+              "g2,real,train/real/absent.png\r\n,real,train/real/4.png\r\ng9,real,\"train/real/5.png\"\r\n");
+  um_log_open("test_dataset", UM_LOG_ERROR); /* it names only some of the files, which is warned about */
+  assert_int_equal(um_dataset_open(&d, tmp_path("above/train"), &err), UM_OK);
+  assert_int_equal(d.grouped, 3);
+  assert_string_equal(group_of(&d, "fake/0.png"), "a \"quoted\", group");
+  assert_string_equal(group_of(&d, "real/3.png"), "g1");
+  assert_string_equal(group_of(&d, "real/4.png"), "4.png");
+  assert_string_equal(group_of(&d, "real/5.png"), "g9");
+  um_dataset_free(&d);
+  /* One beside the class folders comes first; absolute paths do as well; the last row of a picture counts. */
+  snprintf(text, sizeof text, "path,group\n%s/fake/0.png,absolute\nreal/1.png,first\nreal/1.png,second\n", tmp_path("above/train"));
+  tmp_write(tmp_path("above/train/manifest.csv"), text, strlen(text));
+  snprintf(text, sizeof text, "%s/", tmp_path("above/train"));
+  assert_int_equal(um_dataset_open(&d, text, &err), UM_OK);
+  um_log_open("test_dataset", UM_LOG_INFO);
+  assert_int_equal(d.grouped, 2);
+  assert_string_equal(group_of(&d, "fake/0.png"), "absolute");
+  assert_string_equal(group_of(&d, "real/1.png"), "second");
+  assert_string_equal(group_of(&d, "real/3.png"), "3.png");
+  um_dataset_free(&d);
+
+  make_twenty("wrong", "train/manifest.csv", "path,label\nfake/0.png,fake\n");
+  expect_open_failure(tmp_path("wrong/train"), UM_EFORMAT, "got no group");
+  make_twenty("wrong", "train/manifest.csv", "path,group\nfake/0.png\n");
+  expect_open_failure(tmp_path("wrong/train"), UM_EFORMAT, "line 2: expected 2 fields, got 1");
+  make_twenty("wrong", "train/manifest.csv", "path,group\nfake/0.png,g\n\"fake/1.png,g\n");
+  expect_open_failure(tmp_path("wrong/train"), UM_EFORMAT, "line 3: a quote is not closed");
+  make_twenty("wrong", "train/manifest.csv", "");
+  expect_open_failure(tmp_path("wrong/train"), UM_EFORMAT, "empty");
+}
+
+/* A dataset from memory: classes items each, group by number. */
+static void make_dataset(um_dataset *d, const int (*group_size)[2], int groups) {
+  *d = (um_dataset){.classes = 2, .class_name = {strdup("fake"), strdup("real")}};
+  for (int label = 0; label < 2; label++) {
+    for (int g = 0; g < groups; g++) {
+      for (int i = 0; i < group_size[g][label]; i++) {
+        char path[64], group[32];
+        snprintf(path, sizeof path, "x/%s/%d_%d.png", d->class_name[label], g, i);
+        snprintf(group, sizeof group, "g%d", g);
+        d->item = realloc(d->item, (size_t)(d->count + 1) * sizeof *d->item);
+        assert_non_null(d->item);
+        d->item[d->count++] = (um_item){.path = strdup(path), .label = label, .group = strdup(group), .named = true};
+        d->class_count[label]++;
+      }
+    }
+  }
+  d->grouped = d->count;
+}
+
+static bool has_group(const um_dataset *d, const char *group) {
+  for (int i = 0; i < d->count; i++)
+    if (strcmp(d->item[i].group, group) == 0) return true;
+  return false;
+}
+
+static void free_three(um_dataset *a, um_dataset *b, um_dataset *c) {
+  um_dataset_free(a);
+  um_dataset_free(b);
+  um_dataset_free(c);
+}
+
+static void splits_by_group(void **state) {
+  enum { GROUPS = 200 };
+  int size[GROUPS][2];
+  um_dataset all, train, validation, train2, validation2;
+  um_error err;
+  (void)state;
+  /* As in DFDC: several fakes to one real, 1 to 6 frames each. */
+  for (int g = 0; g < GROUPS; g++) {
+    const um_rng at = {.seed = 5, .stream = UM_STREAM_TEST, .sample = (uint32_t)g};
+    size[g][0] = (int)um_rng_below(&at, 0, 7);
+    size[g][1] = 1 + (int)um_rng_below(&at, 1, 3);
+  }
+  make_dataset(&all, size, GROUPS);
+  for (int seed = 0; seed < 10; seed++) {
+    const double fraction = 0.05 + 0.09 * seed;
+    assert_int_equal(um_dataset_split(&train, &validation, &all, fraction, UM_SPLIT_GROUP, (uint64_t)seed, &err), UM_OK);
+    assert_int_equal(train.count + validation.count, all.count);
+    assert_int_equal(train.grouped, train.count);
+    for (int i = 0; i < validation.count; i++) assert_false(has_group(&train, validation.item[i].group));
+    /* Each class near its share, closer than a group is large. */
+    for (int c = 0; c < 2; c++) assert_true(abs(validation.class_count[c] - (int)(fraction * all.class_count[c] + 0.5)) <= 2);
+    /* Order is kept. */
+    for (int i = 1; i < train.count; i++)
+      assert_true(train.item[i - 1].label < train.item[i].label || train.item[i - 1].label == train.item[i].label);
+    /* The same seed chooses the same, another one another. */
+    assert_int_equal(um_dataset_split(&train2, &validation2, &all, fraction, UM_SPLIT_GROUP, (uint64_t)seed, &err), UM_OK);
+    assert_int_equal(validation2.count, validation.count);
+    for (int i = 0; i < validation.count; i++) assert_string_equal(validation.item[i].path, validation2.item[i].path);
+    um_dataset_free(&train2);
+    um_dataset_free(&validation2);
+    assert_int_equal(um_dataset_split(&train2, &validation2, &all, fraction, UM_SPLIT_GROUP, (uint64_t)seed + 100, &err), UM_OK);
+    bool same = validation2.count == validation.count;
+    for (int i = 0; same && i < validation.count; i++) same = strcmp(validation.item[i].path, validation2.item[i].path) == 0;
+    assert_false(same);
+    free_three(&train, &train2, &validation);
+    um_dataset_free(&validation2);
+  }
+  assert_int_equal(um_dataset_split(&train, &validation, &all, 0, UM_SPLIT_GROUP, 1, &err), UM_OK);
+  assert_int_equal(train.count, all.count);
+  assert_int_equal(validation.count, 0);
+  free_three(&all, &train, &validation);
+}
+
+/* The choice depends on names, not on the order in which the items come. */
+static void split_ignores_order(void **state) {
+  static const int size[12][2] = {{1, 1}, {2, 1}, {1, 3}, {1, 1}, {2, 2}, {1, 1}, {3, 1}, {1, 1}, {1, 2}, {1, 1}, {1, 1}, {2, 1}};
+  um_dataset all, train, validation, train2, validation2;
+  um_error err;
+  (void)state;
+  make_dataset(&all, size, 12);
+  assert_int_equal(um_dataset_split(&train, &validation, &all, 0.3, UM_SPLIT_GROUP, 3, &err), UM_OK);
+  for (int i = 0; i < all.count / 2; i++) {
+    um_item t = all.item[i];
+    all.item[i] = all.item[all.count - 1 - i];
+    all.item[all.count - 1 - i] = t;
+  }
+  assert_int_equal(um_dataset_split(&train2, &validation2, &all, 0.3, UM_SPLIT_GROUP, 3, &err), UM_OK);
+  assert_int_equal(validation.count, validation2.count);
+  for (int i = 0; i < validation.count; i++) assert_true(has_group(&validation2, validation.item[i].group));
+  free_three(&all, &train, &train2);
+  um_dataset_free(&validation);
+  um_dataset_free(&validation2);
+}
+
+static void impossible_splits(void **state) {
+  static const int one[1][2] = {{10, 10}}, two[2][2] = {{10, 0}, {0, 10}};
+  um_dataset all, train, validation;
+  um_error err;
+  (void)state;
+  make_dataset(&all, one, 1);
+  assert_int_equal(um_dataset_split(&train, &validation, &all, 0.2, UM_SPLIT_GROUP, 1, &err), UM_ECONFIG);
+  assert_non_null(strstr(err.text, "leaves none for validation"));
+  assert_non_null(strstr(err.text, "data.split_by=files"));
+  assert_null(train.item);
+  assert_int_equal(um_dataset_split(&train, &validation, &all, 0.04, UM_SPLIT_FILES, 1, &err), UM_ECONFIG);
+  assert_int_equal(um_dataset_split(&train, &validation, &all, 1, UM_SPLIT_FILES, 1, &err), UM_ECONFIG);
+  assert_int_equal(um_dataset_split(&train, &validation, &all, -0.1, UM_SPLIT_FILES, 1, &err), UM_ECONFIG);
+  um_dataset_free(&all);
+  make_dataset(&all, two, 2);
+  assert_int_equal(um_dataset_split(&train, &validation, &all, 0.8, UM_SPLIT_GROUP, 1, &err), UM_ECONFIG);
+  assert_non_null(strstr(err.text, "for training"));
+  um_dataset_free(&all);
+}
+
+static void limits(void **state) {
+  static const int size[6][2] = {{4, 2}, {4, 2}, {4, 2}, {4, 2}, {4, 2}, {4, 2}};
+  um_dataset d;
+  um_error err;
+  (void)state;
+  make_dataset(&d, size, 6);
+  assert_int_equal(um_dataset_limit(&d, 0, 1, &err), UM_OK);
+  assert_int_equal(d.count, 36);
+  assert_int_equal(um_dataset_limit(&d, 8, 1, &err), UM_OK);
+  assert_int_equal(d.class_count[0], 8);
+  assert_int_equal(d.class_count[1], 8);
+  assert_int_equal(d.count, 16);
+  /* Two whole groups of fakes; of reals the same two and two more. */
+  int fakes = 0, reals = 0;
+  for (int g = 0; g < 6; g++) {
+    int n[2] = {0};
+    char name[8];
+    snprintf(name, sizeof name, "g%d", g);
+    for (int i = 0; i < d.count; i++)
+      if (strcmp(d.item[i].group, name) == 0) n[d.item[i].label]++;
+    assert_true(n[0] == 0 || n[0] == 4);
+    assert_true(n[1] == 0 || n[1] == 2);
+    assert_true(n[0] == 0 || n[1] == 2);
+    fakes += n[0] > 0, reals += n[1] > 0;
+  }
+  assert_int_equal(fakes, 2);
+  assert_int_equal(reals, 4);
+  assert_int_equal(um_dataset_limit(&d, -1, 1, &err), UM_ECONFIG);
+  um_dataset_free(&d);
+}
+
+/* What is written reads back, whatever is in the fields. */
+static void csv_round_trip(void **state) {
+  static const char *const rows[][3] = {
+      {"plain", "with, comma", "with \"quotes\""}, {"", "", ""}, {"line\nend", "cr\rlf\r\n", "\""}, {" spaces ", "\xc3\xa9", ",\",\""}};
+  const char *path = tmp_path("csv/rows.csv");
+  um_error err;
+  um_csv *csv;
+  const char *const *field;
+  (void)state;
+  um_csv_writer w = {.file = fopen(path, "wb")};
+  assert_non_null(w.file);
+  um_csv_put(&w, "a");
+  um_csv_put(&w, "b, b");
+  um_csv_printf(&w, "%d%s", 3, "c");
+  um_csv_end_line(&w);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (int k = 0; k < 3; k++) um_csv_put(&w, rows[i][k]);
+    um_csv_end_line(&w);
+  }
+  fclose(w.file);
+  assert_int_equal(um_csv_open(&csv, path, &err), UM_OK);
+  assert_int_equal(um_csv_columns(csv), 3);
+  assert_int_equal(um_csv_column(csv, "b, b"), 1);
+  assert_int_equal(um_csv_column(csv, "3c"), 2);
+  assert_int_equal(um_csv_column(csv, "b"), -1);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    assert_int_equal(um_csv_next(csv, &field, &err), 1);
+    for (int k = 0; k < 3; k++) assert_string_equal(field[k], rows[i][k]);
+  }
+  assert_int_equal(um_csv_next(csv, &field, &err), 0);
+  um_csv_close(csv);
+}
+
+/* One column: an empty field is not an empty line. */
+static void csv_one_column(void **state) {
+  um_csv *csv;
+  um_error err;
+  const char *const *field;
+  static const char text[] = "\xef\xbb\xbf"
+                             "name\r\n\r\nx\r\n\"\"\n\n\ny";
+  (void)state;
+  assert_int_equal(um_csv_parse(&csv, text, sizeof text - 1, "text", &err), UM_OK);
+  assert_int_equal(um_csv_column(csv, "name"), 0);
+  assert_int_equal(um_csv_next(csv, &field, &err), 1);
+  assert_string_equal(field[0], "x");
+  assert_int_equal(um_csv_line(csv), 3);
+  assert_int_equal(um_csv_next(csv, &field, &err), 1);
+  assert_string_equal(field[0], "");
+  assert_int_equal(um_csv_next(csv, &field, &err), 1);
+  assert_string_equal(field[0], "y");
+  assert_int_equal(um_csv_line(csv), 7);
+  assert_int_equal(um_csv_next(csv, &field, &err), 0);
+  um_csv_close(csv);
+}
+
+static int parse_all(const char *text, size_t size, um_error *err) {
+  um_csv *csv;
+  const char *const *field;
+  int status = um_csv_parse(&csv, text, size, "text", err);
+  while (status >= 0 && (status = um_csv_next(csv, &field, err)) > 0)
+    for (int k = 0; k < um_csv_columns(csv); k++) assert_true(strlen(field[k]) <= size);
+  um_csv_close(csv);
+  return status;
+}
+
+static void csv_hostile(void **state) {
+  um_error err;
+  char wide[1024];
+  (void)state;
+  assert_int_equal(parse_all("", 0, &err), UM_EFORMAT);
+  assert_int_equal(parse_all("\n\n", 2, &err), UM_EFORMAT);
+  assert_int_equal(parse_all("a,b\n1,\0\n", 8, &err), UM_EFORMAT);
+  assert_int_equal(parse_all("a,b\n1,2,3\n", 10, &err), UM_EFORMAT);
+  assert_non_null(strstr(err.text, "expected 2 fields, got more"));
+  assert_int_equal(parse_all("a,b\n1,\"2\"x\n", 11, &err), UM_EFORMAT);
+  assert_int_equal(parse_all("a,\"b", 4, &err), UM_EFORMAT);
+  assert_int_equal(parse_all("a,b\n1,2", 7, &err), 0);
+  memset(wide, ',', sizeof wide);
+  assert_int_equal(parse_all(wide, sizeof wide, &err), UM_EFORMAT);
+  /* Any bytes at all: ends, within bounds. */
+  for (uint32_t trial = 0; trial < 3000; trial++) {
+    static const char letters[] = "a,\"\n\r,\"\n";
+    const um_rng at = {.seed = 1, .stream = UM_STREAM_TEST, .sample = trial};
+    char text[24];
+    for (uint32_t i = 0; i < sizeof text; i++) text[i] = letters[um_rng_below(&at, i, sizeof letters - 1)];
+    parse_all(text, trial % sizeof text, &err);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(walks_as_keras),  cmocka_unit_test(bad_folders),         cmocka_unit_test(manifests),
+      cmocka_unit_test(splits_by_group), cmocka_unit_test(split_ignores_order), cmocka_unit_test(impossible_splits),
+      cmocka_unit_test(limits),          cmocka_unit_test(csv_round_trip),      cmocka_unit_test(csv_one_column),
+      cmocka_unit_test(csv_hostile),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
