@@ -18,6 +18,18 @@ static const struct {
   const char *prefix;
 } states[] = {{'m', "optimizer/m/"}, {'v', "optimizer/v/"}};
 
+void um_preprocess_warp(um_warp *how, const um_preprocess *p) {
+  /* keras.applications.imagenet_utils, mode "caffe": blue, green, red. */
+  static const float mean[3] = {103.939f, 116.779f, 123.68f};
+  memset(how, 0, sizeof *how);
+  how->fill = UM_FILL_NEAREST;
+  how->scale = (float)p->rescale;
+  if (p->preprocessing != UM_PREPROCESS_CAFFE) return;
+  how->scale = 1;
+  how->bgr = true;
+  memcpy(how->mean, mean, sizeof mean);
+}
+
 /* One tensor of the file: a parameter, or a state of it. */
 typedef struct item {
   char which;

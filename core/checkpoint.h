@@ -18,6 +18,9 @@ typedef struct um_preprocess {
   char classes[2][64];
 } um_preprocess;
 
+/* Pixels to the model's input, as it was trained: rescale, or for caffe BGR minus ImageNet's mean. The fill is nearest. */
+void um_preprocess_warp(um_warp *how, const um_preprocess *p);
+
 /* Position in a run. */
 typedef struct um_position {
   int epoch, batch; /* the next batch to do */
