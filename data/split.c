@@ -58,11 +58,11 @@ static int groups_make(groups *g, const um_dataset *d, uint64_t seed, uint32_t s
   return UM_OK;
 }
 
-/* How far the held-out part, `times` a group more, is from its aim: squares, so that no class pays for another. */
-static double distance(const int *held, const int *group, int times, const double *aim, int classes) {
+/* How far the held-out part, `times` extra added, is from its aim: squares, so that no class pays for another. */
+static double distance(const int *held, const int *extra, int times, const double *aim, int classes) {
   double sum = 0;
   for (int c = 0; c < classes; c++) {
-    double d = held[c] + times * group[c] - aim[c];
+    double d = held[c] + times * extra[c] - aim[c];
     sum += d * d;
   }
   return sum;
