@@ -4,21 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The second cascade finds more, and more that is no face: it is asked only where the first finds nothing, and for better support. */
+#define SECOND_NEIGHBOURS 3
+
 struct um_face_finder {
   um_face_options o;
-  um_haar *haar;
+  um_haar *haar, *second;
 };
 
-int um_face_finder_open(um_face_finder **out, const um_face_options *o, um_error *err) {
+static int load(um_haar **h, const char *name, um_error *err) {
   char path[4096];
+  int r = um_haar_find(path, sizeof path, name, err);
+  return r < 0 ? r : um_haar_load(h, path, err);
+}
+
+int um_face_finder_open(um_face_finder **out, const um_face_options *o, um_error *err) {
   int r;
   *out = NULL;
-  if (strcmp(o->detector, "haar") != 0) return um_fail(err, UM_ECONFIG, "detector: expected haar, got \"%s\"", o->detector);
+  bool strict = strcmp(o->detector, "haar-strict") == 0;
+  if (!strict && strcmp(o->detector, "haar") != 0)
+    return um_fail(err, UM_ECONFIG, "detector: expected haar or haar-strict, got \"%s\"", o->detector);
   if (!(o->margin > -0.9 && o->margin <= 4)) return um_fail(err, UM_ECONFIG, "margin: expected -0.9 to 4, got %g", o->margin);
   um_face_finder *f = calloc(1, sizeof *f);
   if (!f) return um_fail(err, UM_ENOMEM, "face detection: no memory");
   f->o = *o;
-  if ((r = um_haar_find(path, sizeof path, "haarcascade_frontalface_alt.xml", err)) < 0 || (r = um_haar_load(&f->haar, path, err)) < 0) {
+  if ((r = load(&f->haar, "haarcascade_frontalface_alt.xml", err)) < 0 ||
+      (!strict && (r = load(&f->second, "haarcascade_frontalface_default.xml", err)) < 0)) {
     um_face_finder_close(f);
     return r;
   }
@@ -29,6 +40,7 @@ int um_face_finder_open(um_face_finder **out, const um_face_options *o, um_error
 void um_face_finder_close(um_face_finder *f) {
   if (!f) return;
   um_haar_free(f->haar);
+  um_haar_free(f->second);
   free(f);
 }
 
@@ -58,6 +70,10 @@ int um_faces_in(um_face_finder *f, const uint8_t *grey, int width, int height, i
   *face = NULL;
   *count = 0;
   int r = um_haar_detect(f->haar, grey, width, height, stride, &o, &box, &n, err);
+  if (r == UM_OK && n == 0 && f->second) {
+    o.min_neighbours = SECOND_NEIGHBOURS;
+    r = um_haar_detect(f->second, grey, width, height, stride, &o, &box, &n, err);
+  }
   if (r < 0 || n == 0) goto done;
   if (!(*face = malloc((size_t)n * sizeof **face))) {
     r = um_fail(err, UM_ENOMEM, "face detection: no memory");

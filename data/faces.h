@@ -13,7 +13,8 @@ typedef struct um_face {
 } um_face;
 
 typedef struct um_face_options {
-  char detector[32];  /* "haar" */
+  char detector[32];  /* "haar-strict": the recipe's cascade alone; "haar": frames in which it finds nothing are looked at again with
+                       * opencv-data's default frontal cascade, which keeps turned heads */
   double fps;         /* 0: all */
   double margin;      /* grows the radius by this share: r = round(r (1 + margin)); 0: the recipe's */
   bool all;           /* every face of a frame, or the largest only */

@@ -46,7 +46,7 @@ struct um_video {
   AVFilterContext *source, *sink;
   AVRational time_base; /* of shown->pts */
   bool ended;           /* the graph has been told */
-  int64_t last_pts;
+  int64_t last_pts, end_pts; /* of the last frame decoded: when it begins and ends */
   bool swap, flip_x, flip_y;
   double aspect; /* of a sample: displayed width / height, before turning */
   view grey, rgb;
@@ -286,7 +286,7 @@ static bool settle_time(um_video *v, AVFrame *f) {
   f->pts = f->best_effort_timestamp;
   if (f->pts == AV_NOPTS_VALUE) f->pts = v->last_pts == AV_NOPTS_VALUE ? 0 : v->last_pts + step;
   if (v->last_pts != AV_NOPTS_VALUE && (double)(f->pts - v->last_pts) * av_q2d(tb) > GAP_MAX_S) return false;
-  if (v->last_pts == AV_NOPTS_VALUE || f->pts > v->last_pts) v->last_pts = f->pts;
+  if (v->last_pts == AV_NOPTS_VALUE || f->pts > v->last_pts) v->last_pts = f->pts, v->end_pts = f->pts + step;
   return true;
 }
 
@@ -376,7 +376,7 @@ static int next_shown(um_video *v, um_error *err) {
       r = av_buffersrc_add_frame(v->source, v->decoded); /* takes the reference */
     } else {
       v->ended = true;
-      r = v->source ? av_buffersrc_add_frame(v->source, NULL) : 0;
+      r = v->source ? av_buffersrc_close(v->source, v->end_pts, AV_BUFFERSRC_FLAG_PUSH) : 0;
     }
     if (r < 0) return um_fail(err, r == AVERROR(ENOMEM) ? UM_ENOMEM : UM_EINTERNAL, "%s: FFmpeg's filter fps: %s", v->path, av_err2str(r));
   }
@@ -393,12 +393,8 @@ static int make_view(um_video *v, view *w, enum AVPixelFormat to, uint8_t **out,
   bool turn = v->swap || v->flip_x || v->flip_y;
   if ((int64_t)shown_w * shown_h > PIXELS_MAX)
     return um_fail(err, UM_EFORMAT, "%s: frames of %dx%d are too large", v->path, shown_w, shown_h);
-  size_t need =
-      (size_t)(stored_stride > shown_stride ? stored_stride : shown_stride) * (size_t)(stored_w > stored_h ? stored_w : stored_h) + 64;
-  if (turn)
-    need = (size_t)(stored_stride + 64) * (size_t)(stored_h + 64) + (size_t)(shown_stride + 64) * (size_t)(shown_h + 64);
-  else
-    need = (size_t)stored_stride * (size_t)stored_h + 64;
+  size_t stored = (size_t)stored_stride * (size_t)stored_h + 64, shown = (size_t)shown_stride * (size_t)shown_h + 64;
+  size_t need = stored > shown ? stored : shown;
   if (need > w->room) {
     av_freep(&w->scaled);
     av_freep(&w->turned);
