@@ -13,6 +13,7 @@
 #include "data/image.h"
 
 #define WORKERS_MAX 256
+#define KEEP_MAX    ((size_t)64 << 20) /* bytes of memory that a worker keeps for the next picture */
 #define AUTO_MAX    8
 
 typedef enum state { FREE, FILLING, READY, HELD } state;
@@ -104,6 +105,8 @@ static int fill(um_loader *l, worker *w, um_batch *b, int i, bool *cached, um_er
   int status = um_image_read_with(&w->image, &w->file, l->dataset->item[item].path, err);
   if (status == UM_OK) status = um_resize(to, l->o.height, l->o.width, &w->image, l->o.interpolation, err);
   if (status == UM_OK) um_cache_put(l->cache, item, to);
+  if (w->image.capacity > KEEP_MAX) um_image_free(&w->image);
+  if (w->file.capacity > KEEP_MAX) um_image_buffer_free(&w->file);
   return status;
 }
 

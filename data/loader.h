@@ -1,5 +1,5 @@
 /* From items to minibatches: worker threads decode into fixed slots of free batches; batches come out in order. Nothing is
- * allocated after open (but for what decoders need); the result does not depend on the number of workers. */
+ * allocated after open (but for what decoding and resizing need); the result does not depend on the number of workers. */
 #ifndef UM_DATA_LOADER_H
 #define UM_DATA_LOADER_H
 
