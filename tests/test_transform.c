@@ -143,6 +143,15 @@ static void pixels_of_ref(void **state) {
   be->ops->close(be);
 }
 
+static void pixels_of_cpu(void **state) {
+  um_backend *be;
+  um_error err;
+  (void)state;
+  if (um_cpu_open(&be, 2, &err) < 0) fail_msg("%s", err.text);
+  check_pixels(be, 1 / 255.);
+  be->ops->close(be);
+}
+
 static void draws(void **state) {
   int n = 0;
   (void)state;
@@ -212,7 +221,7 @@ static void distribution(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(matrices), cmocka_unit_test(pixels_of_ref), cmocka_unit_test(draws),
-                                     cmocka_unit_test(distribution)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(matrices), cmocka_unit_test(pixels_of_ref), cmocka_unit_test(pixels_of_cpu),
+                                     cmocka_unit_test(draws), cmocka_unit_test(distribution)};
   return cmocka_run_group_tests(tests, open_golden, close_golden);
 }
