@@ -97,10 +97,6 @@ dnnl_status_t um_pd_dense_backward_weights(dnnl_primitive_desc_t *pd, dnnl_engin
                                            const_dnnl_primitive_attr_t attr) {
   return dnnl_inner_product_backward_weights_primitive_desc_create(pd, engine, src, weights, bias, dst, hint, attr);
 }
-dnnl_status_t um_pd_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, um_md_ref src, um_md_ref weights, um_md_ref dst,
-                           const_dnnl_primitive_attr_t attr) {
-  return dnnl_matmul_primitive_desc_create(pd, engine, src, weights, NULL, dst, attr);
-}
 
 #else
 
@@ -184,12 +180,6 @@ dnnl_status_t um_pd_dense_backward_weights(dnnl_primitive_desc_t *pd, dnnl_engin
   dnnl_inner_product_desc_t d;
   dnnl_status_t s = dnnl_inner_product_backward_weights_desc_init(&d, src, weights, bias, dst);
   return s == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, hint) : s;
-}
-dnnl_status_t um_pd_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, um_md_ref src, um_md_ref weights, um_md_ref dst,
-                           const_dnnl_primitive_attr_t attr) {
-  dnnl_matmul_desc_t d;
-  dnnl_status_t s = dnnl_matmul_desc_init(&d, src, weights, NULL, dst);
-  return s == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, NULL) : s;
 }
 
 #endif

@@ -59,8 +59,6 @@ dnnl_status_t um_pd_dense_backward_data(dnnl_primitive_desc_t *pd, dnnl_engine_t
 dnnl_status_t um_pd_dense_backward_weights(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, um_md_ref src, um_md_ref weights,
                                            um_md_ref bias, um_md_ref dst, const_dnnl_primitive_desc_t hint,
                                            const_dnnl_primitive_attr_t attr);
-dnnl_status_t um_pd_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, um_md_ref src, um_md_ref weights, um_md_ref dst,
-                           const_dnnl_primitive_attr_t attr);
 
 /* An attribute with the scratchpad in the user's hands and, where relu, max(x, 0) after the sum. */
 dnnl_status_t um_attr_make(dnnl_primitive_attr_t *out, bool relu);

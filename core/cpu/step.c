@@ -112,8 +112,8 @@ __attribute__((target("avx2"))) static void apply_avx2(const um_optimizer *o, co
                                                        int64_t count) {
   apply(o, r, w, g, m, v, count);
 }
-__attribute__((target("avx512f,prefer-vector-width=512"))) static void apply_avx512(const um_optimizer *o, const rates *r, float *w,
-                                                                                    const float *g, float *m, float *v, int64_t count) {
+__attribute__((target("avx512f"))) static void apply_avx512(const um_optimizer *o, const rates *r, float *w, const float *g, float *m,
+                                                            float *v, int64_t count) {
   apply(o, r, w, g, m, v, count);
 }
 #endif
