@@ -22,13 +22,20 @@ typedef struct plan {
 /* A reference implementation is hundreds of times slower than a reorder and the right one. */
 static bool slow(const_dnnl_primitive_desc_t pd) { return strstr(um_pd_implementation(pd), "ref") != NULL; }
 
-/* Whether Winograd's minimal filtering applies (oneDNN: F(4x4, 3x3), 16 channels a vector) and pays off. */
-static bool winograd_wanted(const um_op_desc *d, pass p) {
+/* Whether a pass is to be tried with Winograd's minimal filtering (Lavin & Gray 2016; oneDNN: F(4x4, 3x3) on vectors of 16 channels).
+ * AUTO is a rule, not a timing, so that a resumed run computes exactly what an uninterrupted one does. It compares pixels, which
+ * direct convolution pays for, with tiles of 4x4, a part of which may lie outside, plus what the transform of the kernel costs,
+ * which inference has behind it: 4.9 pixels a tile and 147 pixels on a Zen 4 core at 512 channels, oneDNN 2.6.3, F(4x4) against
+ * direct (docs/performance.md); the same relation held down to 16 channels. */
+static bool winograd_wanted(const um_op_desc *d) {
   const um_window *w = &d->window;
-  (void)p;
+  const bool training = d->passes & ~(unsigned)UM_PASS_FORWARD;
+  const int64_t n = d->y.dim[0], height = d->y.dim[1], width = d->y.dim[2];
   if (d->algorithm == UM_ALGO_DIRECT) return false;
   if (w->kernel[0] != 3 || w->kernel[1] != 3 || w->stride[0] != 1 || w->stride[1] != 1) return false;
-  return d->x[0].dim[3] % 16 == 0 && d->y.dim[3] % 16 == 0;
+  if (d->x[0].dim[3] % 16 != 0 || d->y.dim[3] % 16 != 0) return false;
+  if (d->algorithm == UM_ALGO_WINOGRAD) return true;
+  return n * height * width > 5 * (n * ((height + 3) / 4) * ((width + 3) / 4)) + (training ? 150 : 0);
 }
 
 static dnnl_status_t conv_forward_pd(plan *p, dnnl_primitive_desc_t *pd, dnnl_alg_kind_t algorithm, um_md_ref x) {
@@ -193,7 +200,7 @@ int um_cpu_plan_conv(um_cpu_op *op, um_error *err) {
       s = um_md_tagged(&p.any_w, 4, (int64_t[12]){y->dim[3], x->dim[3], d->window.kernel[0], d->window.kernel[1]}, dnnl_format_tag_any);
   }
   if (s == dnnl_success) {
-    winograd[FORWARD] = winograd_wanted(d, FORWARD);
+    winograd[FORWARD] = winograd_wanted(d);
     s = conv_choose_forward(&p, winograd[FORWARD]);
     if (s != dnnl_success && winograd[FORWARD]) s = conv_choose_forward(&p, winograd[FORWARD] = false);
   }
@@ -205,13 +212,13 @@ int um_cpu_plan_conv(um_cpu_op *op, um_error *err) {
   p.y = um_pd_md(p.hint, dnnl_query_dst_md);
   p.w = um_pd_md(p.hint, dnnl_query_weights_md);
   if (d->passes & UM_PASS_BACKWARD_DATA) {
-    winograd[BACKWARD_DATA] = winograd_wanted(d, BACKWARD_DATA);
+    winograd[BACKWARD_DATA] = winograd_wanted(d);
     s = conv_choose_backward(&p, &backward_data, BACKWARD_DATA, winograd[BACKWARD_DATA]);
     if (s != dnnl_success && winograd[BACKWARD_DATA])
       s = conv_choose_backward(&p, &backward_data, BACKWARD_DATA, winograd[BACKWARD_DATA] = false);
   }
   if (s == dnnl_success && d->passes & UM_PASS_BACKWARD_WEIGHTS) {
-    winograd[BACKWARD_WEIGHTS] = winograd_wanted(d, BACKWARD_WEIGHTS);
+    winograd[BACKWARD_WEIGHTS] = winograd_wanted(d);
     s = conv_choose_backward(&p, &backward_weights, BACKWARD_WEIGHTS, winograd[BACKWARD_WEIGHTS]);
     if (s != dnnl_success && winograd[BACKWARD_WEIGHTS])
       s = conv_choose_backward(&p, &backward_weights, BACKWARD_WEIGHTS, winograd[BACKWARD_WEIGHTS] = false);
