@@ -1,0 +1,88 @@
+/* What the parts of infer share. */
+#ifndef UM_INFER_INFER_H
+#define UM_INFER_INFER_H
+
+#include "core/checkpoint.h"
+#include "data/faces.h"
+
+typedef struct options {
+  const char *model, *json, *csv, *labels, *device;
+  double fps; /* negative: as the model says */
+  int jobs, threads;
+  bool faces_are_cut, quiet;
+} options;
+
+typedef enum label { LABEL_NONE = -1, LABEL_REAL = 0, LABEL_FAKE = 1 } label;
+
+/* One scored face. */
+typedef struct detail {
+  int64_t frame;
+  double time_s;
+  int box[4]; /* x, y, width, height: in pixels of the picture as displayed */
+  int track;
+  double score;
+} detail;
+
+typedef struct input {
+  char *path;
+  um_media kind;
+  label label;
+  bool skipped;     /* it could not be read */
+  bool done;        /* walked to its end */
+  int faces_to_come; /* found, not yet scored */
+  int64_t frames;
+  detail *detail;
+  int faces, capacity;
+  double score; /* NaN: none */
+  char reason[512];
+} input;
+
+typedef struct inputs {
+  input *at;
+  int count, capacity;
+} inputs;
+
+/* inputs.c: files, and folders walked in order of names. In a folder only what is a picture or a video by its name or its content
+ * counts; a file that is named counts whatever it is. pictures_only leaves videos out. */
+int inputs_add(inputs *in, const char *path, bool pictures_only, um_error *err);
+void inputs_free(inputs *in);
+/* "folders", or a metadata.json; sets label. *labelled counts those that have one. */
+int inputs_label(inputs *in, const char *labels, int *labelled, um_error *err);
+
+/* A model that is ready to score. */
+typedef struct scorer {
+  um_backend *backend;
+  um_graph graph;
+  um_model *model;
+  um_preprocess preprocess;
+  um_warp warp;
+  int fake; /* index of the class that is fake: the sigmoid is P(class 1) */
+  char sha256[65];
+} scorer;
+
+int scorer_open(scorer *s, const options *o, int batch, um_error *err);
+void scorer_close(scorer *s);
+/* score[i] = P(fake) of n faces, n at most the batch; pixels: n x height x width x 3. */
+int scorer_run(scorer *s, double *score, const uint8_t *pixels, int n, um_error *err);
+
+/* pipeline.c: walks the inputs in several threads, scores their faces in batches. `finished` is called for each input, in their
+ * order, as soon as it and all before it are done. UM_EINTERRUPTED where *stop became true. */
+typedef void (*finished_fn)(void *arg, input *in);
+int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop, um_error *err);
+
+/* Numbers of one kind: by face or by input. */
+typedef struct numbers {
+  int count;
+  double accuracy, log_loss, auc;
+} numbers;
+
+/* output.c */
+int measure(numbers *frame, numbers *video, const inputs *in, um_error *err);
+const char *verdict(const input *in); /* "fake", "real", "none" */
+void print_head(void);
+void print_row(const input *in);
+void print_metrics(const numbers *frame, const numbers *video, const inputs *in);
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video, um_error *err);
+int write_csv(const char *path, const inputs *in, um_error *err);
+
+#endif

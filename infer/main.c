@@ -1,0 +1,153 @@
+/* infer: scores videos and pictures with a trained model. */
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "infer/infer.h"
+
+enum { BATCH = 16 };
+
+static volatile bool stop;
+static void on_signal(int number) { (void)number, stop = true; }
+
+static const char usage[] =
+    "usage: infer --model FILE [options] INPUT...\n"
+    "\n"
+    "Gives every INPUT a score: the probability, from 0 to 1, that its faces are FAKE.\n"
+    "An INPUT is a video, a picture, or a folder of them (walked into the depth). What\n"
+    "the model file says of frame rate, face detection and sizes is repeated here. The\n"
+    "score of a video is the mean over its faces; above 0.5 the verdict is fake. Where\n"
+    "no face is found or a file cannot be read the verdict is none, and why is said.\n"
+    "\n"
+    "  --model FILE      what train wrote: best.safetensors or last.safetensors\n"
+    "  --json FILE|-     all results as one JSON object (- : to standard output)\n"
+    "  --csv FILE        one line an input\n"
+    "  --labels WHICH    how right it is: a metadata.json as of the DFDC set, or the\n"
+    "                    word folders (files below fake/ and real/)\n"
+    "  --fps N|all       frames a second to look at, in place of the model's\n"
+    "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
+    "                    them: nothing is detected, the whole picture is the face\n"
+    "  --device NAME     auto, cpu, ref or cuda[:N] (auto)\n"
+    "  --threads N       compute threads (all that the process may use)\n"
+    "  --jobs N          inputs that are read at a time (as many as threads)\n"
+    "  --quiet           no table, no progress\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs could not be\n"
+    "read (each named on standard error), 130 stopped.\n";
+
+static int bad(const char *name, const char *expected, const char *got) {
+  um_log(UM_LOG_ERROR, "%s: expected %s, got \"%s\"", name, expected, got);
+  return 2;
+}
+
+static bool whole(const char *text, int low, int high, int *out) {
+  char *end;
+  long v = strtol(text, &end, 10);
+  *out = (int)v;
+  return end != text && !*end && v >= low && v <= high;
+}
+
+/* 0, or the exit status that main returns; *done where there is nothing more to do. */
+static int read_options(options *o, int argc, char **argv, bool *done) {
+  static const struct option known[] = {{"model", 1, 0, 'm'},  {"json", 1, 0, 'j'},    {"csv", 1, 0, 'c'},  {"labels", 1, 0, 'l'}, {"fps", 1, 0, 'f'},  {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'},
+                                        {"threads", 1, 0, 't'}, {"jobs", 1, 0, 'n'}, {"quiet", 0, 0, 'q'}, {"help", 0, 0, 'h'}, {"version", 0, 0, 'v'},       {0, 0, 0, 0}};
+  int key;
+  while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    char *end;
+    switch (key) {
+    case 'm': o->model = optarg; break;
+    case 'j': o->json = optarg; break;
+    case 'c': o->csv = optarg; break;
+    case 'l': o->labels = optarg; break;
+    case 'd': o->device = optarg; break;
+    case 'a': o->faces_are_cut = true; break;
+    case 'q': o->quiet = true; break;
+    case 'f':
+      o->fps = strcmp(optarg, "all") ? strtod(optarg, &end) : 0;
+      if (strcmp(optarg, "all") && (end == optarg || *end || !(o->fps >= .001 && o->fps <= 1000))) return bad("--fps", "a number from 0.001 to 1000, or all", optarg);
+      break;
+    case 't':
+      if (!whole(optarg, 1, 1024, &o->threads)) return bad("--threads", "a whole number from 1 to 1024", optarg);
+      break;
+    case 'n':
+      if (!whole(optarg, 1, 256, &o->jobs)) return bad("--jobs", "a whole number from 1 to 256", optarg);
+      break;
+    case 'h': fputs(usage, stdout), *done = true; return 0;
+    case 'v': puts("infer (unmask) " UM_VERSION), *done = true; return 0;
+    default: um_log(UM_LOG_ERROR, "see infer --help"); return 2;
+    }
+  }
+  if (!o->model) {
+    um_log(UM_LOG_ERROR, "--model: expected the file that train wrote (RUN/best.safetensors), got nothing; see infer --help");
+    return 2;
+  }
+  if (optind == argc) {
+    um_log(UM_LOG_ERROR, "INPUT: expected videos, pictures or folders of them, got nothing; see infer --help");
+    return 2;
+  }
+  return 0;
+}
+
+typedef struct progress {
+  const options *o;
+  int done, total, skipped;
+  bool table;
+} progress;
+
+static void finished(void *arg, input *in) {
+  progress *p = arg;
+  p->done++;
+  p->skipped += in->skipped;
+  if (in->reason[0]) {
+    /* Most messages of libraries begin with the path. */
+    bool named = !strncmp(in->reason, in->path, strlen(in->path));
+    um_log(in->skipped ? UM_LOG_ERROR : UM_LOG_WARN, "%s%s%s", named ? "" : in->path, named ? "" : ": ", in->reason);
+  }
+  if (p->table) print_row(in), fflush(stdout);
+  if (!p->o->quiet) um_log_progress(false, "infer: %d of %d", p->done, p->total);
+}
+
+int main(int argc, char **argv) {
+  options o = {.fps = -1, .device = "auto"};
+  inputs in = {0};
+  scorer s = {0};
+  numbers frame, video;
+  um_error err = {0};
+  int labelled = 0;
+  bool done = false, open = false;
+  progress p = {.o = &o};
+  um_log_open("infer", UM_LOG_INFO);
+  int rc = read_options(&o, argc, argv, &done);
+  if (rc || done) return rc;
+  if (o.quiet) um_log_open("infer", UM_LOG_WARN);
+
+  for (int i = optind; !rc && i < argc; i++) rc = inputs_add(&in, argv[i], o.faces_are_cut, &err);
+  if (!rc && o.labels) rc = inputs_label(&in, o.labels, &labelled, &err);
+  if (!rc) rc = scorer_open(&s, &o, BATCH, &err), open = !rc;
+  if (rc) goto done;
+  if (!o.jobs) o.jobs = s.backend->threads > 0 ? s.backend->threads : 1;
+  struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGINT, &action, NULL), sigaction(SIGTERM, &action, NULL);
+
+  p.total = in.count, p.table = !o.quiet && !(o.json && !strcmp(o.json, "-"));
+  if (p.table) print_head();
+  rc = pipeline_run(&in, &s, &o, BATCH, finished, &p, &stop, &err);
+  if (!rc && o.labels) rc = measure(&frame, &video, &in, &err);
+  if (!rc && o.labels && p.table) print_metrics(&frame, &video, &in);
+  if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, o.labels ? &frame : NULL, &video, &err);
+  if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);
+  if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);
+done:
+  if (rc) um_log(UM_LOG_ERROR, "%s", err.text);
+  int status = rc ? um_exit_status(rc) : p.skipped ? 3 : 0;
+  if (open) scorer_close(&s);
+  inputs_free(&in);
+  return status;
+}

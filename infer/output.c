@@ -1,0 +1,156 @@
+/* Results: the table, JSON, CSV, and how right they are. */
+#include "infer/infer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "core/file.h"
+#include "core/metrics.h"
+#include "data/csv.h"
+
+#define THRESHOLD .5
+
+const char *verdict(const input *in) { return isnan(in->score) ? "none" : in->score > THRESHOLD ? "fake" : "real"; }
+static const char *label_name(label l) { return l == LABEL_FAKE ? "fake" : l == LABEL_REAL ? "real" : ""; }
+static const char *kind_name(um_media kind) { return kind == UM_MEDIA_IMAGE ? "image" : kind == UM_MEDIA_VIDEO ? "video" : NULL; }
+
+static void measure_one(numbers *out, const double *score, const bool *fake, int n) {
+  *out = (numbers){n, um_accuracy(score, fake, n, THRESHOLD), um_log_loss(score, fake, n), um_auc(score, fake, n)};
+}
+
+int measure(numbers *frame, numbers *video, const inputs *in, um_error *err) {
+  size_t most = 1;
+  for (int i = 0; i < in->count; i++) most += 1 + (size_t)in->at[i].faces;
+  double *score = malloc(most * sizeof *score);
+  bool *fake = malloc(most * sizeof *fake);
+  int n = 0, rc = score && fake ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %zu scores", most);
+  for (int i = 0; !rc && i < in->count; i++)
+    for (int k = 0; in->at[i].label != LABEL_NONE && k < in->at[i].faces; k++) score[n] = in->at[i].detail[k].score, fake[n++] = in->at[i].label == LABEL_FAKE;
+  if (!rc) measure_one(frame, score, fake, n);
+  n = 0;
+  for (int i = 0; !rc && i < in->count; i++)
+    if (in->at[i].label != LABEL_NONE && !isnan(in->at[i].score)) score[n] = in->at[i].score, fake[n++] = in->at[i].label == LABEL_FAKE;
+  if (!rc) measure_one(video, score, fake, n);
+  free(score), free(fake);
+  return rc;
+}
+
+void print_head(void) { printf("%-7s  %6s  %5s  %6s  %-5s  %s\n", "verdict", "score", "faces", "frames", "label", "file"); }
+
+void print_row(const input *in) {
+  char score[16] = "-";
+  if (!isnan(in->score)) snprintf(score, sizeof score, "%.4f", in->score);
+  printf("%-7s  %6s  %5d  %6lld  %-5s  %s\n", verdict(in), score, in->faces, (long long)in->frames, label_name(in->label), in->path);
+}
+
+static void print_numbers(const char *name, const numbers *n) {
+  char text[3][16];
+  const double value[3] = {n->accuracy, n->log_loss, n->auc};
+  for (int i = 0; i < 3; i++) snprintf(text[i], sizeof text[i], isnan(value[i]) ? "-" : "%.4f", value[i]);
+  printf("%-8s  %6d  %8s  %8s  %8s\n", name, n->count, text[0], text[1], text[2]);
+}
+
+void print_metrics(const numbers *frame, const numbers *video, const inputs *in) {
+  int without = 0, unlabelled = 0;
+  for (int i = 0; i < in->count; i++) without += in->at[i].label != LABEL_NONE && isnan(in->at[i].score), unlabelled += in->at[i].label == LABEL_NONE;
+  printf("\n%-8s  %6s  %8s  %8s  %8s\n", "by", "number", "accuracy", "log loss", "AUC");
+  print_numbers("frame", frame);
+  print_numbers("video", video);
+  if (without) printf("%d labelled input%s without a score not counted\n", without, without == 1 ? "" : "s");
+  if (unlabelled) printf("%d input%s without a label not counted\n", unlabelled, unlabelled == 1 ? "" : "s");
+}
+
+/* A number, or null where there is none. */
+static bool put_number(cJSON *o, const char *key, double v) { return isnan(v) ? cJSON_AddNullToObject(o, key) : cJSON_AddNumberToObject(o, key, v); }
+static bool put_text(cJSON *o, const char *key, const char *v) { return v && *v ? cJSON_AddStringToObject(o, key, v) : cJSON_AddNullToObject(o, key); }
+
+/* Prints and frees; what an object could not hold for lack of memory is an error, not a gap in the file. */
+static bool flush(FILE *f, cJSON *o, bool whole) {
+  char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
+  cJSON_Delete(o);
+  bool ok = text && fputs(text, f) >= 0;
+  cJSON_free(text);
+  return ok;
+}
+
+static bool put_model(FILE *f, const scorer *s, const options *o) {
+  const char *const names[2] = {s->preprocess.classes[0], s->preprocess.classes[1]};
+  cJSON *m = cJSON_CreateObject(), *classes = cJSON_CreateStringArray(names, 2);
+  bool whole = m && classes && put_text(m, "file", o->model) && put_text(m, "sha256", s->sha256);
+  if (!whole || !cJSON_AddItemToObject(m, "classes", classes)) cJSON_Delete(classes), whole = false;
+  return flush(f, m, whole);
+}
+
+static bool put_result(FILE *f, const input *in) {
+  cJSON *r = cJSON_CreateObject(), *list;
+  bool whole = r && put_text(r, "path", in->path) && put_text(r, "kind", kind_name(in->kind)) && put_number(r, "score", in->score) && put_text(r, "verdict", verdict(in)) &&
+               put_text(r, "reason", in->reason) && put_number(r, "frames", (double)in->frames) && put_number(r, "faces", in->faces) && (list = cJSON_AddArrayToObject(r, "detail"));
+  for (int i = 0; whole && i < in->faces; i++) {
+    const detail *d = &in->detail[i];
+    cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);
+    whole = o && box && put_number(o, "frame", (double)d->frame) && put_number(o, "time_s", d->time_s);
+    if (whole && cJSON_AddItemToObject(o, "box", box)) whole = put_number(o, "track", d->track < 0 ? NAN : d->track) && put_number(o, "score", d->score);
+    else cJSON_Delete(box), whole = false;
+    if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
+  }
+  return flush(f, r, whole);
+}
+
+static bool put_metrics(FILE *f, const numbers *frame, const numbers *video) {
+  if (!frame) return fputs("null", f) >= 0;
+  cJSON *o = cJSON_CreateObject();
+  bool whole = o != NULL;
+  for (int i = 0; whole && i < 2; i++) {
+    const numbers *n = i ? video : frame;
+    cJSON *part = cJSON_AddObjectToObject(o, i ? "video" : "frame");
+    whole = part && put_number(part, "accuracy", n->accuracy) && put_number(part, "log_loss", n->log_loss) && put_number(part, "auc", n->auc);
+  }
+  return flush(f, o, whole);
+}
+
+/* frame NULL: no labels. Written piece by piece: the details of many videos need not be in memory twice. */
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video, um_error *err) {
+  bool to_stdout = !strcmp(path, "-");
+  um_writer w = {0};
+  int rc = to_stdout ? UM_OK : um_writer_open(&w, path, err);
+  if (rc) return rc;
+  FILE *f = to_stdout ? stdout : w.file;
+  bool ok = fputs("{\"model\": ", f) >= 0 && put_model(f, s, o) && fputs(",\n\"results\": [", f) >= 0;
+  for (int i = 0; ok && i < in->count; i++) ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i]);
+  ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, frame, video) && fputs("}\n", f) >= 0;
+  if (!to_stdout) {
+    if (ok || ferror(f)) return um_writer_commit(&w, err);
+    um_writer_abandon(&w);
+  } else if (ok && fflush(f)) {
+    return um_fail(err, UM_EIO, "standard output: could not be written");
+  }
+  return ok ? UM_OK : um_fail(err, UM_ENOMEM, "%s: no memory for the results, or nowhere to write them", path);
+}
+
+int write_csv(const char *path, const inputs *in, um_error *err) {
+  static const char *const columns[] = {"path", "kind", "label", "score", "verdict", "reason", "frames", "faces"};
+  um_writer w = {0};
+  int rc = um_writer_open(&w, path, err);
+  if (rc) return rc;
+  um_csv_writer c = {.file = w.file};
+  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) um_csv_put(&c, columns[i]);
+  um_csv_end_line(&c);
+  for (int i = 0; i < in->count; i++) {
+    const input *r = &in->at[i];
+    um_csv_put(&c, r->path);
+    um_csv_put(&c, kind_name(r->kind) ? kind_name(r->kind) : "");
+    um_csv_put(&c, label_name(r->label));
+    if (isnan(r->score)) um_csv_put(&c, "");
+    else um_csv_printf(&c, "%.9g", r->score);
+    um_csv_put(&c, verdict(r));
+    um_csv_put(&c, r->reason);
+    um_csv_printf(&c, "%lld", (long long)r->frames);
+    um_csv_printf(&c, "%d", r->faces);
+    um_csv_end_line(&c);
+  }
+  return um_writer_commit(&w, err);
+}

@@ -1,0 +1,242 @@
+/* Several threads walk the inputs and cut faces into the slots of a ring; the caller's thread scores them in batches. Memory is
+ * bounded by the ring, whatever the videos hold. Faces of many inputs share a batch. */
+#include "infer/infer.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+
+typedef struct slot {
+  input *in;
+  int face; /* index into in->detail */
+} slot;
+
+typedef struct pipeline {
+  inputs *in;
+  scorer *s;
+  const options *o;
+  const volatile bool *stop;
+  um_face_finder *finder; /* NULL: pictures are faces */
+  int height, width, batch, next;
+
+  pthread_mutex_t lock;
+  pthread_cond_t room, work; /* a slot became free; a slot was filled, or a walker ended */
+  slot *slot;
+  uint8_t *pixels; /* capacity x height x width x 3 */
+  int capacity, first, filled, walkers;
+  bool failed;
+  um_error error;
+} pipeline;
+
+/* What a walker has beside it. */
+typedef struct walker {
+  pipeline *p;
+  input *in;
+  um_image frame, crop;
+  um_video_info info;
+} walker;
+
+static bool stopped(const pipeline *p) { return p->failed || *p->stop; }
+
+/* Puts a face into the ring, waiting for room. */
+static int push(walker *w, const um_image *face, const detail *d, um_error *err) {
+  pipeline *p = w->p;
+  size_t bytes = (size_t)p->height * (size_t)p->width * 3;
+  uint8_t *scaled = malloc(bytes); /* outside of the lock: resizing takes longer than anything below */
+  if (!scaled) return um_fail(err, UM_ENOMEM, "no memory for a face of %d x %d", p->width, p->height);
+  int rc = um_resize(scaled, p->height, p->width, face, p->s->preprocess.interpolation, err);
+  if (rc) goto done;
+  pthread_mutex_lock(&p->lock);
+  while (p->filled == p->capacity && !stopped(p)) pthread_cond_wait(&p->room, &p->lock);
+  input *in = w->in;
+  if (stopped(p)) {
+    rc = um_fail(err, UM_EINTERRUPTED, "stopped");
+  } else if (in->faces == in->capacity) {
+    int capacity = in->capacity ? 2 * in->capacity : 16;
+    detail *grown = realloc(in->detail, (size_t)capacity * sizeof *grown);
+    if (grown) in->detail = grown, in->capacity = capacity;
+    else rc = um_fail(err, UM_ENOMEM, "%s: no memory for %d faces", in->path, capacity);
+  }
+  if (!rc) {
+    int k = (p->first + p->filled++) % p->capacity;
+    memcpy(p->pixels + (size_t)k * bytes, scaled, bytes);
+    p->slot[k] = (slot){in, in->faces};
+    in->detail[in->faces++] = *d;
+    in->faces_to_come++;
+    pthread_cond_signal(&p->work);
+  }
+  pthread_mutex_unlock(&p->lock);
+done:
+  free(scaled);
+  return rc;
+}
+
+static int on_frame(void *arg, const um_frame *frame, um_video *video, const um_face *face, int count, um_error *err) {
+  walker *w = arg;
+  if (stopped(w->p)) return um_fail(err, UM_EINTERRUPTED, "stopped");
+  if (count == 0) return UM_OK;
+  int rc = um_video_rgb(video, &w->frame, err);
+  const um_video_info *info = um_video_info_of(video);
+  double sx = (double)info->width / frame->width, sy = (double)info->height / frame->height;
+  for (int i = 0; !rc && i < count; i++) {
+    const um_box *b = &face[i].box;
+    const detail d = {.frame = frame->number, .time_s = frame->time_s, .track = face[i].track,
+                      .box = {(int)lrint(b->x * sx), (int)lrint(b->y * sy), (int)lrint(b->width * sx), (int)lrint(b->height * sy)}};
+    rc = um_face_crop(&w->crop, &w->frame, &face[i], 0, err);
+    if (!rc) rc = push(w, &w->crop, &d, err);
+  }
+  return rc;
+}
+
+/* A picture that is a face already. */
+static int walk_cut(walker *w, um_face_report *report, um_error *err) {
+  int rc = um_image_read(&w->frame, w->in->path, err);
+  if (rc) return rc;
+  const detail d = {.track = -1, .box = {0, 0, w->frame.width, w->frame.height}};
+  *report = (um_face_report){.frames = 1, .faces = 1};
+  return push(w, &w->frame, &d, err);
+}
+
+static void walk_one(walker *w) {
+  pipeline *p = w->p;
+  input *in = w->in;
+  um_error err = {0};
+  um_face_report report = {0};
+  w->info = (um_video_info){0};
+  int rc = p->finder ? um_faces_walk(p->finder, in->path, on_frame, w, &w->info, &report, &err) : walk_cut(w, &report, &err);
+  um_media kind = um_media_probe(in->path);
+  pthread_mutex_lock(&p->lock);
+  in->kind = kind;
+  in->frames = report.frames;
+  in->done = true;
+  if (rc == UM_EINTERRUPTED || rc == UM_ENOMEM || rc == UM_EINTERNAL) {
+    if (!p->failed && !*p->stop) p->failed = true, p->error = err;
+  } else if (rc) {
+    /* What came before a video broke off is scored all the same. */
+    in->skipped = in->faces == 0;
+    snprintf(in->reason, sizeof in->reason, "%s", err.text);
+  } else if (report.frames == 0) {
+    in->skipped = true;
+    snprintf(in->reason, sizeof in->reason, "no frame could be decoded");
+  } else if (report.faces == 0) {
+    snprintf(in->reason, sizeof in->reason, "no face found in %lld frame%s", (long long)report.frames, report.frames == 1 ? "" : "s");
+  }
+  pthread_cond_broadcast(&p->work);
+  if (stopped(p)) pthread_cond_broadcast(&p->room);
+  pthread_mutex_unlock(&p->lock);
+}
+
+static void *walk_inputs(void *arg) {
+  pipeline *p = arg;
+  walker w = {.p = p};
+  for (;;) {
+    pthread_mutex_lock(&p->lock);
+    int i = stopped(p) ? p->in->count : p->next;
+    if (i < p->in->count) p->next++;
+    else p->walkers--, pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    if (i >= p->in->count) break;
+    w.in = &p->in->at[i];
+    walk_one(&w);
+  }
+  um_image_free(&w.frame);
+  um_image_free(&w.crop);
+  return NULL;
+}
+
+/* Takes up to a batch of faces out of the ring once a batch is there or no more can come; 0: all is done. The pixels of a batch lie
+ * together because the ring holds whole batches. Called with the lock held. */
+static int take(pipeline *p) {
+  for (;;) {
+    int whole = p->capacity - p->first < p->batch ? p->capacity - p->first : p->batch;
+    if (p->filled >= whole || p->walkers == 0 || stopped(p)) return p->filled < whole ? p->filled : whole;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 200 * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L, until.tv_nsec %= 1000000000L;
+    /* A signal handler cannot wake this thread by itself: look at *stop from time to time. */
+    pthread_cond_timedwait(&p->work, &p->lock, &until);
+  }
+}
+
+/* Inputs are handed on in order. Called with the lock held. */
+static int hand_on(pipeline *p, int next, finished_fn finished, void *arg) {
+  for (; next < p->in->count && p->in->at[next].done && p->in->at[next].faces_to_come == 0; next++) {
+    input *in = &p->in->at[next];
+    double sum = 0;
+    for (int i = 0; i < in->faces; i++) sum += in->detail[i].score;
+    if (in->faces) in->score = sum / in->faces;
+    finished(arg, in);
+  }
+  return next;
+}
+
+static int score_all(pipeline *p, finished_fn finished, void *arg, um_error *err) {
+  double score[256];
+  size_t bytes = (size_t)p->height * (size_t)p->width * 3;
+  int rc = UM_OK, handed = 0;
+  pthread_mutex_lock(&p->lock);
+  for (;;) {
+    int n = take(p);
+    if (stopped(p)) break;
+    handed = hand_on(p, handed, finished, arg);
+    if (n == 0 && p->walkers == 0) break;
+    if (n == 0) continue;
+    int first = p->first;
+    pthread_mutex_unlock(&p->lock);
+    rc = scorer_run(p->s, score, p->pixels + (size_t)first * bytes, n, err);
+    pthread_mutex_lock(&p->lock);
+    if (rc) {
+      p->failed = true, p->error = *err;
+      break;
+    }
+    for (int i = 0; i < n; i++) {
+      const slot *s = &p->slot[first + i];
+      s->in->detail[s->face].score = score[i];
+      s->in->faces_to_come--;
+    }
+    p->first = (p->first + n) % p->capacity, p->filled -= n;
+    pthread_cond_broadcast(&p->room);
+    handed = hand_on(p, handed, finished, arg);
+  }
+  pthread_cond_broadcast(&p->room);
+  pthread_mutex_unlock(&p->lock);
+  return rc;
+}
+
+int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop, um_error *err) {
+  int threads = s->backend->threads > 0 ? s->backend->threads : 1, jobs = o->jobs < in->count ? o->jobs : in->count, started = 0;
+  if (jobs < 1) jobs = 1;
+  pipeline p = {.in = in, .s = s, .o = o, .stop = stop, .batch = batch, .height = s->preprocess.target_size[0], .width = s->preprocess.target_size[1], .capacity = 2 * batch,
+                .lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+  pthread_t *thread = calloc((size_t)jobs, sizeof *thread);
+  p.slot = calloc((size_t)p.capacity, sizeof *p.slot);
+  p.pixels = malloc((size_t)p.capacity * (size_t)p.height * (size_t)p.width * 3);
+  int rc = thread && p.slot && p.pixels ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d faces of %d x %d", p.capacity, p.width, p.height);
+  if (!rc && !o->faces_are_cut) {
+    um_face_options f = {.fps = o->fps < 0 ? s->preprocess.fps : o->fps, .margin = s->preprocess.margin, .max_size = s->preprocess.max_size, .threads = threads / jobs > 1 ? threads / jobs : 1,
+                         .decode_threads = threads / jobs > 1 ? threads / jobs : 1};
+    snprintf(f.detector, sizeof f.detector, "%s", s->preprocess.detector);
+    rc = um_face_finder_open(&p.finder, &f, err);
+  }
+  if (rc) goto done;
+  pthread_mutex_lock(&p.lock);
+  while (started < jobs && !pthread_create(&thread[started], NULL, walk_inputs, &p)) started++, p.walkers++;
+  pthread_mutex_unlock(&p.lock);
+  rc = started ? score_all(&p, finished, arg, err) : um_fail(err, UM_EINTERNAL, "no thread could be started");
+  for (int i = 0; i < started; i++) pthread_join(thread[i], NULL);
+  if (!rc && p.failed) {
+    if (err) *err = p.error;
+    rc = p.error.code;
+  } else if (!rc && *stop) {
+    rc = um_fail(err, UM_EINTERRUPTED, "stopped; nothing was written");
+  }
+done:
+  um_face_finder_close(p.finder);
+  free(p.pixels), free(p.slot), free(thread);
+  return rc;
+}
