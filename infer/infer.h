@@ -27,14 +27,14 @@ typedef struct input {
   char *path;
   um_media kind;
   label label;
-  bool skipped;     /* it could not be read */
-  bool done;        /* walked to its end */
+  bool skipped;      /* it could not be read */
+  bool done;         /* walked to its end */
   int faces_to_come; /* found, not yet scored */
   int64_t frames;
   detail *detail;
   int faces, capacity;
   double score; /* NaN: none */
-  char reason[512];
+  char reason[1024];
 } input;
 
 typedef struct inputs {
@@ -68,7 +68,8 @@ int scorer_run(scorer *s, double *score, const uint8_t *pixels, int n, um_error 
 /* pipeline.c: walks the inputs in several threads, scores their faces in batches. `finished` is called for each input, in their
  * order, as soon as it and all before it are done. UM_EINTERRUPTED where *stop became true. */
 typedef void (*finished_fn)(void *arg, input *in);
-int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop, um_error *err);
+int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop,
+                 um_error *err);
 
 /* Numbers of one kind: by face or by input. */
 typedef struct numbers {
@@ -82,7 +83,8 @@ const char *verdict(const input *in); /* "fake", "real", "none" */
 void print_head(void);
 void print_row(const input *in);
 void print_metrics(const numbers *frame, const numbers *video, const inputs *in);
-int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video, um_error *err);
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video,
+               um_error *err);
 int write_csv(const char *path, const inputs *in, um_error *err);
 
 #endif

@@ -46,7 +46,8 @@ static bool named_as(const char *path, const char *const *ending) {
 
 static bool is_input(const char *path, bool pictures_only) {
   static const char *const pictures[] = {"png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff", "webp", NULL};
-  static const char *const videos[] = {"mp4", "mov", "m4v", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ts", "mts", "m2ts", "ogv", NULL};
+  static const char *const videos[] = {"mp4", "mov", "m4v", "avi", "mkv", "webm", "mpg", "mpeg",
+                                       "wmv", "flv", "3gp", "ts",  "mts", "m2ts", "ogv", NULL};
   static const char *const others[] = {"json", "csv", "txt", "md", "py", "xml", "html", "svg", "log", "safetensors", "h5", NULL};
   if (named_as(path, pictures)) return true;
   if (named_as(path, videos)) return !pictures_only;
@@ -82,7 +83,8 @@ static int walk(inputs *in, const char *folder, bool pictures_only, int depth, u
 int inputs_add(inputs *in, const char *path, bool pictures_only, um_error *err) {
   if (!um_is_folder(path)) return append(in, path, err);
   int before = in->count, rc = walk(in, path, pictures_only, 0, err);
-  if (!rc && in->count == before) return um_fail(err, UM_EIO, "%s: no %s in this folder or below it", path, pictures_only ? "picture" : "video or picture");
+  if (!rc && in->count == before)
+    return um_fail(err, UM_EIO, "%s: no %s in this folder or below it", path, pictures_only ? "picture" : "video or picture");
   return rc;
 }
 
@@ -138,7 +140,8 @@ static int by_metadata(inputs *in, const char *path, um_error *err) {
   qsort(list, (size_t)n, sizeof *list, by_label_name);
   for (int i = 0; i < in->count; i++) {
     const char *slash = strrchr(in->at[i].path, '/');
-    const named_label key = {.name = slash ? slash + 1 : in->at[i].path}, *found = bsearch(&key, list, (size_t)n, sizeof *list, by_label_name);
+    const named_label key = {.name = slash ? slash + 1 : in->at[i].path},
+                      *found = bsearch(&key, list, (size_t)n, sizeof *list, by_label_name);
     in->at[i].label = found ? found->label : LABEL_NONE;
   }
 done:
@@ -157,6 +160,8 @@ int inputs_label(inputs *in, const char *labels, int *labelled, um_error *err) {
   }
   for (int i = 0; i < in->count; i++) *labelled += in->at[i].label != LABEL_NONE;
   if (!rc && !*labelled)
-    rc = um_fail(err, UM_EFORMAT, strcmp(labels, "folders") ? "%s: names none of the inputs" : "--labels %s: no input lies in a folder named fake or real", labels);
+    rc = um_fail(err, UM_EFORMAT,
+                 strcmp(labels, "folders") ? "%s: names none of the inputs" : "--labels %s: no input lies in a folder named fake or real",
+                 labels);
   return rc;
 }

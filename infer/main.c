@@ -16,31 +16,30 @@ enum { BATCH = 16 };
 static volatile bool stop;
 static void on_signal(int number) { (void)number, stop = true; }
 
-static const char usage[] =
-    "usage: infer --model FILE [options] INPUT...\n"
-    "\n"
-    "Gives every INPUT a score: the probability, from 0 to 1, that its faces are FAKE.\n"
-    "An INPUT is a video, a picture, or a folder of them (walked into the depth). What\n"
-    "the model file says of frame rate, face detection and sizes is repeated here. The\n"
-    "score of a video is the mean over its faces; above 0.5 the verdict is fake. Where\n"
-    "no face is found or a file cannot be read the verdict is none, and why is said.\n"
-    "\n"
-    "  --model FILE      what train wrote: best.safetensors or last.safetensors\n"
-    "  --json FILE|-     all results as one JSON object (- : to standard output)\n"
-    "  --csv FILE        one line an input\n"
-    "  --labels WHICH    how right it is: a metadata.json as of the DFDC set, or the\n"
-    "                    word folders (files below fake/ and real/)\n"
-    "  --fps N|all       frames a second to look at, in place of the model's\n"
-    "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
-    "                    them: nothing is detected, the whole picture is the face\n"
-    "  --device NAME     auto, cpu, ref or cuda[:N] (auto)\n"
-    "  --threads N       compute threads (all that the process may use)\n"
-    "  --jobs N          inputs that are read at a time (as many as threads)\n"
-    "  --quiet           no table, no progress\n"
-    "  --help, --version\n"
-    "\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs could not be\n"
-    "read (each named on standard error), 130 stopped.\n";
+static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
+                            "\n"
+                            "Gives every INPUT a score: the probability, from 0 to 1, that its faces are FAKE.\n"
+                            "An INPUT is a video, a picture, or a folder of them (walked into the depth). What\n"
+                            "the model file says of frame rate, face detection and sizes is repeated here. The\n"
+                            "score of a video is the mean over its faces; above 0.5 the verdict is fake. Where\n"
+                            "no face is found or a file cannot be read the verdict is none, and why is said.\n"
+                            "\n"
+                            "  --model FILE      what train wrote: best.safetensors or last.safetensors\n"
+                            "  --json FILE|-     all results as one JSON object (- : to standard output)\n"
+                            "  --csv FILE        one line an input\n"
+                            "  --labels WHICH    how right it is: a metadata.json as of the DFDC set, or the\n"
+                            "                    word folders (files below fake/ and real/)\n"
+                            "  --fps N|all       frames a second to look at, in place of the model's\n"
+                            "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
+                            "                    them: nothing is detected, the whole picture is the face\n"
+                            "  --device NAME     auto, cpu, ref or cuda[:N] (auto)\n"
+                            "  --threads N       compute threads (all that the process may use)\n"
+                            "  --jobs N          inputs that are read at a time (as many as threads)\n"
+                            "  --quiet           no table, no progress\n"
+                            "  --help, --version\n"
+                            "\n"
+                            "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs could not be\n"
+                            "read (each named on standard error), 130 stopped.\n";
 
 static int bad(const char *name, const char *expected, const char *got) {
   um_log(UM_LOG_ERROR, "%s: expected %s, got \"%s\"", name, expected, got);
@@ -56,8 +55,10 @@ static bool whole(const char *text, int low, int high, int *out) {
 
 /* 0, or the exit status that main returns; *done where there is nothing more to do. */
 static int read_options(options *o, int argc, char **argv, bool *done) {
-  static const struct option known[] = {{"model", 1, 0, 'm'},  {"json", 1, 0, 'j'},    {"csv", 1, 0, 'c'},  {"labels", 1, 0, 'l'}, {"fps", 1, 0, 'f'},  {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'},
-                                        {"threads", 1, 0, 't'}, {"jobs", 1, 0, 'n'}, {"quiet", 0, 0, 'q'}, {"help", 0, 0, 'h'}, {"version", 0, 0, 'v'},       {0, 0, 0, 0}};
+  static const struct option known[] = {{"model", 1, 0, 'm'}, {"json", 1, 0, 'j'},          {"csv", 1, 0, 'c'},    {"labels", 1, 0, 'l'},
+                                        {"fps", 1, 0, 'f'},   {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'}, {"threads", 1, 0, 't'},
+                                        {"jobs", 1, 0, 'n'},  {"quiet", 0, 0, 'q'},         {"help", 0, 0, 'h'},   {"version", 0, 0, 'v'},
+                                        {0, 0, 0, 0}};
   int key;
   while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
     char *end;
@@ -71,7 +72,8 @@ static int read_options(options *o, int argc, char **argv, bool *done) {
     case 'q': o->quiet = true; break;
     case 'f':
       o->fps = strcmp(optarg, "all") ? strtod(optarg, &end) : 0;
-      if (strcmp(optarg, "all") && (end == optarg || *end || !(o->fps >= .001 && o->fps <= 1000))) return bad("--fps", "a number from 0.001 to 1000, or all", optarg);
+      if (strcmp(optarg, "all") && (end == optarg || *end || !(o->fps >= .001 && o->fps <= 1000)))
+        return bad("--fps", "a number from 0.001 to 1000, or all", optarg);
       break;
     case 't':
       if (!whole(optarg, 1, 1024, &o->threads)) return bad("--threads", "a whole number from 1 to 1024", optarg);

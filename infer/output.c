@@ -29,7 +29,8 @@ int measure(numbers *frame, numbers *video, const inputs *in, um_error *err) {
   bool *fake = malloc(most * sizeof *fake);
   int n = 0, rc = score && fake ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %zu scores", most);
   for (int i = 0; !rc && i < in->count; i++)
-    for (int k = 0; in->at[i].label != LABEL_NONE && k < in->at[i].faces; k++) score[n] = in->at[i].detail[k].score, fake[n++] = in->at[i].label == LABEL_FAKE;
+    for (int k = 0; in->at[i].label != LABEL_NONE && k < in->at[i].faces; k++)
+      score[n] = in->at[i].detail[k].score, fake[n++] = in->at[i].label == LABEL_FAKE;
   if (!rc) measure_one(frame, score, fake, n);
   n = 0;
   for (int i = 0; !rc && i < in->count; i++)
@@ -56,7 +57,8 @@ static void print_numbers(const char *name, const numbers *n) {
 
 void print_metrics(const numbers *frame, const numbers *video, const inputs *in) {
   int without = 0, unlabelled = 0;
-  for (int i = 0; i < in->count; i++) without += in->at[i].label != LABEL_NONE && isnan(in->at[i].score), unlabelled += in->at[i].label == LABEL_NONE;
+  for (int i = 0; i < in->count; i++)
+    without += in->at[i].label != LABEL_NONE && isnan(in->at[i].score), unlabelled += in->at[i].label == LABEL_NONE;
   printf("\n%-8s  %6s  %8s  %8s  %8s\n", "by", "number", "accuracy", "log loss", "AUC");
   print_numbers("frame", frame);
   print_numbers("video", video);
@@ -65,8 +67,12 @@ void print_metrics(const numbers *frame, const numbers *video, const inputs *in)
 }
 
 /* A number, or null where there is none. */
-static bool put_number(cJSON *o, const char *key, double v) { return isnan(v) ? cJSON_AddNullToObject(o, key) : cJSON_AddNumberToObject(o, key, v); }
-static bool put_text(cJSON *o, const char *key, const char *v) { return v && *v ? cJSON_AddStringToObject(o, key, v) : cJSON_AddNullToObject(o, key); }
+static bool put_number(cJSON *o, const char *key, double v) {
+  return isnan(v) ? cJSON_AddNullToObject(o, key) : cJSON_AddNumberToObject(o, key, v);
+}
+static bool put_text(cJSON *o, const char *key, const char *v) {
+  return v && *v ? cJSON_AddStringToObject(o, key, v) : cJSON_AddNullToObject(o, key);
+}
 
 /* Prints and frees; what an object could not hold for lack of memory is an error, not a gap in the file. */
 static bool flush(FILE *f, cJSON *o, bool whole) {
@@ -87,14 +93,17 @@ static bool put_model(FILE *f, const scorer *s, const options *o) {
 
 static bool put_result(FILE *f, const input *in) {
   cJSON *r = cJSON_CreateObject(), *list;
-  bool whole = r && put_text(r, "path", in->path) && put_text(r, "kind", kind_name(in->kind)) && put_number(r, "score", in->score) && put_text(r, "verdict", verdict(in)) &&
-               put_text(r, "reason", in->reason) && put_number(r, "frames", (double)in->frames) && put_number(r, "faces", in->faces) && (list = cJSON_AddArrayToObject(r, "detail"));
+  bool whole = r && put_text(r, "path", in->path) && put_text(r, "kind", kind_name(in->kind)) && put_number(r, "score", in->score) &&
+               put_text(r, "verdict", verdict(in)) && put_text(r, "reason", in->reason) && put_number(r, "frames", (double)in->frames) &&
+               put_number(r, "faces", in->faces) && (list = cJSON_AddArrayToObject(r, "detail"));
   for (int i = 0; whole && i < in->faces; i++) {
     const detail *d = &in->detail[i];
     cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);
     whole = o && box && put_number(o, "frame", (double)d->frame) && put_number(o, "time_s", d->time_s);
-    if (whole && cJSON_AddItemToObject(o, "box", box)) whole = put_number(o, "track", d->track < 0 ? NAN : d->track) && put_number(o, "score", d->score);
-    else cJSON_Delete(box), whole = false;
+    if (whole && cJSON_AddItemToObject(o, "box", box))
+      whole = put_number(o, "track", d->track < 0 ? NAN : d->track) && put_number(o, "score", d->score);
+    else
+      cJSON_Delete(box), whole = false;
     if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
   }
   return flush(f, r, whole);
@@ -107,13 +116,15 @@ static bool put_metrics(FILE *f, const numbers *frame, const numbers *video) {
   for (int i = 0; whole && i < 2; i++) {
     const numbers *n = i ? video : frame;
     cJSON *part = cJSON_AddObjectToObject(o, i ? "video" : "frame");
-    whole = part && put_number(part, "accuracy", n->accuracy) && put_number(part, "log_loss", n->log_loss) && put_number(part, "auc", n->auc);
+    whole =
+        part && put_number(part, "accuracy", n->accuracy) && put_number(part, "log_loss", n->log_loss) && put_number(part, "auc", n->auc);
   }
   return flush(f, o, whole);
 }
 
 /* frame NULL: no labels. Written piece by piece: the details of many videos need not be in memory twice. */
-int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video, um_error *err) {
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video,
+               um_error *err) {
   bool to_stdout = !strcmp(path, "-");
   um_writer w = {0};
   int rc = to_stdout ? UM_OK : um_writer_open(&w, path, err);
@@ -144,8 +155,10 @@ int write_csv(const char *path, const inputs *in, um_error *err) {
     um_csv_put(&c, r->path);
     um_csv_put(&c, kind_name(r->kind) ? kind_name(r->kind) : "");
     um_csv_put(&c, label_name(r->label));
-    if (isnan(r->score)) um_csv_put(&c, "");
-    else um_csv_printf(&c, "%.9g", r->score);
+    if (isnan(r->score))
+      um_csv_put(&c, "");
+    else
+      um_csv_printf(&c, "%.9g", r->score);
     um_csv_put(&c, verdict(r));
     um_csv_put(&c, r->reason);
     um_csv_printf(&c, "%lld", (long long)r->frames);

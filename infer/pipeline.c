@@ -58,8 +58,10 @@ static int push(walker *w, const um_image *face, const detail *d, um_error *err)
   } else if (in->faces == in->capacity) {
     int capacity = in->capacity ? 2 * in->capacity : 16;
     detail *grown = realloc(in->detail, (size_t)capacity * sizeof *grown);
-    if (grown) in->detail = grown, in->capacity = capacity;
-    else rc = um_fail(err, UM_ENOMEM, "%s: no memory for %d faces", in->path, capacity);
+    if (grown)
+      in->detail = grown, in->capacity = capacity;
+    else
+      rc = um_fail(err, UM_ENOMEM, "%s: no memory for %d faces", in->path, capacity);
   }
   if (!rc) {
     int k = (p->first + p->filled++) % p->capacity;
@@ -84,7 +86,9 @@ static int on_frame(void *arg, const um_frame *frame, um_video *video, const um_
   double sx = (double)info->width / frame->width, sy = (double)info->height / frame->height;
   for (int i = 0; !rc && i < count; i++) {
     const um_box *b = &face[i].box;
-    const detail d = {.frame = frame->number, .time_s = frame->time_s, .track = face[i].track,
+    const detail d = {.frame = frame->number,
+                      .time_s = frame->time_s,
+                      .track = face[i].track,
                       .box = {(int)lrint(b->x * sx), (int)lrint(b->y * sy), (int)lrint(b->width * sx), (int)lrint(b->height * sy)}};
     rc = um_face_crop(&w->crop, &w->frame, &face[i], 0, err);
     if (!rc) rc = push(w, &w->crop, &d, err);
@@ -136,8 +140,10 @@ static void *walk_inputs(void *arg) {
   for (;;) {
     pthread_mutex_lock(&p->lock);
     int i = stopped(p) ? p->in->count : p->next;
-    if (i < p->in->count) p->next++;
-    else p->walkers--, pthread_cond_broadcast(&p->work);
+    if (i < p->in->count)
+      p->next++;
+    else
+      p->walkers--, pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     if (i >= p->in->count) break;
     w.in = &p->in->at[i];
@@ -208,17 +214,31 @@ static int score_all(pipeline *p, finished_fn finished, void *arg, um_error *err
   return rc;
 }
 
-int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop, um_error *err) {
+int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop,
+                 um_error *err) {
   int threads = s->backend->threads > 0 ? s->backend->threads : 1, jobs = o->jobs < in->count ? o->jobs : in->count, started = 0;
   if (jobs < 1) jobs = 1;
-  pipeline p = {.in = in, .s = s, .o = o, .stop = stop, .batch = batch, .height = s->preprocess.target_size[0], .width = s->preprocess.target_size[1], .capacity = 2 * batch,
-                .lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+  pipeline p = {.in = in,
+                .s = s,
+                .o = o,
+                .stop = stop,
+                .batch = batch,
+                .height = s->preprocess.target_size[0],
+                .width = s->preprocess.target_size[1],
+                .capacity = 2 * batch,
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .room = PTHREAD_COND_INITIALIZER,
+                .work = PTHREAD_COND_INITIALIZER};
   pthread_t *thread = calloc((size_t)jobs, sizeof *thread);
   p.slot = calloc((size_t)p.capacity, sizeof *p.slot);
   p.pixels = malloc((size_t)p.capacity * (size_t)p.height * (size_t)p.width * 3);
-  int rc = thread && p.slot && p.pixels ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d faces of %d x %d", p.capacity, p.width, p.height);
+  int rc =
+      thread && p.slot && p.pixels ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d faces of %d x %d", p.capacity, p.width, p.height);
   if (!rc && !o->faces_are_cut) {
-    um_face_options f = {.fps = o->fps < 0 ? s->preprocess.fps : o->fps, .margin = s->preprocess.margin, .max_size = s->preprocess.max_size, .threads = threads / jobs > 1 ? threads / jobs : 1,
+    um_face_options f = {.fps = o->fps < 0 ? s->preprocess.fps : o->fps,
+                         .margin = s->preprocess.margin,
+                         .max_size = s->preprocess.max_size,
+                         .threads = threads / jobs > 1 ? threads / jobs : 1,
                          .decode_threads = threads / jobs > 1 ? threads / jobs : 1};
     snprintf(f.detector, sizeof f.detector, "%s", s->preprocess.detector);
     rc = um_face_finder_open(&p.finder, &f, err);

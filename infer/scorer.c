@@ -15,8 +15,9 @@ static int find_fake(scorer *s, const char *path, um_error *err) {
       s->fake = i;
       return UM_OK;
     }
-  return um_fail(err, UM_EUNSUPPORTED, "%s: its classes are \"%s\" and \"%s\": one of them must be named fake or real to say which score means fake", path, name[0],
-                 name[1]);
+  return um_fail(err, UM_EUNSUPPORTED,
+                 "%s: its classes are \"%s\" and \"%s\": one of them must be named fake or real to say which score means fake", path,
+                 name[0], name[1]);
 }
 
 int scorer_open(scorer *s, const options *o, int batch, um_error *err) {
