@@ -18,7 +18,7 @@ typedef enum label { LABEL_NONE = -1, LABEL_REAL = 0, LABEL_FAKE = 1 } label;
 typedef struct detail {
   int64_t frame;
   double time_s;
-  int box[4]; /* x, y, width, height: in pixels of the picture as displayed */
+  int box[4]; /* x, y, width, height in the frame that was looked at, scaled to the model's max_size: as in extract's manifest */
   int track;
   double score;
 } detail;
@@ -39,15 +39,12 @@ typedef struct input {
 
 typedef struct inputs {
   input *at;
-  int count, capacity;
+  int count;
 } inputs;
 
-/* inputs.c: files, and folders walked in order of names. In a folder only what is a picture or a video by its name or its content
- * counts; a file that is named counts whatever it is. pictures_only leaves videos out. */
-int inputs_add(inputs *in, const char *path, bool pictures_only, um_error *err);
+/* inputs.c: files and folders, as data/sources.h collects them. labels: "folders", a metadata.json, or NULL. */
+int inputs_open(inputs *in, const char *const *path, int count, const char *labels, um_error *err);
 void inputs_free(inputs *in);
-/* "folders", or a metadata.json; sets label. *labelled counts those that have one. */
-int inputs_label(inputs *in, const char *labels, int *labelled, um_error *err);
 
 /* A model that is ready to score. */
 typedef struct scorer {

@@ -122,7 +122,6 @@ int main(int argc, char **argv) {
   scorer s = {0};
   numbers frame, video;
   um_error err = {0};
-  int labelled = 0;
   bool done = false, open = false;
   progress p = {.o = &o};
   um_log_open("infer", UM_LOG_INFO);
@@ -130,8 +129,7 @@ int main(int argc, char **argv) {
   if (rc || done) return rc;
   if (o.quiet) um_log_open("infer", UM_LOG_WARN);
 
-  for (int i = optind; !rc && i < argc; i++) rc = inputs_add(&in, argv[i], o.faces_are_cut, &err);
-  if (!rc && o.labels) rc = inputs_label(&in, o.labels, &labelled, &err);
+  rc = inputs_open(&in, (const char *const *)argv + optind, argc - optind, o.labels, &err);
   if (!rc) rc = scorer_open(&s, &o, BATCH, &err), open = !rc;
   if (rc) goto done;
   if (!o.jobs) o.jobs = s.backend->threads > 0 ? s.backend->threads : 1;

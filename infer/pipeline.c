@@ -2,7 +2,6 @@
  * bounded by the ring, whatever the videos hold. Faces of many inputs share a batch. */
 #include "infer/infer.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,14 +81,9 @@ static int on_frame(void *arg, const um_frame *frame, um_video *video, const um_
   if (stopped(w->p)) return um_fail(err, UM_EINTERRUPTED, "stopped");
   if (count == 0) return UM_OK;
   int rc = um_video_rgb(video, &w->frame, err);
-  const um_video_info *info = um_video_info_of(video);
-  double sx = (double)info->width / frame->width, sy = (double)info->height / frame->height;
   for (int i = 0; !rc && i < count; i++) {
     const um_box *b = &face[i].box;
-    const detail d = {.frame = frame->number,
-                      .time_s = frame->time_s,
-                      .track = face[i].track,
-                      .box = {(int)lrint(b->x * sx), (int)lrint(b->y * sy), (int)lrint(b->width * sx), (int)lrint(b->height * sy)}};
+    const detail d = {.frame = frame->number, .time_s = frame->time_s, .track = face[i].track, .box = {b->x, b->y, b->width, b->height}};
     rc = um_face_crop(&w->crop, &w->frame, &face[i], 0, err);
     if (!rc) rc = push(w, &w->crop, &d, err);
   }
