@@ -99,8 +99,9 @@ static bool is_cut_bmp(const uint8_t *data, size_t size) {
   if (size < 34) return true;
   if (little32(data + 14) < 40 || little32(data + 30) != 0) return false; /* the oldest kind, and compressed ones */
   int64_t width = (int32_t)little32(data + 18), height = (int32_t)little32(data + 22), bits = little32(data + 26) >> 16;
-  if (width < 1 || width > UM_IMAGE_MAX_PIXELS) return false; /* the decoder refuses it */
-  return little32(data + 10) + (width * bits + 31) / 32 * 4 * (height < 0 ? -height : height) > (int64_t)size;
+  if (height < 0) height = -height;
+  if (width < 1 || width > UM_IMAGE_MAX_PIXELS || height > UM_IMAGE_MAX_PIXELS || bits > 32) return false; /* the decoder refuses it */
+  return little32(data + 10) + (width * bits + 31) / 32 * 4 * height > (int64_t)size;
 }
 
 int um_ffmpeg_decode(um_image *im, const uint8_t *data, size_t size, const char *name, um_error *err) {

@@ -157,6 +157,10 @@ static void refuses(void **state) {
   expect_failure(tmp_path("image/huge.png"), png, sizeof png, UM_EFORMAT, "huge.png");
   expect_failure(tmp_path("image/huge.ppm"), "P6 40000 40000 255\n", 19, UM_EFORMAT, "not a readable PPM");
   expect_failure(tmp_path("image/huge.bmp"), bmp, sizeof bmp, UM_EFORMAT, "not a readable BMP");
+  /* Width, height and depth whose product overflows 64 bits. */
+  static const uint8_t wide[54] = {'B',  'M',  54,   [10] = 54, [14] = 40, [18] = 0xff, 0xff, 0xff, 0xf,
+                                   0xff, 0xff, 0xff, 0x7f,      1,         0,           0xff, 0xff};
+  expect_failure(tmp_path("image/wide.bmp"), wide, sizeof wide, UM_EFORMAT, "not a readable BMP");
 
   assert_int_equal(um_image_read(&im, tmp_path("image/absent.png"), &err), UM_EIO);
   assert_int_equal(um_image_read(&im, "tests", &err), UM_EIO); /* a folder */
