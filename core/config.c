@@ -180,6 +180,12 @@ static int apply_set(cJSON *root, const char *set, um_error *err) {
 static int syntax_error(const char *text, const char *at, const char *name, um_error *err) {
   int line = 1, column = 1, n = 0;
   if (!at) at = text;
+  /* Where a key had to come, cJSON stops one behind what it found instead. */
+  if (at - text > 1 && at[-1] != '"') {
+    const char *before = at - 2;
+    while (before > text && strchr(" \t\r\n", *before)) before--;
+    if ((*before == ',' || *before == '{') && !strchr(" \t\r\n0123456789", at[-1])) at--;
+  }
   for (const char *c = text; c < at && *c; c++) {
     column++;
     if (*c == '\n') line++, column = 1;

@@ -91,6 +91,8 @@ void um_model_free(um_model *m) {
   void *const host[] = {m->op,          m->param, m->param_of, m->view,    m->storage,   m->step,  m->value,
                         m->overwritten, m->use,   m->gradient, m->reached, m->workspace, m->times, m->identity};
   for (size_t i = 0; i < sizeof host / sizeof *host; i++) free(host[i]);
+  for (int i = 0; m->kept && i < m->params; i++) free(m->kept[i]);
+  free(m->kept);
   um_graph_free(&m->graph);
   free(m);
 }
@@ -119,6 +121,18 @@ static int buffer_of(um_model *m, char which, int index, um_tensor *t, um_tensor
   return UM_OK;
 }
 
+/* A layer that only runs forward may have its kernel in a form that there is no way back from (Winograd's), but a checkpoint needs it:
+ * a training model keeps the plain numbers of such kernels. They never change. */
+static int keep_frozen(um_model *m, int index, const float *values, um_error *err) {
+  const um_param *p = &m->param[index];
+  if (!m->options.training || p->trainable) return UM_OK;
+  if (!m->kept && !(m->kept = calloc((size_t)m->params, sizeof *m->kept))) return um_fail(err, UM_ENOMEM, "model: no memory");
+  if (!m->kept[index] && !(m->kept[index] = malloc(p->plain.bytes)))
+    return um_fail(err, UM_ENOMEM, "model: no memory for %zu bytes of %s", p->plain.bytes, p->name);
+  memcpy(m->kept[index], values, p->plain.bytes);
+  return UM_OK;
+}
+
 int um_model_set(um_model *m, char which, int index, const float *values, um_error *err) {
   const um_ops *ops = m->be->ops;
   um_tensor t, plain;
@@ -129,7 +143,7 @@ int um_model_set(um_model *m, char which, int index, const float *values, um_err
   status = ops->upload(m->be, plain.data, values, plain.bytes, err);
   if (status == UM_OK) status = ops->reorder(m->be, &t, &plain, err);
   ops->free(m->be, plain.data);
-  return status;
+  return status == UM_OK && which == 'w' ? keep_frozen(m, index, values, err) : status;
 }
 
 int um_model_get(um_model *m, char which, int index, float *values, um_error *err) {
@@ -138,6 +152,10 @@ int um_model_get(um_model *m, char which, int index, float *values, um_error *er
   int status = buffer_of(m, which, index, &t, &plain, err);
   if (status != UM_OK) return status;
   if (!t.layout) return ops->download(m->be, values, t.data, plain.bytes, err);
+  if (which == 'w' && m->kept && m->kept[index]) {
+    memcpy(values, m->kept[index], plain.bytes);
+    return UM_OK;
+  }
   if ((status = ops->alloc(m->be, &plain.data, plain.bytes, err)) != UM_OK) return status;
   status = ops->reorder(m->be, &plain, &t, err);
   if (status == UM_OK) status = ops->download(m->be, values, plain.data, plain.bytes, err);

@@ -46,6 +46,7 @@ struct um_model {
   int params;
   int *param_of;       /* by node: index of its kernel (its bias is the next), or -1 */
   size_t frozen;       /* bytes of the parameter buffer before the first trainable one */
+  float **kept;        /* by parameter: plain numbers of frozen kernels in a backend's layout (training only); may be NULL */
   char *w, *g, *m, *v; /* the parameter buffer; the others cover what is not frozen */
 
   um_view *view;

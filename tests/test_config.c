@@ -183,6 +183,9 @@ static void messages(void **state) {
       {"[]", "configs/x.json: expected an object { ... }"},
       {"{\n  \"epochs\": 1,\n  \"seed\": oops\n}", "configs/x.json: line 3, column 11: not JSON from here on: oops"},
       {"{\n  \"epochs\": 1\n  \"seed\": 2\n}", "configs/x.json: line 3, column 3: not JSON from here on: \"seed\": 2"},
+      {"{\"epochs\": 1,\n}", "configs/x.json: line 2, column 1: not JSON from here on: }"},
+      {"{\"epochs\": 1, seed: 2}", "configs/x.json: line 1, column 15: not JSON from here on: seed: 2}"},
+      {"{,}", "configs/x.json: line 1, column 2: not JSON from here on: ,}"},
       {"{\"epochs\": 1", "configs/x.json: line 1, column 13: not JSON: ends too early"},
       {"{} x", "configs/x.json: line 1, column 4: not JSON from here on: x"},
   };
