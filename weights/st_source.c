@@ -1,0 +1,65 @@
+/* safetensors as a source of weights: tensors are named as in the model (DESIGN, section 4). */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/safetensors.h"
+#include "weights/source.h"
+
+/* IEEE 754 binary16 to binary32; exact. */
+static float half_to_float(uint16_t h) {
+  uint32_t sign = (uint32_t)(h >> 15) << 31, exponent = (h >> 10) & 31, fraction = h & 1023, bits;
+  if (exponent == 31) { /* infinity, not a number */
+    bits = sign | 0x7f800000u | fraction << 13;
+  } else if (exponent > 0) {
+    bits = sign | (exponent + 112) << 23 | fraction << 13;
+  } else { /* zero, subnormal: fraction / 2^24 */
+    float value = (float)fraction / 16777216.0f;
+    return sign ? -value : value;
+  }
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static int read_item(um_weight_source *s, int index, float *values, int64_t count, um_error *err) {
+  const um_tensor *t = &um_st_at(s->handle, index)->tensor;
+  const char *at = t->data;
+  switch (t->dtype) {
+  case UM_F32: memcpy(values, at, (size_t)count * sizeof *values); return UM_OK;
+  case UM_F16:
+  case UM_BF16:
+    for (int64_t i = 0; i < count; i++) {
+      uint16_t h;
+      memcpy(&h, at + 2 * i, sizeof h);
+      uint32_t bits = (uint32_t)h << 16; /* bfloat16 is the upper half of a float32 */
+      if (t->dtype == UM_F16)
+        values[i] = half_to_float(h);
+      else
+        memcpy(&values[i], &bits, sizeof bits);
+    }
+    return UM_OK;
+  default:
+    return um_fail(err, UM_EFORMAT, "%s: %s: expected floating point, found %s", s->path, s->item[index].from, um_dtype_name(t->dtype));
+  }
+}
+
+static void close_file(um_weight_source *s) { um_st_close(s->handle); }
+
+int um_st_source_open(um_weight_source *s, const char *path, um_error *err) {
+  um_st *st = NULL;
+  *s = (um_weight_source){.path = path, .kind = "safetensors", .read = read_item, .close = close_file};
+  int code = um_st_open(&st, path, err);
+  if (code) return code;
+  s->handle = st;
+  for (int i = 0; i < um_st_count(st); i++) {
+    const um_st_entry *e = um_st_at(st, i);
+    um_weight_item *item = um_weight_source_add(s, e->name, e->name);
+    if (!item) {
+      um_weight_source_close(s);
+      return um_fail(err, UM_ENOMEM, "%s: no memory for its list of tensors", path);
+    }
+    item->ndim = e->tensor.ndim;
+    for (int d = 0; d < e->tensor.ndim; d++) item->dim[d] = e->tensor.dim[d];
+  }
+  return UM_OK;
+}
