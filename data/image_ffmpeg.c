@@ -7,6 +7,7 @@
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 
+#include "data/ffmpeg.h"
 #include "data/image_formats.h"
 
 static const struct format {
@@ -109,7 +110,7 @@ int um_ffmpeg_decode(um_image *im, const uint8_t *data, size_t size, const char 
   if (!format) return um_fail(err, UM_EFORMAT, "%s: expected a picture (PNG, JPEG, BMP, PNM, TIFF, WebP), got something else", name);
   if (format->codec == AV_CODEC_ID_BMP && is_cut_bmp(data, size))
     return um_fail(err, UM_EFORMAT, "%s: not a readable BMP: the file is truncated", name);
-  av_log_set_level(AV_LOG_QUIET); /* what is wrong is in our error, not on the terminal */
+  um_ffmpeg_quiet();
   const AVCodec *codec = avcodec_find_decoder(format->codec);
   if (!codec) return um_fail(err, UM_EUNSUPPORTED, "%s: this FFmpeg has no decoder for %s", name, format->name);
   AVCodecContext *context = avcodec_alloc_context3(codec);
