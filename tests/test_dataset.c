@@ -338,6 +338,28 @@ static void limits(void **state) {
   um_dataset_free(&d);
 }
 
+/* The real faces: all grouped by the manifest above, and a fifth held out to the picture, no footage on both sides. */
+static void real_faces(void **state) {
+  const char *shared = getenv("UM_SHARED");
+  char dir[2048];
+  um_dataset all, train, validation;
+  um_error err;
+  (void)state;
+  snprintf(dir, sizeof dir, "%s/faces/train", shared ? shared : "../shared/data");
+  if (!um_is_folder(dir)) {
+    print_message("skipped: the split of real faces, %s is not here\n", dir);
+    skip();
+  }
+  assert_int_equal(um_dataset_open(&all, dir, &err), UM_OK);
+  assert_int_equal(all.classes, 2);
+  assert_string_equal(all.class_name[0], "fake");
+  assert_int_equal(all.grouped, all.count);
+  assert_int_equal(um_dataset_split(&train, &validation, &all, 0.2, UM_SPLIT_GROUP, 42, &err), UM_OK);
+  for (int c = 0; c < 2; c++) assert_true(abs(5 * validation.class_count[c] - all.class_count[c]) <= 10);
+  for (int i = 0; i < validation.count; i += 7) assert_false(has_group(&train, validation.item[i].group));
+  free_three(&all, &train, &validation);
+}
+
 /* What is written reads back, whatever is in the fields. */
 static void csv_round_trip(void **state) {
   static const char *const rows[][3] = {
@@ -431,8 +453,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(walks_as_keras),  cmocka_unit_test(bad_folders),         cmocka_unit_test(manifests),
       cmocka_unit_test(splits_by_group), cmocka_unit_test(split_ignores_order), cmocka_unit_test(impossible_splits),
-      cmocka_unit_test(limits),          cmocka_unit_test(csv_round_trip),      cmocka_unit_test(csv_one_column),
-      cmocka_unit_test(csv_hostile),
+      cmocka_unit_test(limits),          cmocka_unit_test(real_faces),          cmocka_unit_test(csv_round_trip),
+      cmocka_unit_test(csv_one_column),  cmocka_unit_test(csv_hostile),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
