@@ -174,15 +174,35 @@ static bool kept(const um_model *m, int storage) {
   return true;
 }
 
+/* True where an activation was done in place over a reordered copy. */
+static bool copy_overwritten(const um_model *m, int storage) {
+  for (int i = 0; i < m->forward_steps; i++)
+    if (m->step[i].kind == UM_STEP_FORWARD && m->view[m->step[i].out[0]].storage == storage) return true;
+  return false;
+}
+
+/* The node's output where it is still to be had after forward: itself, or a reordered copy that outlived it. */
+static const um_tensor *find_output(const um_model *m, int node) {
+  const int value = m->value[node];
+  if (value < 0) return NULL;
+  if (!m->overwritten[node] && kept(m, m->view[value].storage)) return &m->view[value].t;
+  for (int i = 0; i < m->forward_steps; i++) {
+    const um_step *s = &m->step[i];
+    if (s->kind != UM_STEP_REORDER || s->in[0] != value) continue;
+    const um_view *copy = &m->view[s->out[0]];
+    if (kept(m, copy->storage) && !copy_overwritten(m, copy->storage)) return &copy->t;
+  }
+  return NULL;
+}
+
 int um_model_activation(um_model *m, int node, float *values, um_error *err) {
   const um_ops *ops = m->be->ops;
   if (node < 0 || node >= m->graph.count) return um_fail(err, UM_EINTERNAL, "model: node %d of %d", node, m->graph.count);
   const char *name = m->graph.node[node].name;
   if (m->state != UM_MODEL_FORWARD)
     return um_fail(err, UM_EINTERNAL, "model: %s: activations are there between forward and backward", name);
-  if (m->value[node] < 0 || m->overwritten[node] || !kept(m, m->view[m->value[node]].storage))
-    return um_fail(err, UM_EUNSUPPORTED, "model: %s: its output is not kept by this plan", name);
-  const um_tensor *t = &m->view[m->value[node]].t;
+  const um_tensor *t = find_output(m, node);
+  if (!t) return um_fail(err, UM_EUNSUPPORTED, "model: %s: its output is not kept by this plan", name);
   um_tensor plain = um_tensor_plain(t->dtype, t->ndim, t->dim);
   const size_t wanted = plain.bytes / (size_t)m->options.batch * (size_t)m->n;
   if (!t->layout) return ops->download(m->be, values, t->data, wanted, err);
