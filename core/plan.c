@@ -77,7 +77,7 @@ static void swap(um_storage **order, uint32_t i, uint32_t k) {
 
 int um_plan_arena(um_storage *storage, int count, size_t *arena, um_error *err) {
   int (*const rule[])(const void *, const void *) = {by_size, by_duration, by_time};
-  enum { RULES = sizeof rule / sizeof *rule, SWAPS = 400, SWAPS_COUNT_MAX = 400 };
+  enum { RULES = sizeof rule / sizeof *rule, EFFORT = 20000000 }; /* EFFORT: some tens of milliseconds */
   um_storage **order = malloc(sizeof *order * (2 * (size_t)count + 1)), **placed = order + count;
   const size_t least = lower_bound(storage, count);
   int best = 0;
@@ -91,7 +91,8 @@ int um_plan_arena(um_storage *storage, int count, size_t *arena, um_error *err) 
   }
   /* Small graphs with one large scratch are where no rule does well: exchanges of two, kept where they do no harm. */
   const um_rng dice = {0}; /* any address will do */
-  for (uint32_t k = 0; k < SWAPS && count > 1 && count <= SWAPS_COUNT_MAX && *arena > least; k++) {
+  const int64_t swaps = EFFORT / ((int64_t)count * count + 1);
+  for (uint32_t k = 0; k < swaps && k < 5000 && *arena > least; k++) {
     const uint32_t a = um_rng_below(&dice, 2 * k, (uint32_t)count), b = um_rng_below(&dice, 2 * k + 1, (uint32_t)count);
     swap(order, a, b);
     const size_t whole = place(order, placed, count);
