@@ -60,6 +60,12 @@ deps:
 weights: found $(BIN)/weights
 	@$(BIN)/weights fetch
 
+# Makes the golden numbers again: every script under tests/golden, with the Python that has what its first lines name.
+PYTHON ?= python3
+golden:
+	@for s in tests/golden/*.py; do echo "$$s"; $(PYTHON) $$s || failed="$$failed $$s"; done; \
+	[ -z "$$failed" ] || { echo "make: golden: failed:$$failed; PYTHON=... chooses the interpreter" >&2; exit 1; }
+
 define need_deps
 	@sh tools/deps.sh --quiet
 endef
@@ -115,6 +121,6 @@ $(foreach t,$(tool_dirs),$(eval $(call program,$(t),$(call objs,tools/$(t)/*.c))
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
 	$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(support) $(lib) $(LIBS) -lcmocka
 
-.PHONY: all found deps weights test run-tests demo bench check install clean
+.PHONY: all found deps weights golden test run-tests demo bench check install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
