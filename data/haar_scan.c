@@ -121,7 +121,7 @@ int haar_row_plain(const haar_scan *s, const int32_t *sum, const int32_t *square
 }
 
 /* Below this many windows left of a block, each goes on alone. */
-#define ALONE(lanes) ((lanes) / 8 + 1)
+#define ALONE(lanes) ((lanes) / 8)
 
 #define LANES 4
 #define TARGET
