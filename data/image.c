@@ -87,6 +87,7 @@ done:
 static int decode(um_image *im, const uint8_t *data, size_t size, const char *name, um_error *err) {
   if (size >= 8 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0) return um_png_decode(im, data, size, name, err);
   if (size >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0) return um_jpeg_decode(im, data, size, name, err);
+  if (size >= 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '6') return um_pnm_decode(im, data, size, name, err);
   return um_ffmpeg_decode(im, data, size, name, err);
 }
 

@@ -1,4 +1,4 @@
-/* Pictures in memory and their formats: PNG through libpng, JPEG through libjpeg-turbo, anything else through FFmpeg. */
+/* Pictures in memory and their formats: PNG through libpng, JPEG through libjpeg-turbo, PNM here, BMP, TIFF and WebP through FFmpeg. */
 #ifndef UM_DATA_IMAGE_H
 #define UM_DATA_IMAGE_H
 
@@ -21,7 +21,7 @@ int um_image_alloc(um_image *im, int width, int height, um_error *err);
 
 /* Decodes a file by content, not by name, into RGB as Pillow's convert("RGB") does: alpha dropped, grey and palette expanded, 16
  * bits reduced to their high byte (but grey of 16 bits is clipped at 255, as Pillow does), CMYK by Pillow's formula, EXIF
- * orientation and colour profiles not applied. Pictures above UM_IMAGE_MAX_PIXELS are refused before memory is asked for;
+ * orientation and colour profiles not applied. Equal to Pillow's to the byte, but for lossy WebP, CMYK TIFF and BMP of 16 bits (other rounding). Pictures above UM_IMAGE_MAX_PIXELS are refused before memory is asked for;
  * a truncated file is UM_EFORMAT. im is {0} or an earlier picture, whose memory is used again. */
 int um_image_read(um_image *im, const char *path, um_error *err);
 int um_image_decode(um_image *im, const uint8_t *data, size_t size, const char *name, um_error *err);

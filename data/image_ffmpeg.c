@@ -1,4 +1,4 @@
-/* The formats beyond PNG and JPEG, through libavcodec: the whole file is one packet of the codec that its first bytes name. No
+/* The formats beyond PNG, JPEG and PNM, through libavcodec: the whole file is one packet of the codec that its first bytes name. No
  * demuxer takes part, so that no file can send us to another one or to the network. */
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +15,9 @@ static const struct format {
   const char *name;
   enum AVCodecID codec;
 } formats[] = {
-    {"BM", "", "BMP", AV_CODEC_ID_BMP},         {"P1", "", "PBM", AV_CODEC_ID_PBM},    {"P2", "", "PGM", AV_CODEC_ID_PGM},
-    {"P3", "", "PPM", AV_CODEC_ID_PPM},         {"P4", "", "PBM", AV_CODEC_ID_PBM},    {"P5", "", "PGM", AV_CODEC_ID_PGM},
-    {"P6", "", "PPM", AV_CODEC_ID_PPM},         {"II*", "", "TIFF", AV_CODEC_ID_TIFF}, {"MM", "", "TIFF", AV_CODEC_ID_TIFF},
+    {"BM", "", "BMP", AV_CODEC_ID_BMP},
+    {"II*", "", "TIFF", AV_CODEC_ID_TIFF},
+    {"MM", "", "TIFF", AV_CODEC_ID_TIFF},
     {"RIFF", "WEBP", "WebP", AV_CODEC_ID_WEBP},
 };
 
@@ -54,6 +54,14 @@ static int convert(um_image *im, const AVFrame *f, const char *name, um_error *e
   int status = um_image_alloc(im, f->width, f->height, err);
   if (status < 0) return um_fail_context(err, "%s", name);
   uint8_t *to = im->pixels;
+  if (f->format == AV_PIX_FMT_GRAY16LE || f->format == AV_PIX_FMT_GRAY16BE) { /* clipped at 255: Pillow's conversion of mode I;16 */
+    int high = f->format == AV_PIX_FMT_GRAY16LE;
+    for (int y = 0; y < f->height; y++) {
+      const uint8_t *p = f->data[0] + (ptrdiff_t)y * f->linesize[0];
+      for (int x = 0; x < f->width; x++, p += 2, to += 3) memset(to, p[high] ? 255 : p[!high], 3);
+    }
+    return UM_OK;
+  }
   if (is_packed(f->format, &step, offset)) {
     for (int y = 0; y < f->height; y++) {
       const uint8_t *p = f->data[0] + (ptrdiff_t)y * f->linesize[0];
@@ -105,11 +113,32 @@ static bool is_cut_bmp(const uint8_t *data, size_t size) {
   return little32(data + 10) + (width * bits + 31) / 32 * 4 * height > (int64_t)size;
 }
 
+static unsigned tiff_number(const uint8_t *p, int bytes, bool big) {
+  unsigned n = 0;
+  for (int i = 0; i < bytes; i++) n |= (unsigned)p[i] << 8 * (big ? bytes - 1 - i : i);
+  return n;
+}
+
+/* The Compression tag of a TIFF's first picture; 0 where there is none to find. */
+static unsigned tiff_compression(const uint8_t *data, size_t size) {
+  bool big = *data == 'M';
+  if (size < 8) return 0;
+  size_t at = tiff_number(data + 4, 4, big);
+  if (at > size || size - at < 2) return 0;
+  size_t entries = tiff_number(data + at, 2, big);
+  for (at += 2; entries > 0 && size - at >= 12; entries--, at += 12)
+    if (tiff_number(data + at, 2, big) == 259) return tiff_number(data + at + 8, 2, big);
+  return 0;
+}
+
 int um_ffmpeg_decode(um_image *im, const uint8_t *data, size_t size, const char *name, um_error *err) {
   const struct format *format = find_format(data, size);
   if (!format) return um_fail(err, UM_EFORMAT, "%s: expected a picture (PNG, JPEG, BMP, PNM, TIFF, WebP), got something else", name);
   if (format->codec == AV_CODEC_ID_BMP && is_cut_bmp(data, size))
     return um_fail(err, UM_EFORMAT, "%s: not a readable BMP: the file is truncated", name);
+  unsigned compression = format->codec == AV_CODEC_ID_TIFF ? tiff_compression(data, size) : 0;
+  if (compression == 6 || compression == 7) /* FFmpeg 5 gives black pixels and no error */
+    return um_fail(err, UM_EUNSUPPORTED, "%s: a TIFF with JPEG inside cannot be read; store it as PNG", name);
   um_ffmpeg_quiet();
   const AVCodec *codec = avcodec_find_decoder(format->codec);
   if (!codec) return um_fail(err, UM_EUNSUPPORTED, "%s: this FFmpeg has no decoder for %s", name, format->name);

@@ -1,5 +1,6 @@
 /* JPEG through libjpeg-turbo with its defaults (accurate integer DCT, fancy upsampling), which are Pillow's. libjpeg reports errors
  * by a function that must not return: longjmp, with all that must survive it in a struct owned by the caller. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +143,8 @@ typedef struct writer {
 
 static int encode(writer *w, const um_image *im, const char *path, int quality, um_error *err) {
   j_compress_ptr c = &w->c;
-  if (setjmp(w->error.jump)) return um_fail(err, UM_EIO, "%s: %s", path, w->error.reason);
+  errno = 0; /* libjpeg knows only that writing failed */
+  if (setjmp(w->error.jump)) return um_fail(err, UM_EIO, "%s: cannot write: %s", path, errno ? strerror(errno) : w->error.reason);
   jpeg_create_compress(c);
   jpeg_stdio_dest(c, w->file.file);
   c->image_width = (JDIMENSION)im->width;

@@ -1,5 +1,6 @@
 /* PNG through libpng. libpng reports errors by longjmp: everything that must survive it lives in a struct that the caller of the
  * function with setjmp owns, so that no local variable changes between setjmp and longjmp. */
+#include <errno.h>
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,8 @@ typedef struct writer {
 } writer;
 
 static int encode(writer *w, const um_image *im, const char *path, um_error *err) {
-  if (setjmp(png_jmpbuf(w->png))) return um_fail(err, UM_EIO, "%s: %s", path, w->reason);
+  errno = 0; /* libpng says only "Write Error" */
+  if (setjmp(png_jmpbuf(w->png))) return um_fail(err, UM_EIO, "%s: cannot write: %s", path, errno ? strerror(errno) : w->reason);
   png_init_io(w->png, w->file.file);
   png_set_IHDR(w->png, w->info, (png_uint_32)im->width, (png_uint_32)im->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
