@@ -76,9 +76,10 @@ static void decodes_as_pillow(void **state) {
 
 /* Every cut of a file either fails or, where only what follows the pixels is gone, gives all of them. */
 static void truncation(void **state) {
-  static const char *const names[] = {"rgb8.png",     "grey16_interlaced.png", "palette4.png",     "rgb420.jpg", "progressive422.jpg",
-                                      "cmyk.jpg",     "rgb_raw.tif",           "rgb_tiff_lzw.tif", "rgb.bmp",    "rgb.ppm",
-                                      "lossless.webp"};
+  static const char *const names[] = {
+      "rgb8.png",     "grey16_interlaced.png", "palette4.png", "rgb420.jpg", "progressive422.jpg", "cmyk.jpg",
+      "rgb_raw.tif",  "rgb_tiff_lzw.tif",      "rgb.bmp",      "text.ppm",   "one_bit.pbm",        "rgb.ppm",
+      "lossless.webp"};
   um_image im = {0};
   (void)state;
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
@@ -155,7 +156,7 @@ static void refuses(void **state) {
   static const uint8_t bmp[54] = {'B', 'M', 54, [10] = 54, [14] = 40, [18] = 0x40, 0x9c, [22] = 0x40, 0x9c, [26] = 1, [28] = 24};
   expect_failure(tmp_path("image/huge.jpg"), jpeg, sizeof jpeg, UM_EFORMAT, "65500 x 65500 pixels are too many");
   expect_failure(tmp_path("image/huge.png"), png, sizeof png, UM_EFORMAT, "huge.png");
-  expect_failure(tmp_path("image/huge.ppm"), "P6 40000 40000 255\n", 19, UM_EFORMAT, "not a readable PPM");
+  expect_failure(tmp_path("image/huge.ppm"), "P6 40000 40000 255\n", 19, UM_EFORMAT, "40000 x 40000 pixels are too many");
   expect_failure(tmp_path("image/huge.bmp"), bmp, sizeof bmp, UM_EFORMAT, "not a readable BMP");
   /* Width, height and depth whose product overflows 64 bits. */
   static const uint8_t wide[54] = {'B',  'M',  54,   [10] = 54, [14] = 40, [18] = 0xff, 0xff, 0xff, 0xf,
@@ -171,6 +172,18 @@ static void refuses(void **state) {
   assert_int_equal(um_image_alloc(&im, 1 << 15, 1 << 14, &err), UM_EFORMAT);
   assert_int_equal(um_image_alloc(&im, 0, 5, &err), UM_EFORMAT);
   assert_int_equal(um_image_alloc(&im, 5, -1, &err), UM_EFORMAT);
+}
+
+/* What Pillow refuses, and what FFmpeg would turn black. */
+static void refuses_as_pillow(void **state) {
+  const um_tensor *cut = &um_st_find(golden, "bad/no_end.jpg")->tensor, *jpeg = &um_st_find(golden, "bad/jpeg.tif")->tensor;
+  um_image im = {0};
+  um_error err;
+  (void)state;
+  assert_int_equal(um_image_decode(&im, cut->data, cut->bytes, "cut", &err), UM_EFORMAT);
+  assert_non_null(strstr(err.text, "truncated"));
+  assert_int_equal(um_image_decode(&im, jpeg->data, jpeg->bytes, "jpeg.tif", &err), UM_EUNSUPPORTED);
+  um_image_free(&im);
 }
 
 /* By content: a PNG with a JPEG's name is read. */
@@ -219,6 +232,14 @@ static void writes_what_it_reads(void **state) {
   assert_true(largest_difference(back.pixels, im.pixels, 37 * 21 * 3) <= 12);
   assert_int_equal(um_image_write_png(&im, "/nonexistent/folder/x.png", &err), UM_EIO);
   assert_int_equal(um_image_write_jpeg(&im, "/nonexistent/folder/x.jpg", 90, &err), UM_EIO);
+  /* A full disk. */
+  um_image_free(&im);
+  assert_int_equal(um_image_alloc(&im, 300, 300, &err), UM_OK);
+  test_picture(im.pixels, 300, 300);
+  assert_int_equal(um_image_write_png(&im, "/dev/full", &err), UM_EIO);
+  assert_non_null(strstr(err.text, "/dev/full: cannot write: No space left"));
+  assert_int_equal(um_image_write_jpeg(&im, "/dev/full", 95, &err), UM_EIO);
+  assert_non_null(strstr(err.text, "/dev/full: cannot write: No space left"));
   um_image_free(&im);
   um_image_free(&back);
 }
@@ -258,14 +279,9 @@ static void grid(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(decodes_as_pillow),
-      cmocka_unit_test(truncation),
-      cmocka_unit_test(damage),
-      cmocka_unit_test(refuses),
-      cmocka_unit_test(mislabelled),
-      cmocka_unit_test(memory_is_kept),
-      cmocka_unit_test(writes_what_it_reads),
-      cmocka_unit_test(grid),
+      cmocka_unit_test(decodes_as_pillow), cmocka_unit_test(truncation),           cmocka_unit_test(damage),
+      cmocka_unit_test(refuses),           cmocka_unit_test(refuses_as_pillow),    cmocka_unit_test(mislabelled),
+      cmocka_unit_test(memory_is_kept),    cmocka_unit_test(writes_what_it_reads), cmocka_unit_test(grid),
   };
   return cmocka_run_group_tests(tests, open_golden, close_golden);
 }

@@ -141,9 +141,18 @@ add("rgba.bmp", saved(small.convert("RGBA"), "BMP"))
 add("rgb.ppm", saved(small, "PPM"))
 add("grey.pgm", saved(small.convert("L"), "PPM"))
 add("one_bit.pbm", saved(small.convert("1"), "PPM"))
+for most in (1, 100, 254, 1023, 65535):
+    for kind, channels in ((5, 1), (6, 3)):
+        a = np.random.RandomState(most).randint(0, most + 1, (5, 7, channels))
+        add(f"binary{kind}_{most}.pnm", b"P%d 7 # a comment\n5\n%d\n" % (kind, most) + a.astype(">u2" if most > 255 else "u1").tobytes())
+    text = b"\n".join(b"%d" % v for v in a.reshape(-1))
+    add(f"text3_{most}.pnm", b"P3\n7 5 %d\n" % most + text + b"\n")
+add("text.pbm", b"P1\n# bits\n5 2\n1 0 1 0 1\n01010\n")
 add("text.ppm", b"P3\n# a comment\n3 2\n255\n255 0 0  0 255 0  0 0 255\n1 2 3  4 5 6  250 251 252\n")
 for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
     add(f"rgb_{compression}.tif", saved(small, "TIFF", compression=compression))
+add("grey16.tif", saved(Image.fromarray(np.arange(0, 65536, 263, dtype=np.uint16)[:240].reshape(12, 20)), "TIFF"))
+tensors["bad/jpeg.tif"] = np.frombuffer(saved(small, "TIFF", compression="jpeg"), np.uint8)
 add("grey.tif", saved(small.convert("L"), "TIFF"))
 add("palette.tif", saved(small.quantize(32), "TIFF"))
 add("one_bit.tif", saved(small.convert("1"), "TIFF"))
