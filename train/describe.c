@@ -1,0 +1,146 @@
+/* What the run will do, on stderr before it does it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "train/run.h"
+
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static int count_groups(const um_dataset *d) {
+  char **name = malloc(((size_t)d->count + 1) * sizeof *name);
+  int n = 0;
+  if (!name) return 0;
+  for (int i = 0; i < d->count; i++) name[i] = d->item[i].group;
+  qsort(name, (size_t)d->count, sizeof *name, by_text);
+  for (int i = 0; i < d->count; i++) n += i == 0 || strcmp(name[i - 1], name[i]) != 0;
+  free(name);
+  return n;
+}
+
+static void describe_part(const char *what, const um_dataset *d, const char *where) {
+  char all[32], one[32], two[32], groups[64] = "", n[32];
+  if (d->grouped > 0) snprintf(groups, sizeof groups, ", %s groups", count_text(count_groups(d), n));
+  um_log_progress(true, "%-11s %s pictures: %s %s, %s %s%s%s%s", what, count_text(d->count, all), d->class_name[0],
+                  count_text(d->class_count[0], one), d->class_name[1], count_text(d->class_count[1], two), groups, where ? " from " : "",
+                  where ? where : "");
+}
+
+static void describe_data(const run *r) {
+  const um_data_config *c = &r->config.data;
+  um_log_progress(true, "Data        %s", c->train_dir);
+  describe_part("  training", &r->train, NULL);
+  if (r->validation.count > 0)
+    describe_part("  held out", &r->validation, c->validation_dir[0] ? c->validation_dir : NULL);
+  else
+    um_log_progress(true, "  held out  nothing: there will be no best.safetensors (data.validation_split)");
+  if (r->validation.count > 0 && !c->validation_dir[0])
+    um_log_progress(true, "  split     %g by %s%s", c->validation_split,
+                    c->split_by == UM_SPLIT_FILES ? "files, the first of each class, as Keras does"
+                    : r->train.grouped > 0        ? "group (manifest.csv), drawn from the seed"
+                                                  : "group: no manifest.csv, so each file is one",
+                    "");
+  um_log_progress(true, "  input     %dx%d, %s, %s", c->target_size[0], c->target_size[1],
+                  c->interpolation == UM_NEAREST ? "nearest" : "bilinear",
+                  c->preprocessing == UM_PREPROCESS_CAFFE ? "BGR minus the ImageNet mean" : "RGB");
+}
+
+static void describe_augmentation(const run *r) {
+  static const char *const fills[] = {"nearest", "constant", "reflect", "wrap"};
+  const um_augmentation_config *a = &r->config.augmentation;
+  bool moves = a->rotation_range > 0 || a->width_shift_range > 0 || a->height_shift_range > 0 || a->shear_range > 0 ||
+               a->zoom_range[0] != 1 || a->zoom_range[1] != 1;
+  if (!moves && !a->horizontal_flip && !a->vertical_flip) {
+    um_log_progress(true, "Augment     nothing");
+    return;
+  }
+  um_log_progress(true, "Augment     rotation %g, shift %g wide %g high, shear %g, zoom %g to %g,", a->rotation_range, a->width_shift_range,
+                  a->height_shift_range, a->shear_range, a->zoom_range[0], a->zoom_range[1]);
+  um_log_progress(true, "            flips%s%s%s, fill %s, %s", a->horizontal_flip ? " left-right" : "", a->vertical_flip ? " up-down" : "",
+                  a->horizontal_flip || a->vertical_flip ? "" : " none", fills[a->fill_mode],
+                  a->semantics == UM_KERAS2 ? "keras2" : "keras3");
+}
+
+static int64_t parameters_of(const um_graph *g, int i) {
+  const um_node *n = &g->node[i];
+  if (n->op != UM_OP_CONV2D && n->op != UM_OP_DENSE) return 0;
+  const um_node *in = &g->node[n->input[0]];
+  int64_t inputs = in->dim[in->ndim - 1];
+  if (n->op == UM_OP_CONV2D) inputs *= (int64_t)n->window.kernel[0] * n->window.kernel[1];
+  return (inputs + 1) * n->units;
+}
+
+/* The first node that trains (see um_model_options). */
+static int first_trainable(const run *r) {
+  const char *t = r->config.trainable;
+  if (strcmp(t, "all") == 0) return 0;
+  if (strcmp(t, "head") != 0) return um_graph_find(&r->graph, t);
+  int i = 0;
+  while (i < r->graph.count && r->graph.node[i].op != UM_OP_DENSE) i++;
+  return i;
+}
+
+static void describe_model(const run *r) {
+  const um_graph *g = &r->graph;
+  int64_t total = 0, training = 0;
+  int first = first_trainable(r);
+  char count[32], part[32];
+  um_log_progress(true, "Model       %s and its head, %s", r->config.backbone,
+                  r->resumed           ? "as the checkpoint left it"
+                  : r->weights[0] == 0 ? "random weights (drawn from the seed)"
+                                       : "weights from:");
+  if (!r->resumed && r->weights[0]) um_log_progress(true, "            %s", r->weights);
+  um_log_progress(true, "  %-22s %-18s %16s", "layer", "output", "parameters");
+  for (int i = 0; i < g->count; i++) {
+    const um_node *n = &g->node[i];
+    char shape[64] = "";
+    size_t at = 0;
+    for (int d = 0; d < n->ndim && at < sizeof shape; d++)
+      at += (size_t)snprintf(shape + at, sizeof shape - at, "%s%" PRId64, d ? "x" : "", n->dim[d]);
+    int64_t p = parameters_of(g, i);
+    total += p;
+    if (i >= first) training += p;
+    if (p == 0)
+      um_log_progress(true, "  %-22s %s", n->name, shape);
+    else
+      um_log_progress(true, "  %-22s %-18s %16s%s", n->name, shape, count_text(p, count), i < first ? "  frozen" : "");
+  }
+  um_log_progress(true, "  %-22s %-18s %16s", "all", "", count_text(total, count));
+  um_log_progress(true, "  %-22s %-18s %16s", "to be trained", "", count_text(training, part));
+}
+
+static void describe_machine(const run *r) {
+  const um_model_memory *m = &r->memory;
+  char text[256] = "";
+  const um_ops *ops = r->backend->ops;
+  ops->describe(r->backend, text, sizeof text);
+  um_log_progress(true, "Device      %s", text);
+  um_log_progress(true, "Memory      %.0f MB: parameters %.0f, gradients %.0f, optimizer %.0f,", (double)m->total / 1e6,
+                  (double)m->parameters / 1e6, (double)m->gradients / 1e6, (double)m->optimizer / 1e6);
+  um_log_progress(true, "            activations %.0f (scratch of the steps %.0f of it)", (double)m->activations / 1e6, (double)m->scratch / 1e6);
+  size_t free_bytes = ops->memory_free(r->backend);
+  if (free_bytes > 0 && free_bytes < m->total)
+    um_log(UM_LOG_WARN, "the model needs %.0f MB and %.0f MB are free; a smaller data.batch_size needs less", (double)m->total / 1e6,
+           (double)free_bytes / 1e6);
+}
+
+void run_describe(const run *r) {
+  static const char *const optimizers[] = {"rmsprop", "sgd", "adam"};
+  const um_config *c = &r->config;
+  int batches = (r->train.count - 1) / c->data.batch_size + 1;
+  char steps[32];
+  bool named = strcmp(r->train.class_name[0], "fake") == 0 || strcmp(r->train.class_name[1], "fake") == 0;
+
+  describe_data(r);
+  if (!named)
+    um_log(UM_LOG_WARN, "no class is called fake: infer will not know which of %s and %s its scores are for", r->train.class_name[0],
+           r->train.class_name[1]);
+  describe_augmentation(r);
+  describe_model(r);
+  describe_machine(r);
+  um_log_progress(true, "Training    %d epochs of %s steps of %d pictures, %s, learning rate %g", c->epochs,
+                  count_text(batches, steps), c->data.batch_size, optimizers[c->optimizer.kind], c->optimizer.learning_rate);
+  um_log_progress(true, "Output      %s", r->out);
+}

@@ -1,0 +1,99 @@
+/* A run of train: what its parts share. */
+#ifndef UM_TRAIN_RUN_H
+#define UM_TRAIN_RUN_H
+
+#include "core/checkpoint.h"
+#include "data/loader.h"
+
+/* One line of history.csv. Without a validation part its two numbers are NaN. */
+typedef struct history_row {
+  int epoch; /* from 1 */
+  double loss, accuracy, val_loss, val_accuracy, learning_rate, seconds;
+} history_row;
+
+typedef struct history {
+  history_row *row;
+  int count;
+} history;
+
+typedef struct run {
+  um_config config;
+  char name[256]; /* of the config: "vgg16_finetune" */
+  char out[2048]; /* the run folder */
+  bool resumed;
+  bool picture_due; /* augmented.png is still to be written */
+
+  um_dataset train, validation; /* validation.count 0: none */
+  um_backend *backend;
+  um_graph graph;
+  int backbone_last; /* node */
+  um_model_options options;
+  um_model_memory memory;
+  um_model *model;
+  um_preprocess preprocess;
+  um_warp warp;
+
+  um_loader *loader, *validator;
+  int train_skips, validation_skips; /* of those that the loaders skipped, how many were named */
+
+  char digest[65];    /* of the pictures' names and labels */
+  char weights[4096]; /* the file of model.weights; "" for random ones */
+  um_position at;
+  um_position saved; /* what last.safetensors holds; epoch -1: there is none yet */
+  double saved_when;
+  history history;
+} run;
+
+/* setup.c: pictures, device, model's structure; nothing is written and no large memory is taken. */
+int run_prepare(run *r, const char *device, int threads, um_error *err);
+/* Then the model itself: memory, initial weights or those of the config, or the checkpoint of a resumed run. */
+int run_load(run *r, um_error *err);
+/* The run folder: made, found to be free, config.json written. */
+int run_open_folder(run *r, um_error *err);
+void run_free(run *r);
+/* "OUT/name" into path. */
+int run_path(const run *r, char path[4096], const char *name, um_error *err);
+
+/* describe.c: says on stderr what the run will do. */
+void run_describe(const run *r);
+
+/* loop.c: trains to the last epoch. UM_EINTERRUPTED after saving where the user stopped it. */
+int run_train(run *r, um_error *err);
+int run_skipped(const run *r); /* pictures that could not be read */
+
+/* evaluate.c: loss and accuracy of the validation part, into the row; UM_EINTERRUPTED where the user stopped it. */
+int run_validate(run *r, history_row *row, um_error *err);
+/* Names the pictures that a loader has skipped since the last call. */
+void run_name_skips(um_loader *l, const um_dataset *d, int *named);
+
+/* picture.c: augmented.png, the batch as the model sees it. */
+int run_write_picture(const run *r, const um_batch *b, um_error *err);
+
+/* history.c: history.csv. */
+int history_read(history *h, const char *path, int epochs_done, um_error *err);
+int history_add(history *h, const history_row *row, um_error *err);
+int history_write(const history *h, const char *path, um_error *err);
+void history_free(history *h);
+/* chart.c: history.svg, loss and accuracy of both parts over the epochs. */
+int history_draw(const history *h, const char *title, const char *path, um_error *err);
+
+/* progress.c: one line about a pass over the pictures that is going on. */
+typedef struct progress {
+  const char *what; /* "" or "validation " */
+  int steps;        /* in all */
+  int first;        /* steps done before this pass began (a resumed epoch) */
+  double start, shown;
+  int64_t pictures; /* since start */
+} progress;
+void progress_begin(progress *p, const char *what, int steps, int first);
+void progress_show(progress *p, int step, int pictures, double loss, double accuracy);
+/* "2:31", "1:02:03". */
+const char *duration_text(double seconds, char *text, size_t size);
+/* 16812353 as "16,812,353". */
+const char *count_text(int64_t n, char text[32]);
+
+/* stop.c: the first SIGINT or SIGTERM asks for an end after the step, the second ends the program at once. */
+void stop_listen(void);
+bool stop_wanted(void);
+
+#endif

@@ -1,0 +1,249 @@
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/statvfs.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "train/run.h"
+#include "weights/weights.h"
+
+int run_path(const run *r, char path[4096], const char *name, um_error *err) { return um_path_join(path, 4096, r->out, name, err); }
+
+static int open_folder(um_dataset *d, const run *r, const char *key, const char *dir, um_error *err) {
+  int status;
+  if (!um_is_folder(dir)) return um_fail(err, UM_EIO, "%s: %s: no such folder", key, dir);
+  if ((status = um_dataset_open(d, dir, err))) return um_fail_context(err, "%s", key);
+  if (d->classes != 2) {
+    char names[256] = "";
+    size_t at = 0;
+    for (int i = 0; i < d->classes && at < sizeof names; i++)
+      at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", d->class_name[i]);
+    return um_fail(err, UM_EFORMAT, "%s: %s: found %d class folder%s (%s), expected two, such as fake and real", key, dir, d->classes,
+                   d->classes == 1 ? "" : "s", names);
+  }
+  return um_dataset_limit(d, r->config.data.max_per_class, r->config.seed, err);
+}
+
+static int open_data(run *r, um_error *err) {
+  const um_data_config *c = &r->config.data;
+  um_dataset all = {0};
+  int status;
+
+  if (!c->train_dir[0])
+    return um_fail(err, UM_ECONFIG, "data.train_dir: not set; expected a folder of class folders: --set data.train_dir=DIR");
+  if (c->validation_dir[0] && c->validation_split > 0)
+    return um_fail(err, UM_ECONFIG, "data.validation_dir and data.validation_split are both set; take one of them out");
+  if ((status = open_folder(&all, r, "data.train_dir", c->train_dir, err))) goto done;
+  if ((status = um_dataset_split(&r->train, &r->validation, &all, c->validation_split, c->split_by, r->config.seed, err))) goto done;
+  if (c->validation_dir[0]) {
+    um_dataset_free(&r->validation);
+    if ((status = open_folder(&r->validation, r, "data.validation_dir", c->validation_dir, err))) goto done;
+    for (int i = 0; i < 2; i++)
+      if (strcmp(r->train.class_name[i], r->validation.class_name[i]) != 0) {
+        status = um_fail(err, UM_EFORMAT, "data.validation_dir: %s: its classes are %s and %s, expected %s and %s as in data.train_dir",
+                         c->validation_dir, r->validation.class_name[0], r->validation.class_name[1], r->train.class_name[0],
+                         r->train.class_name[1]);
+        goto done;
+      }
+  }
+  for (int i = 0; i < 2; i++) {
+    if (strlen(r->train.class_name[i]) >= sizeof r->preprocess.classes[i]) {
+      status = um_fail(err, UM_EFORMAT, "%s: the class folder's name %.80s... is too long", c->train_dir, r->train.class_name[i]);
+      goto done;
+    }
+    snprintf(r->preprocess.classes[i], sizeof r->preprocess.classes[i], "%s", r->train.class_name[i]);
+  }
+done:
+  um_dataset_free(&all);
+  return status;
+}
+
+/* Names within their folder, labels, which part: what must be the same for a run to go on. */
+static int digest_data(run *r, um_error *err) {
+  const um_dataset *part[2] = {&r->train, &r->validation};
+  const char *dir[2] = {r->config.data.train_dir,
+                        r->config.data.validation_dir[0] ? r->config.data.validation_dir : r->config.data.train_dir};
+  uint8_t digest[32];
+  size_t size = 0, at = 0;
+  char *text;
+  for (int p = 0; p < 2; p++)
+    for (int i = 0; i < part[p]->count; i++) size += strlen(part[p]->item[i].path) + 4;
+  text = malloc(size + 1);
+  if (!text) return um_fail(err, UM_ENOMEM, "no memory for the names of %d pictures", r->train.count + r->validation.count);
+  for (int p = 0; p < 2; p++)
+    for (int i = 0; i < part[p]->count; i++) {
+      const char *path = part[p]->item[i].path;
+      size_t n = strlen(dir[p]);
+      if (strncmp(path, dir[p], n) == 0) path += n;
+      while (*path == '/') path++;
+      at += (size_t)snprintf(text + at, size + 1 - at, "%d%d%s\n", p, part[p]->item[i].label, path);
+    }
+  um_sha256(digest, text, at);
+  free(text);
+  for (int i = 0; i < 32; i++) snprintf(r->digest + 2 * i, 3, "%02x", digest[i]);
+  return UM_OK;
+}
+
+static void fill_preprocess(run *r) {
+  const um_config *c = &r->config;
+  um_preprocess *p = &r->preprocess;
+  p->target_size[0] = c->data.target_size[0], p->target_size[1] = c->data.target_size[1];
+  p->interpolation = c->data.interpolation;
+  p->rescale = c->data.rescale;
+  p->preprocessing = c->data.preprocessing;
+  snprintf(p->detector, sizeof p->detector, "%s", c->detector);
+  p->margin = c->margin;
+  p->fps = c->fps;
+  p->max_size = 1000;
+  um_preprocess_warp(&r->warp, p);
+  r->warp.fill = c->augmentation.fill_mode;
+  r->warp.cval = (float)c->augmentation.cval;
+}
+
+int run_prepare(run *r, const char *device, int threads, um_error *err) {
+  um_config *c = &r->config;
+  int status;
+
+  if ((status = um_config_graph(&r->graph, &r->backbone_last, c, err))) return um_fail_context(err, "%s", r->name);
+  if ((status = um_backend_open(&r->backend, device, threads, err))) return status;
+  if (strcmp(c->precision, "fp32") != 0)
+    return um_fail(err, UM_ECONFIG, "%s: precision: the device %s computes in \"fp32\" only, got \"%s\"; --set precision=fp32", r->name,
+                   r->backend->ops->name, c->precision);
+  if ((status = open_data(r, err))) return status;
+  if ((status = digest_data(r, err))) return status;
+  fill_preprocess(r);
+  r->options = (um_model_options){
+      .batch = c->data.batch_size, .training = true, .trainable = c->trainable, .algorithm = c->algorithm, .optimizer = c->optimizer};
+  if ((status = um_model_measure(&r->memory, &r->graph, r->backend, &r->options, err))) return status;
+  if (r->resumed || !c->weights[0]) return UM_OK;
+  if (strcmp(c->weights, "imagenet") == 0) return um_weights_find(r->weights, sizeof r->weights, c->weights, c->backbone, err);
+  if (!um_is_file(c->weights))
+    return um_fail(err, UM_EIO, "model.weights: %s: no such file; expected \"imagenet\", a weights file, or null for random weights",
+                   c->weights);
+  snprintf(r->weights, sizeof r->weights, "%s", c->weights);
+  return UM_OK;
+}
+
+static void list_lines(const char *what, char *const *line, int count) {
+  for (int i = 0; i < count; i++) um_log_progress(true, "  %-8s %s", what, line[i]);
+}
+
+static int load_weights(run *r, um_error *err) {
+  um_weights_report report = {0};
+  int status = um_weights_load(r->model, r->weights, r->graph.node[r->backbone_last].name, &report, err);
+  if (!status) {
+    um_log_progress(true, "Weights     %d tensors loaded, %d skipped, %d fresh (initialised from the seed)", report.loaded_count,
+                    report.skipped_count, report.fresh_count);
+    list_lines("loaded", report.loaded, report.loaded_count);
+    list_lines("skipped", report.skipped, report.skipped_count);
+    list_lines("fresh", report.fresh, report.fresh_count);
+  }
+  um_weights_report_free(&report);
+  return status;
+}
+
+/* The structure in the file must be the one that the config makes: a checkpoint of another run could fit by its shapes. */
+static int same_graph(const um_graph *a, const um_graph *b, um_error *err) {
+  char *x = NULL, *y = NULL;
+  int status = um_graph_to_json(a, &x, err);
+  if (!status) status = um_graph_to_json(b, &y, err);
+  if (!status && strcmp(x, y) != 0) status = um_fail(err, UM_EFORMAT, "its model is not the one of config.json beside it");
+  free(x);
+  free(y);
+  return status;
+}
+
+static int load_checkpoint(run *r, um_error *err) {
+  char path[4096];
+  um_st *st = NULL;
+  um_graph graph = {0};
+  um_preprocess p;
+  int status = run_path(r, path, "last.safetensors", err);
+
+  if (status || (status = um_checkpoint_open(&st, &graph, &p, path, err))) return status;
+  status = same_graph(&graph, &r->graph, err);
+  if (!status) status = um_checkpoint_load(r->model, st, &r->at, err);
+  if (!status && r->at.states != um_optimizer_states(&r->options.optimizer))
+    status = um_fail(err, UM_EFORMAT, "it does not hold the state of the config's optimizer");
+  if (status) um_fail_context(err, "%s", path);
+  if (!status && strcmp(r->at.data, r->digest) != 0)
+    status =
+        um_fail(err, UM_EFORMAT,
+                "%s: the pictures are not those that the run began with (files were added, removed or renamed); to go on from its weights "
+                "with these, begin a new run with --set model.weights=%s",
+                r->config.data.train_dir, path);
+  um_graph_free(&graph);
+  um_st_close(st);
+  r->saved = r->at;
+  return status;
+}
+
+int run_load(run *r, um_error *err) {
+  int status = um_model_create(&r->model, &r->graph, r->backend, &r->options, err);
+  if (status) return status;
+  if (r->resumed) return load_checkpoint(r, err);
+  r->at = (um_position){.best = INFINITY, .best_epoch = -1, .states = um_optimizer_states(&r->options.optimizer)};
+  snprintf(r->at.data, sizeof r->at.data, "%s", r->digest);
+  r->saved.epoch = -1;
+  if ((status = um_model_init(r->model, r->config.seed, err))) return status;
+  return r->weights[0] ? load_weights(r, err) : UM_OK;
+}
+
+/* A run that finds no room for its first checkpoint has worked for nothing: better said before. */
+static int check_room(const run *r, um_error *err) {
+  struct statvfs fs;
+  double last = (double)r->memory.parameters + (double)r->memory.optimizer, need = last + (double)r->memory.parameters;
+  if (!r->resumed) need += last; /* an old file stays until the new one is complete */
+  if (statvfs(r->out, &fs) != 0) return UM_OK;
+  double free_bytes = (double)fs.f_bavail * (double)fs.f_frsize;
+  if (free_bytes >= need) return UM_OK;
+  return um_fail(err, UM_EIO, "%s: %.0f MB are free there, but checkpoints need %.0f MB; make room or take another --out", r->out,
+                 free_bytes / 1e6, need / 1e6);
+}
+
+int run_open_folder(run *r, um_error *err) {
+  static const char *const marks[] = {"last.safetensors", "best.safetensors"};
+  char path[4096], *text = NULL;
+  um_writer w;
+  int status;
+
+  for (int i = 0; i < 2 && !r->resumed; i++) {
+    if ((status = run_path(r, path, marks[i], err))) return status;
+    if (um_is_file(path))
+      return um_fail(err, UM_ECONFIG, "%s: already holds a run; go on with it by --resume %s, or take another --out", r->out, r->out);
+  }
+  if ((status = um_mkdirs(r->out, err))) return status;
+  if ((status = check_room(r, err))) return status;
+  if ((status = run_path(r, path, "config.json", err))) return status;
+  if ((status = um_config_to_json(&r->config, &text, err))) return status;
+  status = um_writer_open(&w, path, err);
+  if (!status) {
+    fprintf(w.file, "%s\n", text);
+    status = um_writer_commit(&w, err);
+  }
+  free(text);
+  if (status || !r->resumed) return status;
+
+  if ((status = run_path(r, path, "history.csv", err))) return status;
+  if (r->at.epoch > 0 && history_read(&r->history, path, r->at.epoch, err) != UM_OK) {
+    um_log(UM_LOG_WARN, "%s; the history begins anew", err->text);
+    *err = (um_error){0};
+  }
+  return UM_OK;
+}
+
+void run_free(run *r) {
+  um_loader_close(r->loader);
+  um_loader_close(r->validator);
+  um_model_free(r->model);
+  um_graph_free(&r->graph);
+  if (r->backend) r->backend->ops->close(r->backend);
+  um_dataset_free(&r->train);
+  um_dataset_free(&r->validation);
+  history_free(&r->history);
+  um_config_free(&r->config);
+}
