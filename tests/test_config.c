@@ -316,6 +316,41 @@ static void where_configs_are_looked_for(void **state) {
   assert_non_null(strstr(err.text, "zero byte"));
 }
 
+static void the_graph_of_a_config(void **state) {
+  (void)state;
+  um_error err = {0};
+  um_config c;
+  um_graph g;
+  int last;
+  static const char *const names[] = {"flatten", "dense", "dense_1", "dense_1_sigmoid"}; /* as Keras counts them */
+  assert_int_equal(um_config_load(&c, "vgg16_finetune.json", NULL, 0, &err), UM_OK);
+  assert_int_equal(um_config_graph(&g, &last, &c, &err), UM_OK);
+  assert_string_equal(g.node[last].name, "block5_pool");
+  assert_int_equal(g.count, last + 5);
+  for (int i = 0; i < 4; i++) assert_string_equal(g.node[last + 1 + i].name, names[i]);
+  assert_int_equal(g.node[last + 1].dim[0], 8192);
+  assert_int_equal(g.node[last + 4].op, UM_OP_SIGMOID);
+  um_graph_free(&g);
+  um_config_free(&c);
+
+  static const struct {
+    const char *set, *says;
+  } wrong[] = {
+      {"data.target_size=[31,150]", "data.target_size: [31, 150] is too small for vgg16, expected at least [32, 32]"},
+      {"model.head=[{\"dense\":{\"units\":1,\"activation\":\"sigmoid\"}}]", "model.head[0]: "},
+      {"model.head=[{\"flatten\":{}},{\"dense\":{\"units\":2,\"name\":\"block1_conv1\"}},{\"dense\":{\"units\":1}}]", "model.head[1]: "},
+      {"model.head=[{\"global_average_pooling2d\":{}},{\"flatten\":{}},{\"global_average_pooling2d\":{}},{\"dense\":{\"units\":1}}]",
+       "model.head[2]: "},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    assert_int_equal(um_config_parse(&c, "{}", "x", &wrong[i].set, 1, &err), UM_OK);
+    int status = um_config_graph(&g, NULL, &c, &err);
+    if (status != UM_ECONFIG || strncmp(err.text, wrong[i].says, strlen(wrong[i].says)) != 0)
+      fail_msg("%d: %d, %s", (int)i, status, err.text);
+    um_config_free(&c);
+  }
+}
+
 /* Every prefix of a config, and every byte of it changed: a status, never worse. */
 static void survives_damage(void **state) {
   (void)state;
@@ -364,6 +399,7 @@ int main(void) {
       cmocka_unit_test(overrides),
       cmocka_unit_test(what_a_resumed_run_may_change),
       cmocka_unit_test(where_configs_are_looked_for),
+      cmocka_unit_test(the_graph_of_a_config),
       cmocka_unit_test(survives_damage),
       cmocka_unit_test(every_key_can_be_shown),
   };

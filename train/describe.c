@@ -119,7 +119,8 @@ static void describe_machine(const run *r) {
   um_log_progress(true, "Device      %s", text);
   um_log_progress(true, "Memory      %.0f MB: parameters %.0f, gradients %.0f, optimizer %.0f,", (double)m->total / 1e6,
                   (double)m->parameters / 1e6, (double)m->gradients / 1e6, (double)m->optimizer / 1e6);
-  um_log_progress(true, "            activations %.0f (scratch of the steps %.0f of it)", (double)m->activations / 1e6, (double)m->scratch / 1e6);
+  um_log_progress(true, "            activations %.0f (scratch of the steps %.0f of it)", (double)m->activations / 1e6,
+                  (double)m->scratch / 1e6);
   size_t free_bytes = ops->memory_free(r->backend);
   if (free_bytes > 0 && free_bytes < m->total)
     um_log(UM_LOG_WARN, "the model needs %.0f MB and %.0f MB are free; a smaller data.batch_size needs less", (double)m->total / 1e6,
@@ -140,7 +141,7 @@ void run_describe(const run *r) {
   describe_augmentation(r);
   describe_model(r);
   describe_machine(r);
-  um_log_progress(true, "Training    %d epochs of %s steps of %d pictures, %s, learning rate %g", c->epochs,
-                  count_text(batches, steps), c->data.batch_size, optimizers[c->optimizer.kind], c->optimizer.learning_rate);
+  um_log_progress(true, "Training    %d epochs of %s steps of %d pictures, %s, learning rate %g", c->epochs, count_text(batches, steps),
+                  c->data.batch_size, optimizers[c->optimizer.kind], c->optimizer.learning_rate);
   um_log_progress(true, "Output      %s", r->out);
 }

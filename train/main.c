@@ -117,8 +117,9 @@ static int configure_new(run *r, const options *o, um_error *err) {
   int n = o->out ? snprintf(r->out, sizeof r->out, "%s", o->out) : snprintf(r->out, sizeof r->out, "runs/%s-%s", r->name, when);
   if (n <= 0 || n >= (int)sizeof r->out)
     return um_fail(err, UM_ECONFIG, "--out: expected a folder's path of up to %zu bytes", sizeof r->out - 1);
+  for (int i = 2; !o->out && um_is_folder(r->out); i++) snprintf(r->out, sizeof r->out, "runs/%s-%s-%d", r->name, when, i);
   r->picture_due = true;
-  return UM_OK;
+  return run_check_free(r, err);
 }
 
 static int configure_resumed(run *r, const options *o, um_error *err) {

@@ -48,7 +48,9 @@ typedef struct run {
 int run_prepare(run *r, const char *device, int threads, um_error *err);
 /* Then the model itself: memory, initial weights or those of the config, or the checkpoint of a resumed run. */
 int run_load(run *r, um_error *err);
-/* The run folder: made, found to be free, config.json written. */
+/* UM_ECONFIG where the run folder already holds a run. */
+int run_check_free(const run *r, um_error *err);
+/* The run folder: made, with room for the checkpoints, config.json written; the history of a resumed run read. */
 int run_open_folder(run *r, um_error *err);
 void run_free(run *r);
 /* "OUT/name" into path. */
@@ -92,7 +94,7 @@ const char *duration_text(double seconds, char *text, size_t size);
 /* 16812353 as "16,812,353". */
 const char *count_text(int64_t n, char text[32]);
 
-/* stop.c: the first SIGINT or SIGTERM asks for an end after the step, the second ends the program at once. */
+/* stop.c: the first SIGINT, SIGTERM or SIGHUP asks for an end after the step, the second ends the program at once. */
 void stop_listen(void);
 bool stop_wanted(void);
 

@@ -205,17 +205,23 @@ static int check_room(const run *r, um_error *err) {
                  free_bytes / 1e6, need / 1e6);
 }
 
-int run_open_folder(run *r, um_error *err) {
+int run_check_free(const run *r, um_error *err) {
   static const char *const marks[] = {"last.safetensors", "best.safetensors"};
+  char path[4096];
+  for (int i = 0; i < 2; i++) {
+    int status = run_path(r, path, marks[i], err);
+    if (status) return status;
+    if (um_is_file(path))
+      return um_fail(err, UM_ECONFIG, "%s: already holds a run; go on with it by --resume %s, or take another --out", r->out, r->out);
+  }
+  return UM_OK;
+}
+
+int run_open_folder(run *r, um_error *err) {
   char path[4096], *text = NULL;
   um_writer w;
   int status;
 
-  for (int i = 0; i < 2 && !r->resumed; i++) {
-    if ((status = run_path(r, path, marks[i], err))) return status;
-    if (um_is_file(path))
-      return um_fail(err, UM_ECONFIG, "%s: already holds a run; go on with it by --resume %s, or take another --out", r->out, r->out);
-  }
   if ((status = um_mkdirs(r->out, err))) return status;
   if ((status = check_room(r, err))) return status;
   if ((status = run_path(r, path, "config.json", err))) return status;
