@@ -1,5 +1,5 @@
-/* history.svg: two panels, loss and accuracy, each with a line for the training and one for the validation part. */
-#include <cairo-svg.h>
+/* history.svg: two panels, loss and accuracy, each with a line for the training and one for the validation part. Written as text,
+ * so that the words stay words, in the viewer's font, and no font need be on a machine that only computes. */
 #include <math.h>
 #include <stdio.h>
 
@@ -55,91 +55,61 @@ static void range(panel *p, const history *h, int which) {
   p->last = h->count > 0 ? h->row[h->count - 1].epoch : 1;
 }
 
-/* align: 0 left of the text at x, 0.5 its middle, 1 its right end. */
-static void text_at(cairo_t *c, double x, double y, double align, const char *text) {
-  cairo_text_extents_t e;
-  cairo_text_extents(c, text, &e);
-  cairo_move_to(c, x - align * e.x_advance, y);
-  cairo_show_text(c, text);
+/* Text with what XML reserves written out. */
+static void text_at(FILE *f, double x, double y, const char *anchor, const char *text) {
+  fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor);
+  for (const char *c = text; *c; c++) switch (*c) {
+    case '<': fputs("&lt;", f); break;
+    case '>': fputs("&gt;", f); break;
+    case '&': fputs("&amp;", f); break;
+    default: fputc((unsigned char)*c < ' ' ? ' ' : *c, f);
+    }
+  fputs("</text>\n", f);
 }
 
-static void draw_axes(cairo_t *c, const panel *p, const char *title) {
+static void draw_axes(FILE *f, const panel *p, const char *title) {
   char label[32];
   double tick = tick_of(p->high - p->low);
-  cairo_set_line_width(c, 1);
   for (int i = 0; p->low + i * tick <= p->high + tick / 2; i++) {
     double v = p->low + i * tick, y = y_of(p, v);
-    cairo_set_source_rgb(c, 0.87, 0.87, 0.87);
-    cairo_move_to(c, p->x, y);
-    cairo_line_to(c, p->x + PANEL_WIDTH, y);
-    cairo_stroke(c);
-    cairo_set_source_rgb(c, 0.25, 0.25, 0.25);
+    fprintf(f, "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", p->x, y, p->x + PANEL_WIDTH, y);
     snprintf(label, sizeof label, "%.4g", fabs(v) < tick / 1e6 ? 0 : v);
-    text_at(c, p->x - 8, y + 4, 1, label);
+    text_at(f, p->x - 8, y + 4, "end", label);
   }
   int step = (int)fmax(1, tick_of(fmax(1, p->last - p->first)));
   for (int e = p->first; e <= p->last; e += step) {
     snprintf(label, sizeof label, "%d", e);
-    text_at(c, x_of(p, e), p->y + PANEL_HEIGHT + 18, 0.5, label);
+    text_at(f, x_of(p, e), p->y + PANEL_HEIGHT + 18, "middle", label);
   }
-  text_at(c, p->x + PANEL_WIDTH / 2, p->y + PANEL_HEIGHT + 38, 0.5, "epoch");
-  cairo_select_font_face(c, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_BOLD);
-  text_at(c, p->x, p->y - 10, 0, title);
-  cairo_select_font_face(c, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+  text_at(f, p->x + PANEL_WIDTH / 2, p->y + PANEL_HEIGHT + 38, "middle", "epoch");
+  fputs("<g font-weight=\"bold\">", f);
+  text_at(f, p->x, p->y - 10, "start", title);
+  fputs("</g>\n", f);
 }
 
-/* Blue for training, orange for validation: told apart by most who see colours differently, and dashed besides. */
-static void set_pen(cairo_t *c, bool validation) {
-  static const double dashes[] = {6, 3};
-  if (validation)
-    cairo_set_source_rgb(c, 0.84, 0.37, 0.0);
-  else
-    cairo_set_source_rgb(c, 0.0, 0.45, 0.70);
-  cairo_set_dash(c, dashes, validation ? 2 : 0, 0);
-  cairo_set_line_width(c, 2);
-}
+static const char *const parts[] = {"training", "validation"};
 
-static void draw_line(cairo_t *c, const panel *p, const history *h, int which, bool validation) {
-  bool pen_down = false;
-  set_pen(c, validation);
+static void draw_line(FILE *f, const panel *p, const history *h, int which, bool validation) {
+  fprintf(f, "<polyline class=\"%s\" points=\"", parts[validation]);
   for (int i = 0; i < h->count; i++) {
-    double v = value_of(&h->row[i], which, validation), x = x_of(p, h->row[i].epoch), y = y_of(p, v);
-    if (!isfinite(v)) {
-      pen_down = false;
-      continue;
-    }
-    if (pen_down)
-      cairo_line_to(c, x, y);
-    else
-      cairo_move_to(c, x, y);
-    pen_down = true;
+    double v = value_of(&h->row[i], which, validation);
+    if (isfinite(v)) fprintf(f, "%.1f,%.1f ", x_of(p, h->row[i].epoch), y_of(p, v));
   }
-  cairo_stroke(c);
-  cairo_set_dash(c, NULL, 0, 0);
+  fputs("\"/>\n", f);
   for (int i = 0; i < h->count; i++) {
     double v = value_of(&h->row[i], which, validation);
     if (!isfinite(v)) continue;
-    cairo_arc(c, x_of(p, h->row[i].epoch), y_of(p, v), 2.5, 0, 6.283185307179586);
-    cairo_fill(c);
+    fprintf(f, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"><title>epoch %d: %.4f</title></circle>\n", parts[validation],
+            x_of(p, h->row[i].epoch), y_of(p, v), h->row[i].epoch, v);
   }
 }
 
-static void draw_legend(cairo_t *c, bool validation_too) {
-  static const char *const names[] = {"training", "validation"};
+static void draw_legend(FILE *f, bool validation_too) {
   double x = LEFT + 2 * PANEL_WIDTH + GAP - 200;
   for (int v = 0; v < (validation_too ? 2 : 1); v++, x += 100) {
-    set_pen(c, v);
-    cairo_move_to(c, x, 20);
-    cairo_line_to(c, x + 24, 20);
-    cairo_stroke(c);
-    cairo_set_dash(c, NULL, 0, 0);
-    cairo_set_source_rgb(c, 0.25, 0.25, 0.25);
-    text_at(c, x + 30, 24, 0, names[v]);
+    fprintf(f, "<polyline class=\"%s\" points=\"%.1f,20 %.1f,20\"/>\n", parts[v], x, x + 24);
+    text_at(f, x + 30, 24, "start", parts[v]);
   }
-}
-
-static cairo_status_t to_file(void *file, const unsigned char *data, unsigned int n) {
-  return fwrite(data, 1, n, file) == n ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
 }
 
 int history_draw(const history *h, const char *title, const char *path, um_error *err) {
@@ -148,31 +118,24 @@ int history_draw(const history *h, const char *title, const char *path, um_error
   bool validation = false;
   int status = um_writer_open(&w, path, err);
   if (status) return status;
-  cairo_surface_t *surface = cairo_svg_surface_create_for_stream(to_file, w.file, WIDTH, HEIGHT);
-  cairo_t *c = cairo_create(surface);
   for (int i = 0; i < h->count; i++) validation |= isfinite(h->row[i].val_loss);
-  cairo_set_source_rgb(c, 1, 1, 1);
-  cairo_paint(c);
-  cairo_select_font_face(c, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-  cairo_set_font_size(c, 12);
-  cairo_set_source_rgb(c, 0.25, 0.25, 0.25);
-  text_at(c, LEFT, 24, 0, title);
+  /* Blue and orange are told apart by most who see colours differently; one of them is dashed besides. */
+  fprintf(w.file,
+          "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%g\" height=\"%g\" viewBox=\"0 0 %g %g\" font-family=\"sans-serif\" "
+          "font-size=\"12\" fill=\"#404040\">\n"
+          "<style>.grid{stroke:#dedede} polyline{fill:none;stroke-width:2} polyline.training{stroke:#0072b2} circle.training{fill:#0072b2} "
+          "polyline.validation{stroke:#d55e00;stroke-dasharray:6 3} circle.validation{fill:#d55e00}</style>\n"
+          "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
+          WIDTH, HEIGHT, WIDTH, HEIGHT);
+  text_at(w.file, LEFT, 24, "start", title);
   for (int which = 0; which < 2; which++) {
     panel p = {.x = LEFT + which * (PANEL_WIDTH + GAP), .y = TOP};
     range(&p, h, which);
-    draw_axes(c, &p, names[which]);
-    draw_line(c, &p, h, which, false);
-    if (validation) draw_line(c, &p, h, which, true);
+    draw_axes(w.file, &p, names[which]);
+    draw_line(w.file, &p, h, which, false);
+    if (validation) draw_line(w.file, &p, h, which, true);
   }
-  draw_legend(c, validation);
-  cairo_destroy(c);
-  cairo_surface_finish(surface);
-  cairo_status_t drawn = cairo_surface_status(surface);
-  cairo_surface_destroy(surface);
-  if (drawn != CAIRO_STATUS_SUCCESS) {
-    um_writer_abandon(&w);
-    return um_fail(err, drawn == CAIRO_STATUS_NO_MEMORY ? UM_ENOMEM : UM_EIO, "%s: cannot be drawn: %s", path,
-                   cairo_status_to_string(drawn));
-  }
+  draw_legend(w.file, validation);
+  fputs("</svg>\n", w.file);
   return um_writer_commit(&w, err);
 }
