@@ -27,8 +27,14 @@ typedef struct um_weight_source {
 
 /* Opens a file and lists its tensors; trusts nothing in it. The graph tells which part of a Keras name is a layer's. On failure
  * there is nothing to close. */
-int um_keras_h5_open(um_weight_source *s, const char *path, const um_graph *graph, um_error *err);
+typedef int um_weight_open(um_weight_source *s, const char *path, const um_graph *graph, um_error *err);
+um_weight_open um_keras_h5_open;
 int um_st_source_open(um_weight_source *s, const char *path, um_error *err);
+
+/* The same in a process of its own (weights/apart.c), for a reader whose library may crash on a damaged file. room: the most values
+ * that read() will be asked for. */
+int um_weight_source_apart(um_weight_source *s, const char *path, const um_graph *graph, um_weight_open *open_file, int64_t room,
+                           um_error *err);
 
 /* Appends an item with copies of the texts; dim is set by the caller. NULL when memory is short. */
 um_weight_item *um_weight_source_add(um_weight_source *s, const char *name, const char *from);

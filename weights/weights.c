@@ -72,14 +72,14 @@ __attribute__((format(printf, 4, 5))) static int add_line(char ***list, int *cou
   return UM_OK;
 }
 
-static int open_source(um_weight_source *s, const char *path, const um_graph *graph, um_error *err) {
+static int open_source(um_weight_source *s, const char *path, const um_graph *graph, int64_t largest, um_error *err) {
   static const unsigned char hdf5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   unsigned char head[9] = {0};
   FILE *f = fopen(path, "rb");
   if (!f) return um_fail(err, UM_EIO, "%s: cannot be opened: %s", path, strerror(errno));
   size_t n = fread(head, 1, sizeof head, f);
   fclose(f);
-  if (n >= 8 && memcmp(head, hdf5, sizeof hdf5) == 0) return um_keras_h5_open(s, path, graph, err);
+  if (n >= 8 && memcmp(head, hdf5, sizeof hdf5) == 0) return um_weight_source_apart(s, path, graph, um_keras_h5_open, largest, err);
   if (n == 9 && head[8] == '{') return um_st_source_open(s, path, err);
   if (n >= 4 && memcmp(head, "PK\3\4", 4) == 0)
     return um_fail(err, UM_EUNSUPPORTED,
@@ -135,11 +135,17 @@ static int check_cover(const int *item_of, const um_weight_source *s, const um_g
   return UM_OK;
 }
 
-static int copy_all(um_model *m, um_weight_source *s, const int *item_of, const um_param *param, int count, um_error *err) {
+/* The values of the largest parameter: what reading needs room for. */
+static int64_t largest_of(const um_param *param, int count) {
   int64_t largest = 1;
-  int code = UM_OK;
   for (int p = 0; p < count; p++)
-    if (item_of[p] >= 0 && um_tensor_count(&param[p].plain) > largest) largest = um_tensor_count(&param[p].plain);
+    if (um_tensor_count(&param[p].plain) > largest) largest = um_tensor_count(&param[p].plain);
+  return largest;
+}
+
+static int copy_all(um_model *m, um_weight_source *s, const int *item_of, const um_param *param, int count, um_error *err) {
+  const int64_t largest = largest_of(param, count);
+  int code = UM_OK;
   float *values = malloc((size_t)largest * sizeof *values);
   if (!values) return um_fail(err, UM_ENOMEM, "%s: no memory for a tensor of %" PRId64 " values", s->path, largest);
   for (int p = 0; p < count && !code; p++) {
@@ -184,7 +190,7 @@ int um_weights_load(um_model *m, const char *path, const char *backbone_last, um
   um_weight_source s = {0};
 
   if (report) *report = (um_weights_report){0};
-  int code = open_source(&s, path, graph, err);
+  int code = open_source(&s, path, graph, largest_of(param, count), err);
   if (code) return code;
   if (!(item_of = malloc(sizeof *item_of * ((size_t)count + 1)))) {
     code = um_fail(err, UM_ENOMEM, "%s: no memory for %d parameters", path, count);
