@@ -1,7 +1,9 @@
 #include "core/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -144,6 +146,26 @@ void um_writer_abandon(um_writer *w) {
   w->file = NULL;
   if (w->temporary[0]) unlink(w->temporary);
   w->temporary[0] = 0;
+}
+
+/* Whether a name is "FILE.PID-N.tmp" with a PID that no process of this machine has. */
+static bool left_behind(const char *name) {
+  size_t n = strlen(name);
+  long pid;
+  int i, end = 0;
+  if (n < 5 || strcmp(name + n - 4, ".tmp") != 0) return false;
+  for (n -= 5; n > 0 && name[n] != '.'; n--) {}
+  if (n == 0 || sscanf(name + n, ".%ld-%d.tmp%n", &pid, &i, &end) != 2 || name[n + (size_t)end] != 0 || end == 0 || pid <= 0) return false;
+  return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+void um_writer_sweep(const char *folder) {
+  char path[4096];
+  DIR *d = opendir(folder);
+  if (!d) return;
+  for (struct dirent *e; (e = readdir(d)) != NULL;)
+    if (left_behind(e->d_name) && um_path_join(path, sizeof path, folder, e->d_name, NULL) == UM_OK) unlink(path);
+  closedir(d);
 }
 
 int um_mkdirs(const char *path, um_error *err) {

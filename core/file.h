@@ -20,6 +20,8 @@ int um_writer_open(um_writer *w, const char *path, um_error *err);
 /* Flushes, syncs and renames; on any failure the temporary file is removed and the old file stays. */
 int um_writer_commit(um_writer *w, um_error *err);
 void um_writer_abandon(um_writer *w); /* safe after commit, and on a zeroed struct */
+/* Removes from a folder the temporary files of processes that were killed while they wrote. */
+void um_writer_sweep(const char *folder);
 
 int um_mkdirs(const char *path, um_error *err); /* like mkdir -p */
 bool um_is_folder(const char *path);

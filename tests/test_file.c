@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -112,6 +113,30 @@ static void full_disk_keeps_the_old_file(void **state) {
   assert_string_equal(data, "old");
   free(data);
   assert_int_equal(entries(dir), 1);
+}
+
+static void what_killed_processes_left_is_swept(void **state) {
+  (void)state;
+  um_error err = {0};
+  um_writer mine;
+  char name[128], dir[4096];
+  pid_t gone = fork();
+  if (gone == 0) _exit(0);
+  assert_int_equal(waitpid(gone, NULL, 0), gone);
+  const char *kept[] = {"file/sweep/a", "file/sweep/a.tmp", "file/sweep/a.x-0.tmp", "file/sweep/a.12-.tmp", "file/sweep/.tmp"};
+  for (int i = 0; i < 5; i++) tmp_write(tmp_path(kept[i]), "x", 1);
+  snprintf(name, sizeof name, "file/sweep/last.safetensors.%ld-3.tmp", (long)gone);
+  tmp_write(tmp_path(name), "x", 1);
+  const char *path = tmp_path("file/sweep/b");
+  snprintf(dir, sizeof dir, "%.*s", (int)strlen(path) - 2, path);
+  assert_int_equal(um_writer_open(&mine, path, &err), UM_OK);
+  assert_int_equal(entries(dir), 7);
+  um_writer_sweep(dir);
+  assert_int_equal(entries(dir), 6);
+  assert_false(um_is_file(tmp_path(name)));
+  assert_int_equal(um_writer_commit(&mine, &err), UM_OK);
+  assert_true(um_is_file(tmp_path("file/sweep/b")));
+  um_writer_sweep("/nowhere/at/all");
 }
 
 static void a_device_is_written_to_not_replaced(void **state) {
@@ -219,6 +244,7 @@ int main(void) {
       cmocka_unit_test(reading_is_bounded),
       cmocka_unit_test(writing_happens_or_does_not),
       cmocka_unit_test(full_disk_keeps_the_old_file),
+      cmocka_unit_test(what_killed_processes_left_is_swept),
       cmocka_unit_test(a_device_is_written_to_not_replaced),
       cmocka_unit_test(folders_and_paths),
       cmocka_unit_test(sha256_vectors),

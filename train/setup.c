@@ -223,6 +223,7 @@ int run_open_folder(run *r, um_error *err) {
   int status;
 
   if ((status = um_mkdirs(r->out, err))) return status;
+  um_writer_sweep(r->out);
   if ((status = check_room(r, err))) return status;
   if ((status = run_path(r, path, "config.json", err))) return status;
   if ((status = um_config_to_json(&r->config, &text, err))) return status;
