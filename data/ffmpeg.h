@@ -2,6 +2,9 @@
 #ifndef UM_DATA_FFMPEG_H
 #define UM_DATA_FFMPEG_H
 
+#include <stdbool.h>
+#include <string.h>
+
 #include <libavcodec/avcodec.h>
 #include <libavfilter/buffersrc.h>
 #include <libavformat/avformat.h>
@@ -21,6 +24,20 @@ static inline const int32_t *um_ffmpeg_display_matrix(const AVStream *st) {
   const uint8_t *d = av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, &size);
   return d && size >= 9 * sizeof(int32_t) ? (const int32_t *)d : NULL;
 #endif
+}
+
+/* Gives an output stream one (false: no memory). */
+static inline bool um_ffmpeg_set_display_matrix(AVStream *st, const int32_t m[9]) {
+  size_t size = 9 * sizeof *m;
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 100)
+  AVCodecParameters *par = st->codecpar;
+  AVPacketSideData *d = av_packet_side_data_new(&par->coded_side_data, &par->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX, size, 0);
+  uint8_t *to = d ? d->data : NULL;
+#else
+  uint8_t *to = av_stream_new_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, size);
+#endif
+  if (to) memcpy(to, m, size);
+  return to != NULL;
 }
 
 /* How long a frame is shown, in units of its time base; 0 where unknown. Renamed in 6.0. */
