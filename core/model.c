@@ -10,10 +10,21 @@ static void set_views(um_model *m) {
   for (int i = 0; i < m->views; i++) m->view[i].t.data = m->arena + m->storage[m->view[i].storage].offset;
   for (int i = 0; i < m->params; i++) {
     um_param *p = &m->param[i];
-    p->value.data = m->w + p->offset;
+    p->value.data = m->w + p->offset / sizeof *m->w;
     p->grad = p->value;
-    p->grad.data = p->trainable ? m->g + (p->offset - m->frozen) : NULL;
+    p->grad.data = p->trainable ? m->g + (p->offset - m->frozen) / sizeof *m->g : NULL;
   }
+}
+
+/* NULL and no failure where bytes is 0. */
+static void *allocate_part(um_model *m, size_t bytes, const char *what, int *status, um_error *err) {
+  void *p = NULL;
+  if (bytes == 0 || *status != UM_OK) return NULL;
+  *status = m->be->ops->alloc(m->be, &p, bytes, err);
+  if (*status != UM_OK)
+    um_fail_context(err, "model: %s, %.1f of %.1f MB; take a smaller batch_size or target_size", what, (double)bytes / 1e6,
+                    (double)m->memory.total / 1e6);
+  return *status == UM_OK ? p : NULL;
 }
 
 static int allocate(um_model *m, um_error *err) {
@@ -21,35 +32,22 @@ static int allocate(um_model *m, um_error *err) {
   const um_model_memory *size = &m->memory;
   const size_t trained = size->gradients, available = ops->memory_free(m->be);
   const unsigned states = trained ? um_optimizer_states(&m->options.optimizer) : 0;
-  const struct {
-    char **out;
-    size_t bytes;
-    const char *what;
-    bool zero;
-  } part[] = {
-      /* Zeroed, and never anything else between tensors and in the padding of their layouts, so that one optimizer step can
-       * run over a whole buffer. */
-      {&m->w, size->parameters, "parameters", true},
-      {&m->g, trained, "gradients", true},
-      {&m->m, states & 1 ? trained : 0, "the optimizer's state", true},
-      {&m->v, states & 2 ? trained : 0, "the optimizer's state", true},
-      {&m->arena, size->activations, "activations", false},
-  };
+  const size_t m_bytes = states & 1 ? trained : 0, v_bytes = states & 2 ? trained : 0;
+  int status = UM_OK;
   if (available && size->total > available)
     return um_fail(err, UM_ENOMEM, "model: needs %.1f MB (%.1f of activations), %.1f MB are free; take a smaller batch_size or target_size",
                    (double)size->total / 1e6, (double)size->activations / 1e6, (double)available / 1e6);
-  for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
-    void *p = NULL;
-    if (part[i].bytes == 0) continue;
-    int status = ops->alloc(m->be, &p, part[i].bytes, err);
-    if (status == UM_OK) *part[i].out = p;
-    if (status == UM_OK && part[i].zero) status = ops->zero(m->be, p, part[i].bytes, err);
-    if (status != UM_OK) {
-      um_fail_context(err, "model: %s, %.1f of %.1f MB; take a smaller batch_size or target_size", part[i].what,
-                      (double)part[i].bytes / 1e6, (double)size->total / 1e6);
-      return status;
-    }
-  }
+  m->w = allocate_part(m, size->parameters, "parameters", &status, err);
+  m->g = allocate_part(m, trained, "gradients", &status, err);
+  m->m = allocate_part(m, m_bytes, "the optimizer's state", &status, err);
+  m->v = allocate_part(m, v_bytes, "the optimizer's state", &status, err);
+  m->arena = allocate_part(m, size->activations, "activations", &status, err);
+  /* Zeroed, and never anything else between tensors and in the padding of their layouts: one optimizer step runs over it all. */
+  if (status == UM_OK) status = ops->zero(m->be, m->w, size->parameters, err);
+  if (status == UM_OK && m->g) status = ops->zero(m->be, m->g, trained, err);
+  if (status == UM_OK && m->m) status = ops->zero(m->be, m->m, m_bytes, err);
+  if (status == UM_OK && m->v) status = ops->zero(m->be, m->v, v_bytes, err);
+  if (status != UM_OK) return status;
   m->identity = calloc((size_t)m->options.batch, sizeof *m->identity);
   if (!m->identity) return um_fail(err, UM_ENOMEM, "model: no memory");
   for (int64_t i = 0; i < m->options.batch; i++) m->identity[i].identity = true;
@@ -83,7 +81,7 @@ int um_model_measure(um_model_memory *memory, const um_graph *graph, um_backend 
 void um_model_free(um_model *m) {
   if (!m) return;
   const um_ops *ops = m->be->ops;
-  char *const device[] = {m->arena, m->w, m->g, m->m, m->v};
+  void *const device[] = {m->arena, m->w, m->g, m->m, m->v};
   for (size_t i = 0; i < sizeof device / sizeof *device; i++)
     if (device[i]) ops->free(m->be, device[i]);
   for (int i = 0; m->op && i < m->graph.count; i++)
@@ -109,14 +107,14 @@ const um_param *um_model_params(const um_model *m, int *count) {
 
 /* The tensor of one of the four buffers, and a plain one of the same shape. */
 static int buffer_of(um_model *m, char which, int index, um_tensor *t, um_tensor *plain, um_error *err) {
-  char *base = which == 'w' ? m->w : which == 'g' ? m->g : which == 'm' ? m->m : which == 'v' ? m->v : NULL;
+  float *base = which == 'w' ? m->w : which == 'g' ? m->g : which == 'm' ? m->m : which == 'v' ? m->v : NULL;
   if (index < 0 || index >= m->params) return um_fail(err, UM_EINTERNAL, "model: parameter %d of %d", index, m->params);
   const um_param *p = &m->param[index];
   if (!base || (which != 'w' && !p->trainable))
     return um_fail(err, UM_EUNSUPPORTED, "model: %s has no buffer '%c' (frozen, not in training, or not needed by this optimizer)", p->name,
                    which);
   *t = p->value;
-  t->data = base + (which == 'w' ? p->offset : p->offset - m->frozen);
+  t->data = base + (which == 'w' ? p->offset : p->offset - m->frozen) / sizeof *base;
   *plain = p->plain;
   return UM_OK;
 }

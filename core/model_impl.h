@@ -44,10 +44,10 @@ struct um_model {
 
   um_param *param; /* kernel, bias of each node with parameters, in topological order */
   int params;
-  int *param_of;       /* by node: index of its kernel (its bias is the next), or -1 */
-  size_t frozen;       /* bytes of the parameter buffer before the first trainable one */
-  float **kept;        /* by parameter: plain numbers of frozen kernels in a backend's layout (training only); may be NULL */
-  char *w, *g, *m, *v; /* the parameter buffer; the others cover what is not frozen */
+  int *param_of;        /* by node: index of its kernel (its bias is the next), or -1 */
+  size_t frozen;        /* bytes of the parameter buffer before the first trainable one */
+  float **kept;         /* by parameter: plain numbers of frozen kernels in a backend's layout (training only); may be NULL */
+  float *w, *g, *m, *v; /* the parameter buffer; the others cover what is not frozen */
 
   um_view *view;
   int views;

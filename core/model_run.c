@@ -174,7 +174,7 @@ int um_model_backward(um_model *m, um_loss_sums *sums, const float *labels, um_e
 
 int um_model_gradient_norm(um_model *m, double *norm, um_error *err) {
   if (!m->options.training) return um_fail(err, UM_EINTERNAL, "model: gradients in a model made for inference");
-  int status = m->be->ops->sum_squares(m->be, norm, (const float *)m->g, (int64_t)(m->memory.gradients / sizeof(float)), err);
+  int status = m->be->ops->sum_squares(m->be, norm, m->g, (int64_t)(m->memory.gradients / sizeof *m->g), err);
   *norm = sqrt(*norm);
   return status;
 }
@@ -184,8 +184,9 @@ int um_model_step(um_model *m, double learning_rate, um_error *err) {
   if (!m->options.training) return um_fail(err, UM_EINTERNAL, "model: an optimizer step in a model made for inference");
   um_optimizer o = m->options.optimizer;
   o.learning_rate = learning_rate;
-  int status = m->be->ops->optimizer_step(m->be, &o, (float *)(m->w + m->frozen), (const float *)m->g, (float *)m->m, (float *)m->v,
-                                          (int64_t)(m->memory.gradients / sizeof(float)), m->steps_done + 1, err);
+  const int64_t count = (int64_t)(m->memory.gradients / sizeof *m->g);
+  float *trained = m->w + m->frozen / sizeof *m->w;
+  int status = m->be->ops->optimizer_step(m->be, &o, trained, m->g, m->m, m->v, count, m->steps_done + 1, err);
   if (status == UM_OK) m->steps_done++;
   if (m->timing) m->outside.other += um_seconds() - start;
   return status;

@@ -78,10 +78,11 @@ static void swap(um_storage **order, uint32_t i, uint32_t k) {
 int um_plan_arena(um_storage *storage, int count, size_t *arena, um_error *err) {
   int (*const rule[])(const void *, const void *) = {by_size, by_duration, by_time};
   enum { RULES = sizeof rule / sizeof *rule, EFFORT = 20000000 }; /* EFFORT: some tens of milliseconds */
-  um_storage **order = malloc(sizeof *order * (2 * (size_t)count + 1)), **placed = order + count;
+  um_storage **order = malloc(sizeof *order * (2 * (size_t)count + 1));
   const size_t least = lower_bound(storage, count);
   int best = 0;
   if (!order) return um_fail(err, UM_ENOMEM, "memory plan: no memory for %d pieces", count);
+  um_storage **placed = order + count;
   *arena = SIZE_MAX;
   for (int k = 0; k <= RULES; k++) { /* once each, then the best of them for good */
     for (int i = 0; i < count; i++) order[i] = &storage[i];

@@ -523,6 +523,20 @@ static void test_measure(void **state) {
   }
 }
 
+/* A device that says it has 1 GB; and one that says nothing and gives no more than 100 MB at once. */
+static size_t says_gigabyte(const um_backend *be) {
+  (void)be;
+  return 1000000000;
+}
+static size_t says_nothing(const um_backend *be) {
+  (void)be;
+  return 0;
+}
+static int give_little(um_backend *be, void **out, size_t bytes, um_error *err) {
+  if (bytes > 100000000) return um_fail(err, UM_ENOMEM, "no memory for %zu bytes", bytes);
+  return counted->alloc(be, out, bytes, err);
+}
+
 static void test_too_large(void **state) {
   um_backend *be;
   um_graph g;
@@ -531,15 +545,26 @@ static void test_too_large(void **state) {
   um_model_options o = {.batch = 65536, .training = true, .optimizer = rmsprop}; /* 1.7 TB */
   (void)state;
   OK(um_ref_open(&be, err));
+  um_ops ops = *(counted = be->ops);
+  ops.memory_free = says_gigabyte;
+  be->ops = &ops;
   build_vgg(&g);
   assert_int_equal(um_model_create(&m, &g, be, &o, &e), UM_ENOMEM);
   assert_null(m);
+  assert_non_null(strstr(e.text, "1000.0 MB are free; take a smaller batch_size"));
+  /* The parameters are given, the activations are not: everything goes back. */
+  ops.memory_free = says_nothing;
+  ops.alloc = give_little;
+  assert_int_equal(um_model_create(&m, &g, be, &o, &e), UM_ENOMEM);
+  assert_null(m);
+  assert_non_null(strstr(e.text, "activations"));
   assert_non_null(strstr(e.text, "batch_size"));
   o.batch = 0;
   assert_int_equal(um_model_create(&m, &g, be, &o, &e), UM_ECONFIG);
   o.batch = INT64_MAX;
   assert_int_equal(um_model_create(&m, &g, be, &o, &e), UM_ECONFIG);
   um_graph_free(&g);
+  be->ops = counted;
   be->ops->close(be);
 }
 

@@ -55,32 +55,37 @@ static void neighbours(double at, int64_t len, int64_t index[2], double weight[2
   weight[0] = 1 - weight[1];
 }
 
+/* The three channels of output pixel (row, col) before the flips. */
+static void interpolate(float rgb[3], const uint8_t *pixels, int64_t H, int64_t W, const double *m, int64_t row, int64_t col,
+                        const um_warp *how) {
+  /* The order of these sums is scipy's: where wrap or reflect jump, a rounding decides which side it is. */
+  double h = m[2] + (double)row * m[0] + (double)col * m[1], w = m[5] + (double)row * m[3] + (double)col * m[4];
+  int64_t hi[2], wi[2];
+  double hw[2], ww[2];
+  if (!map_coordinate(&h, H, how->fill) || !map_coordinate(&w, W, how->fill)) {
+    rgb[0] = rgb[1] = rgb[2] = how->cval;
+    return;
+  }
+  neighbours(h, H, hi, hw);
+  neighbours(w, W, wi, ww);
+  for (int c = 0; c < 3; c++) {
+    double sum = 0;
+    for (int a = 0; a < 2; a++)
+      for (int b = 0; b < 2; b++) sum += pixels[(hi[a] * W + wi[b]) * 3 + c] * hw[a] * ww[b];
+    rgb[c] = (float)sum;
+  }
+}
+
 static void warp_sample(float *y, const uint8_t *pixels, int64_t H, int64_t W, const um_warp_sample *sample, const um_warp *how) {
-  const double *m = sample->m;
   for (int64_t row = 0; row < H; row++)
     for (int64_t col = 0; col < W; col++) {
       /* Flips are applied to the warped picture, so this output is its pixel on the other side. */
       const int64_t i = sample->flip_vertical ? H - 1 - row : row, j = sample->flip_horizontal ? W - 1 - col : col;
       float rgb[3];
-      if (sample->identity) {
+      if (sample->identity)
         for (int c = 0; c < 3; c++) rgb[c] = pixels[(i * W + j) * 3 + c];
-      } else {
-        /* The order of these sums is scipy's: where wrap or reflect jump, a rounding decides which side it is. */
-        double h = m[2] + (double)i * m[0] + (double)j * m[1], w = m[5] + (double)i * m[3] + (double)j * m[4];
-        int64_t hi[2], wi[2];
-        double hw[2], ww[2];
-        const bool in_h = map_coordinate(&h, H, how->fill), in_w = map_coordinate(&w, W, how->fill);
-        if (in_h && in_w) {
-          neighbours(h, H, hi, hw);
-          neighbours(w, W, wi, ww);
-        }
-        for (int c = 0; c < 3; c++) {
-          double sum = 0;
-          for (int a = 0; in_h && in_w && a < 2; a++)
-            for (int b = 0; b < 2; b++) sum += pixels[(hi[a] * W + wi[b]) * 3 + c] * hw[a] * ww[b];
-          rgb[c] = in_h && in_w ? (float)sum : how->cval;
-        }
-      }
+      else
+        interpolate(rgb, pixels, H, W, sample->m, i, j, how);
       for (int c = 0; c < 3; c++) y[(row * W + col) * 3 + c] = rgb[how->bgr ? 2 - c : c] * how->scale - how->mean[c];
     }
 }
