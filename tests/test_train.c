@@ -157,7 +157,7 @@ static void usage_and_version(void **state) {
   SAYS("train (unmask) ");
   RUN(0, "$T --help");
   SAYS("usage: train --config FILE");
-  SAYS("augmentation.rotation_range = 0");
+  SAYS("  augmentation.rotation_range [0]\n      degrees to either side\n      a number from 0 to 180\n");
   RUN(2, "$T");
   SAYS("train: no config: expected --config FILE");
   RUN(2, "$T --confg x");
@@ -311,8 +311,9 @@ static void neither_workers_nor_cache_change_anything(void **state) {
   assert_false(same_files("out/w1/best.safetensors", "out/seed/best.safetensors"));
 }
 
-/* Starts train and sends it a signal once a file is there and some time went by; its exit status. */
-static int interrupted(const char *const *argv, const char *wait_for, useconds_t then, int number) {
+/* Starts train and sends it a signal (twice, a moment apart, where so said) once a file is there and some time went by; its exit
+ * status, or 1000 and the signal that ended it. */
+static int interrupted(const char *const *argv, const char *wait_for, useconds_t then, int number, bool twice) {
   int status;
   pid_t pid = fork();
   assert_true(pid >= 0);
@@ -327,6 +328,10 @@ static int interrupted(const char *const *argv, const char *wait_for, useconds_t
   for (int i = 0; i < 3000 && !um_is_file(wait_for) && waitpid(pid, &status, WNOHANG) == 0; i++) usleep(10000);
   usleep(then);
   kill(pid, number);
+  if (twice) {
+    usleep(200000);
+    kill(pid, number);
+  }
   assert_int_equal(waitpid(pid, &status, 0), pid);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
@@ -354,14 +359,14 @@ static void stopped_and_resumed_is_the_same(void **state) {
   snprintf(out, sizeof out, "%s", in("out/stops"));
   snprintf(mark, sizeof mark, "%s", in("out/stops/augmented.png"));
   const char *start[] = {"train", "--config", config, "--out", out, "--device", "ref", set[0], set[1], set[2], set[3], NULL};
-  int status = interrupted(start, mark, 30000, SIGINT);
+  int status = interrupted(start, mark, 30000, SIGINT, false);
   for (int i = 0; i < 12 && status == 130; i++) {
     static const char *const workers[] = {"data.workers=4", "data.workers=1", "data.workers=3"};
     const char *go_on[] = {"train", "--resume", out, "--device", "ref", "--set", workers[i % 3], NULL};
     stops++;
     if (inside_an_epoch("out/stops/last.safetensors")) inside++;
     static const int signals[] = {SIGTERM, SIGKILL, SIGINT};
-    status = interrupted(go_on, in("out/stops/config.json"), 60000 + 40000 * (useconds_t)i, signals[i % 3]);
+    status = interrupted(go_on, in("out/stops/config.json"), 60000 + 40000 * (useconds_t)i, signals[i % 3], false);
     /* Killed, by SIGKILL or before it listened: the last checkpoint counts. */
     if (status > 1000) status = 130;
   }
@@ -377,6 +382,20 @@ static void stopped_and_resumed_is_the_same(void **state) {
       snprintf(one, sizeof one, "%s", history_field("out/straight/history.csv", row, columns[c]));
       assert_string_equal(one, history_field("out/stops/history.csv", row, columns[c]));
     }
+}
+
+/* A step of the reference backend on pictures of this size takes seconds: the second signal does not wait for its end. */
+static void a_second_signal_ends_at_once(void **state) {
+  (void)state;
+  char config[4096], out[4096];
+  snprintf(config, sizeof config, "%s", in("tiny.json"));
+  snprintf(out, sizeof out, "%s", in("out/twice"));
+  const char *start[] = {"train", "--config", config, "--out", out, "--device", "ref", "--set", "data.target_size=[640,640]", NULL};
+  double began = um_seconds();
+  assert_int_equal(interrupted(start, in("out/twice/augmented.png"), 0, SIGINT, true), 130);
+  double took = um_seconds() - began;
+  assert_false(um_is_file(in("out/twice/last.safetensors")));
+  assert_true(took < 20);
 }
 
 /* The same on the CPU backend, where a checkpoint goes through its own layouts, for each optimizer. */
@@ -535,6 +554,7 @@ int main(void) {
       cmocka_unit_test(without_held_out_pictures),
       cmocka_unit_test(neither_workers_nor_cache_change_anything),
       cmocka_unit_test(stopped_and_resumed_is_the_same),
+      cmocka_unit_test(a_second_signal_ends_at_once),
       cmocka_unit_test(extended_is_the_same),
       cmocka_unit_test(what_resume_refuses),
       cmocka_unit_test(unreadable_pictures),

@@ -60,11 +60,22 @@ static int do_step(run *r, um_batch *b, um_error *err) {
   return UM_OK;
 }
 
+/* Says once that the pictures come too slowly, and what to do about it. */
+static void note_waiting(const run *r, double waited, double took) {
+  if (took < 10 || waited < 0.2 * took) return;
+  um_log_once(UM_LOG_INFO, "%.0f %% of the time went by in waiting for pictures: more data.workers%s may help", 100 * waited / took,
+              r->config.data.cache_bytes > 0 ? "" : ", or a data.cache (\"2G\")");
+}
+
 /* The steps of an epoch from r->at on. */
 static int train_epoch(run *r, um_error *err) {
   int batches = um_loader_batches(r->loader), status = UM_OK;
   double before = r->at.seconds, start = um_seconds();
+  um_loader_stats stats;
   progress p;
+
+  um_loader_stats_of(r->loader, &stats);
+  double waited = stats.wait_seconds;
 
   progress_begin(&p, "", batches, r->at.batch);
   while (r->at.batch < batches) {
@@ -89,6 +100,8 @@ static int train_epoch(run *r, um_error *err) {
     double minutes = r->config.checkpoint_minutes;
     if (minutes > 0 && um_seconds() - r->saved_when >= 60 * minutes && (status = save_last(r, err))) return status;
   }
+  um_loader_stats_of(r->loader, &stats);
+  note_waiting(r, stats.wait_seconds - waited, um_seconds() - start);
   if (r->at.samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d training pictures could be read", r->train.count);
   return UM_OK;
 }

@@ -15,26 +15,32 @@
 #define UM_VERSION "?"
 #endif
 
-static const char usage[] =
-    "usage: train --config FILE [--set KEY=VALUE]... [--out DIR] [options]\n"
-    "       train --resume DIR [--set KEY=VALUE]... [options]\n"
-    "\n"
-    "Trains a model on a folder with one folder of pictures a class, and writes a run folder: config.json, history.csv,\n"
-    "history.svg, augmented.png, last.safetensors (to go on from), best.safetensors (lowest validation loss; give it to infer).\n"
-    "\n"
-    "  --config FILE      the config; without a folder it is looked for here, in configs/ and where unmask is installed\n"
-    "  --set KEY=VALUE    overrides a key of the config, such as epochs=3 or data.train_dir=faces\n"
-    "  --out DIR          the run folder (default: runs/CONFIG-DATE-TIME)\n"
-    "  --resume DIR       goes on with the run in DIR; --set may change what extends it (epochs) or leaves the numbers alone\n"
-    "  --device NAME      auto, cpu, ref, cuda or cuda:N (default: auto)\n"
-    "  --threads N        compute threads (default: all)\n"
-    "  --quiet            warnings and errors only\n"
-    "  --help, --version\n"
-    "\n"
-    "Ctrl-C ends after the step and saves; a second one ends at once. Exit status: 0 done, 1 failed, 2 wrong usage or config,\n"
-    "3 done but some pictures were unreadable, 130 stopped.\n"
-    "\n"
-    "Keys of the config, with defaults:\n";
+static const char usage[] = "usage: train --config FILE [--set KEY=VALUE]... [--out DIR] [options]\n"
+                            "       train --resume DIR [--set KEY=VALUE]... [options]\n"
+                            "\n"
+                            "Trains a model on a folder that holds a folder of pictures a class (fake,\n"
+                            "real), and writes a run folder: config.json, history.csv, history.svg,\n"
+                            "augmented.png, last.safetensors (to go on from) and best.safetensors (lowest\n"
+                            "validation loss; give it to infer).\n"
+                            "\n"
+                            "  --config FILE    the config; without a folder it is looked for here, in\n"
+                            "                   configs/ and where unmask is installed\n"
+                            "  --set KEY=VALUE  overrides a key of the config: epochs=3,\n"
+                            "                   data.train_dir=faces, optimizer.name=adam\n"
+                            "  --out DIR        the run folder (default: runs/CONFIG-DATE-TIME)\n"
+                            "  --resume DIR     goes on with the run in DIR; --set may change what extends\n"
+                            "                   it (epochs) or leaves its numbers alone (data.workers)\n"
+                            "  --device NAME    auto, cpu, ref, cuda or cuda:N (default: auto)\n"
+                            "  --threads N      compute threads (default: all)\n"
+                            "  --quiet          warnings and errors only\n"
+                            "  --help, --version\n"
+                            "\n"
+                            "Ctrl-C ends after the step and saves; a second one ends at once. Exit status:\n"
+                            "0 done, 1 failed, 2 wrong usage or config, 3 done but some pictures were\n"
+                            "unreadable, 130 stopped.\n"
+                            "\n"
+                            "Keys of the config (those of one optimizer only are refused for others), what\n"
+                            "they may be, and [their default]:\n";
 
 typedef struct options {
   const char *config, *out, *resume, *device;
@@ -46,7 +52,7 @@ typedef struct options {
 static void print_help(void) {
   um_config_key_info k;
   fputs(usage, stdout);
-  for (int i = 0; um_config_key(i, &k); i++) printf("\n  %s = %s\n      %s: %s\n", k.name, k.fallback, k.help, k.expected);
+  for (int i = 0; um_config_key(i, &k); i++) printf("\n  %s [%s]\n      %s\n      %s\n", k.name, k.fallback, k.help, k.expected);
 }
 
 static int read_options(options *o, int argc, char **argv, um_error *err) {
