@@ -69,6 +69,24 @@ static void build_dag(um_graph *g) {
   OK(at = um_graph_add_dense(g, "dense", at, 1, UM_ACT_NONE, err));
 }
 
+/* Flattens are views: over a value that the backward pass still needs (a), that another node reads too (a again), and that an
+ * activation may be done in place over (b). */
+static void build_views(um_graph *g) {
+  int x, a, fa, sa, b, fb, rb, p, fp, at;
+  *g = (um_graph){0};
+  OK(x = um_graph_add_input(g, "input", 5, 4, 3, err));
+  OK(a = um_graph_add_conv2d(g, "a", x, 4, three, one, UM_PAD_SAME, UM_ACT_RELU, err));
+  OK(fa = um_graph_add_simple(g, "fa", UM_OP_FLATTEN, &a, 1, UM_ACT_NONE, err));
+  OK(sa = um_graph_add_simple(g, "sa", UM_OP_SIGMOID, &fa, 1, UM_ACT_NONE, err));
+  OK(b = um_graph_add_conv2d(g, "b", x, 2, three, one, UM_PAD_VALID, UM_ACT_NONE, err));
+  OK(fb = um_graph_add_simple(g, "fb", UM_OP_FLATTEN, &b, 1, UM_ACT_NONE, err));
+  OK(rb = um_graph_add_simple(g, "rb", UM_OP_RELU, &fb, 1, UM_ACT_NONE, err));
+  OK(p = um_graph_add_pool(g, "p", UM_OP_MAX_POOL, a, three, two, UM_PAD_SAME, err));
+  OK(fp = um_graph_add_simple(g, "fp", UM_OP_FLATTEN, &p, 1, UM_ACT_NONE, err));
+  OK(at = um_graph_add_simple(g, "join", UM_OP_CONCAT, (int[]){sa, rb, fp}, 3, UM_ACT_NONE, err));
+  OK(at = um_graph_add_dense(g, "dense", at, 1, UM_ACT_NONE, err));
+}
+
 typedef struct fixture {
   um_backend *be;
   um_graph graph;
@@ -178,6 +196,20 @@ static void test_gradients_dag(void **state) {
   check_gradients(build_dag);
 }
 
+static void test_gradients_views(void **state) {
+  fixture f = {0};
+  (void)state;
+  check_gradients(build_views);
+  /* And the memory is shared where it may be. */
+  open_fixture(&f, build_views, 1, true, "all");
+  const um_model *m = f.model;
+  const int a = m->value[um_graph_find(&f.graph, "fa")], sa = m->value[um_graph_find(&f.graph, "sa")];
+  const int b = m->value[um_graph_find(&f.graph, "fb")], rb = m->value[um_graph_find(&f.graph, "rb")];
+  assert_true(m->view[a].storage != m->view[sa].storage);
+  assert_true(m->view[b].storage == m->view[rb].storage);
+  close_fixture(&f);
+}
+
 /* ---- one model against another ---- */
 
 /* Feeds n samples, runs forward and backward; the sums of the loss. */
@@ -270,6 +302,11 @@ static void test_cpu_chain(void **state) {
 static void test_cpu_dag(void **state) {
   (void)state;
   check_against_ref(build_dag);
+}
+
+static void test_cpu_views(void **state) {
+  (void)state;
+  check_against_ref(build_views);
 }
 
 /* Values between the layers, where the plan keeps them: the same on both backends, and all but a few are there. */
@@ -426,12 +463,12 @@ static size_t floor_of(const um_model *m) {
 
 static void test_plan(void **state) {
   static const char *const device[] = {"ref", "cpu"}, *const trainable[] = {"all", "head", NULL};
-  static void (*const build[])(um_graph *) = {build_chain, build_dag, build_vgg};
+  static void (*const build[])(um_graph *) = {build_chain, build_dag, build_views, build_vgg};
   (void)state;
   for (int d = 0; d < 2; d++) {
     um_backend *be;
     OK(um_backend_open(&be, device[d], 0, err));
-    for (int b = 0; b < 3; b++)
+    for (size_t b = 0; b < sizeof build / sizeof *build; b++)
       for (int t = 0; t < 3; t++) { /* NULL: inference */
         um_graph g;
         build[b](&g);
@@ -444,7 +481,7 @@ static void test_plan(void **state) {
          * as large as all values, nearly. */
         const size_t least = floor_of(m);
         if (m->memory.activations > least + least / (build[b] == build_vgg ? 100 : 8))
-          fail_msg("%s, graph %d, %s: %zu bytes where %zu would do", device[d], b, trainable[t] ? trainable[t] : "inference",
+          fail_msg("%s, graph %d, %s: %zu bytes where %zu would do", device[d], (int)b, trainable[t] ? trainable[t] : "inference",
                    m->memory.activations, least);
         um_model_free(m);
         um_graph_free(&g);
@@ -740,6 +777,48 @@ static void test_refused_graphs(void **state) {
   be->ops->close(be);
 }
 
+/* Times are counted while they are asked for, for what was run, and start from zero each time. */
+static void test_times(void **state) {
+  fixture f = {0};
+  um_node_times outside;
+  (void)state;
+  open_fixture(&f, build_chain, 2, true, "all");
+  float x[9 * 7 * 3 * 2];
+  fill(x, 9 * 7 * 3 * 2, 1);
+  um_model_time(f.model, true);
+  run(&f, x, 2);
+  OK(um_model_step(f.model, 1e-3, err));
+  const um_node_times *t = um_model_times(f.model, &outside);
+  const int conv1 = um_graph_find(&f.graph, "conv1"), conv2 = um_graph_find(&f.graph, "conv2");
+  assert_true(t[conv1].forward > 0 && t[conv1].backward_weights > 0 && t[conv1].backward_data == 0);
+  assert_true(t[conv2].forward > 0 && t[conv2].backward_weights > 0 && t[conv2].backward_data > 0);
+  assert_true(outside.forward > 0 && outside.other > 0);
+  um_model_time(f.model, false);
+  run(&f, x, 2);
+  um_model_times(f.model, &outside);
+  assert_true(t[conv1].forward == 0 && outside.forward == 0);
+  close_fixture(&f);
+}
+
+static void test_devices(void **state) {
+  um_backend *be;
+  um_error e;
+  char text[256] = "";
+  (void)state;
+  OK(um_backend_open(&be, "auto", 1, err));
+  assert_string_equal(be->ops->name, "cpu");
+  assert_int_equal(be->threads, 1);
+  be->ops->describe(be, text, sizeof text);
+  assert_true(strlen(text) > 3);
+  be->ops->close(be);
+  assert_int_equal(um_backend_open(&be, "cuda", 0, &e), UM_EUNSUPPORTED);
+  assert_non_null(strstr(e.text, "--device cpu"));
+  assert_int_equal(um_backend_open(&be, "cuda:1", 0, &e), UM_EUNSUPPORTED);
+  assert_int_equal(um_backend_open(&be, "tpu", 0, &e), UM_ECONFIG);
+  assert_non_null(strstr(e.text, "tpu"));
+  assert_null(be);
+}
+
 /* A loss that is not a number shows, in the loss and in the norm of the gradients. */
 static void test_not_finite(void **state) {
   fixture f = {0};
@@ -782,6 +861,10 @@ int main(void) {
       cmocka_unit_test(test_order_of_calls),
       cmocka_unit_test(test_refused_graphs),
       cmocka_unit_test(test_not_finite),
+      cmocka_unit_test(test_gradients_views),
+      cmocka_unit_test(test_cpu_views),
+      cmocka_unit_test(test_times),
+      cmocka_unit_test(test_devices),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
