@@ -384,6 +384,9 @@ int um_model_build(um_model *m, const um_graph *graph, um_backend *be, const um_
   m->be = be;
   m->options = *options;
   m->options.trainable = NULL;
+  /* Keras 2 has epsilon inside the root when there is momentum (TensorFlow's fused kernel), outside otherwise. */
+  um_optimizer *o = &m->options.optimizer;
+  if (o->kind == UM_OPT_RMSPROP && o->momentum != 0) o->epsilon_inside = true;
   if (options->batch < 1 || options->batch > batch_max)
     return um_fail(err, UM_ECONFIG, "data.batch_size: expected 1 to %" PRId64 ", got %" PRId64, batch_max, options->batch);
   m->graph.node = malloc(sizeof *graph->node * (count + 1));

@@ -110,7 +110,8 @@ typedef struct um_optimizer {
   bool nesterov;       /* SGD */
   double beta1, beta2; /* Adam */
   double epsilon;
-  bool epsilon_inside; /* RMSprop and Adam: sqrt(v + eps) ("keras3" RMSprop) instead of sqrt(v) + eps ("keras2") */
+  bool epsilon_inside; /* RMSprop and Adam: sqrt(v + eps) ("keras3" RMSprop) instead of sqrt(v) + eps ("keras2"). Keras 2, too, has
+                          it inside where RMSprop has momentum: um_model_create sees to that */
 } um_optimizer;
 
 /* The table. */

@@ -800,6 +800,32 @@ static void test_times(void **state) {
   close_fixture(&f);
 }
 
+/* Keras 2's RMSprop with momentum has epsilon inside the root, without momentum outside (tests/golden/optimizers.py): the model
+ * knows. Weight 0, gradient 1: v = 0.1. */
+static void test_keras2_rmsprop(void **state) {
+  const double expected[] = {-1 / (sqrt(0.1) + 0.01), -1 / sqrt(0.1 + 0.01)};
+  (void)state;
+  for (int momentum = 0; momentum < 2; momentum++) {
+    um_backend *be;
+    um_graph g;
+    um_model *m;
+    const um_optimizer optimizer = {.kind = UM_OPT_RMSPROP, .rho = 0.9, .epsilon = 0.01, .momentum = momentum * 0.5};
+    const um_model_options o = {.batch = 1, .training = true, .optimizer = optimizer};
+    const float one_gradient = 1;
+    float w = 0;
+    OK(um_ref_open(&be, err));
+    build_chain(&g);
+    OK(um_model_create(&m, &g, be, &o, err));
+    OK(um_model_set(m, 'g', 7, &one_gradient, err)); /* the last bias: one value */
+    OK(um_model_step(m, 1.0, err));
+    OK(um_model_get(m, 'w', 7, &w, err));
+    assert_true(fabs(w - expected[momentum]) < 1e-5);
+    um_model_free(m);
+    um_graph_free(&g);
+    be->ops->close(be);
+  }
+}
+
 static void test_devices(void **state) {
   um_backend *be;
   um_error e;
@@ -864,6 +890,7 @@ int main(void) {
       cmocka_unit_test(test_gradients_views),
       cmocka_unit_test(test_cpu_views),
       cmocka_unit_test(test_times),
+      cmocka_unit_test(test_keras2_rmsprop),
       cmocka_unit_test(test_devices),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
