@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/cpu/cpu.h"
@@ -58,10 +59,13 @@ static size_t cpu_memory_free(const um_backend *be) {
 }
 
 static int cpu_alloc(um_backend *be, void **out, size_t bytes, um_error *err) {
+  const size_t page = (size_t)2 << 20, align = bytes >= 4 * page ? page : 64, rounded = (bytes + align - 1) / align * align;
   (void)be;
-  const size_t rounded = (bytes + 63) / 64 * 64;
-  *out = rounded < bytes ? NULL : aligned_alloc(64, rounded ? rounded : 64);
-  return *out ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %zu bytes", bytes);
+  *out = rounded < bytes ? NULL : aligned_alloc(align, rounded ? rounded : align);
+  if (!*out) return um_fail(err, UM_ENOMEM, "no memory for %zu bytes", bytes);
+  /* A step goes through all of it: pages of 2 MB where the system gives them, for the sake of address translation. */
+  if (align == page) madvise(*out, rounded, MADV_HUGEPAGE);
+  return UM_OK;
 }
 
 static void cpu_free(um_backend *be, void *p) {

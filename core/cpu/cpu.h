@@ -3,6 +3,7 @@
 #define UM_CORE_CPU_CPU_H
 
 #include "core/cpu/dnnl_compat.h"
+#include "core/cpu/winograd.h"
 #include "core/ops.h"
 
 /* Interned by the backend. The dims of a oneDNN descriptor are N C H W (activations) or O I H W (kernels) whatever the strides. */
@@ -10,8 +11,9 @@ struct um_layout {
   um_md md;    /* this layout */
   um_md plain; /* the same values as the rest of the program knows them: N H W C, H W I O, in x out */
   size_t bytes;
-  int block;   /* channels that lie together (8 or 16: nChw8c, nChw16c); 0 for any other layout */
-  bool padded; /* holds more elements than the shape says: they are zero and must stay so */
+  int block;    /* channels that lie together (8 or 16: nChw8c, nChw16c); 0 for any other layout */
+  bool padded;  /* holds more elements than the shape says: they are zero and must stay so */
+  um_wino wino; /* wino.k > 0: a kernel as um_wino_kernel makes it; md and plain are NULL */
   struct um_layout *next;
 };
 
@@ -48,6 +50,9 @@ typedef struct um_cpu_op {
   um_prim reorder_w;  /* kernel -> what backward data reads */
   um_prim reorder_dw; /* what backward weights writes -> kernel gradient */
   size_t w_bytes, dw_bytes;
+  /* All passes by core/cpu/winograd.c instead, where wino.k > 0. */
+  um_wino wino;
+  bool transformed; /* its kernel comes transformed (inference) */
 } um_cpu_op;
 
 static inline um_cpu *um_cpu_of(const um_op *op) { return (um_cpu *)op->backend; }
@@ -56,6 +61,8 @@ int um_dnnl_fail(um_error *err, dnnl_status_t status, const char *what);
 
 /* The layout of md for a tensor whose plain descriptor is plain; *out NULL where they are equal. */
 int um_cpu_layout(um_cpu *cpu, const um_layout **out, um_md_ref md, um_md_ref plain, um_error *err);
+/* The layout of a transformed kernel. */
+int um_cpu_wino_layout(um_cpu *cpu, const um_layout **out, const um_wino *g, um_error *err);
 /* Plain descriptors in oneDNN's order of dims; the caller frees. */
 dnnl_status_t um_cpu_plain_activation(um_md *out, const um_tensor *t); /* N H W C or N C */
 dnnl_status_t um_cpu_plain_kernel(um_md *out, const um_tensor *t);     /* H W I O or in x out */

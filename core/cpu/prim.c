@@ -99,7 +99,7 @@ int um_cpu_layout(um_cpu *cpu, const um_layout **out, um_md_ref md, um_md_ref pl
   *out = NULL;
   if (um_md_equal(md, plain)) return UM_OK;
   for (struct um_layout *l = cpu->layouts; l; l = l->next)
-    if (um_md_equal(l->md, md) && um_md_equal(l->plain, plain)) {
+    if (l->md && um_md_equal(l->md, md) && um_md_equal(l->plain, plain)) {
       *out = l;
       return UM_OK;
     }
@@ -115,6 +115,23 @@ int um_cpu_layout(um_cpu *cpu, const um_layout **out, um_md_ref md, um_md_ref pl
   l->bytes = um_md_bytes(md);
   l->padded = l->bytes != um_md_bytes(plain);
   l->block = block_of(md, plain);
+  l->next = cpu->layouts;
+  cpu->layouts = l;
+  *out = l;
+  return UM_OK;
+}
+
+int um_cpu_wino_layout(um_cpu *cpu, const um_layout **out, const um_wino *g, um_error *err) {
+  for (struct um_layout *l = cpu->layouts; l; l = l->next)
+    if (l->wino.k == g->k && l->wino.c == g->c) {
+      *out = l;
+      return UM_OK;
+    }
+  struct um_layout *l = calloc(1, sizeof *l);
+  if (!l) return um_fail(err, UM_ENOMEM, "a layout: out of memory");
+  l->wino = *g;
+  l->bytes = um_wino_kernel_bytes(g);
+  l->padded = true;
   l->next = cpu->layouts;
   cpu->layouts = l;
   *out = l;
@@ -145,6 +162,14 @@ typedef struct um_cpu_reorder {
 
 int um_cpu_reorder_tensor(um_cpu *cpu, um_tensor *dst, const um_tensor *src, um_error *err) {
   um_cpu_reorder *r = cpu->reorders;
+  if (dst->layout && dst->layout->wino.k > 0 && !src->layout) {
+    um_cpu_enter(cpu);
+    um_wino_kernel(&dst->layout->wino, dst->data, src->data);
+    return UM_OK;
+  }
+  if ((dst->layout && dst->layout->wino.k > 0) || (src->layout && src->layout->wino.k > 0))
+    return um_fail(err, UM_EUNSUPPORTED,
+                   "cpu: a kernel transformed for inference does not come back; plan with a backward pass to keep it");
   while (r && (r->from != src->layout || r->to != dst->layout)) r = r->next;
   if (!r) {
     um_md_ref from = src->layout ? src->layout->md : dst->layout->plain, to = dst->layout ? dst->layout->md : src->layout->plain;
