@@ -17,6 +17,7 @@
 typedef struct panel {
   double x, y;      /* of its upper left corner */
   double low, high; /* of the value axis */
+  double tick;      /* the step between its lines; low and high are multiples of it */
   int first, last;  /* epochs */
 } panel;
 
@@ -49,8 +50,8 @@ static void range(panel *p, const history *h, int which) {
     }
   if (!(p->low <= p->high)) p->low = 0, p->high = 1;
   if (p->high - p->low < 1e-3) p->low -= 0.01, p->high += 0.01;
-  double tick = tick_of(p->high - p->low);
-  p->low = tick * floor(p->low / tick), p->high = tick * ceil(p->high / tick);
+  p->tick = tick_of(p->high - p->low);
+  p->low = p->tick * floor(p->low / p->tick), p->high = p->tick * ceil(p->high / p->tick);
   p->first = h->count > 0 ? h->row[0].epoch : 1;
   p->last = h->count > 0 ? h->row[h->count - 1].epoch : 1;
 }
@@ -69,11 +70,10 @@ static void text_at(FILE *f, double x, double y, const char *anchor, const char 
 
 static void draw_axes(FILE *f, const panel *p, const char *title) {
   char label[32];
-  double tick = tick_of(p->high - p->low);
-  for (int i = 0; p->low + i * tick <= p->high + tick / 2; i++) {
-    double v = p->low + i * tick, y = y_of(p, v);
+  for (int i = 0; p->low + i * p->tick <= p->high + p->tick / 2; i++) {
+    double v = p->low + i * p->tick, y = y_of(p, v);
     fprintf(f, "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", p->x, y, p->x + PANEL_WIDTH, y);
-    snprintf(label, sizeof label, "%.4g", fabs(v) < tick / 1e6 ? 0 : v);
+    snprintf(label, sizeof label, "%.4g", fabs(v) < p->tick / 1e6 ? 0 : v);
     text_at(f, p->x - 8, y + 4, "end", label);
   }
   int step = (int)fmax(1, tick_of(fmax(1, p->last - p->first)));
