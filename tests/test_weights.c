@@ -321,6 +321,15 @@ static void test_hostile(void **state) {
   H5Fclose(file);
   SAYS(path, UM_EFORMAT, "bytes of storage");
 
+  path = tampered("weights/unwritten_chunks.h5", &file);
+  properties = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(properties, 4, (hsize_t[]){1, 3, 3, 2});
+  H5Pset_deflate(properties, 9);
+  replace_kernel(file, H5T_IEEE_F32LE, right, properties, false);
+  H5Pclose(properties);
+  H5Fclose(file);
+  SAYS(path, UM_EFORMAT, "never written");
+
   path = tampered("weights/integers.h5", &file);
   replace_kernel(file, H5T_STD_I32LE, right, H5P_DEFAULT, true);
   H5Fclose(file);
