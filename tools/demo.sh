@@ -28,7 +28,7 @@ EOF
 
 step "Clips: talking heads, half of them fake; training and held-out people differ"
 rm -rf "$out/clips" "$out/faces" "$out/run"
-run "$bin/demo_clips" --out "$out/clips" --train "${DEMO_TRAIN:-64}" --test "${DEMO_TEST:-24}" --seed "$seed" --stills "$out/stills"
+run "$bin/demo_clips" --out "$out/clips" --train "${DEMO_TRAIN:-64}" --test "${DEMO_TEST:-24}" --seconds 2.5 --seed "$seed" --stills "$out/stills"
 
 step "Faces of the training clips"
 run_through "$bin/extract" --fps 4 --labels "$out/clips/train/metadata.json" --out "$out/faces" --quiet "$out/clips/train" >"$out/extract.txt"

@@ -4,18 +4,22 @@
 #include <string.h>
 
 int film_alloc(film *f, int width, int height, um_error *err) {
-  *f = (film){.width = width, .height = height, .at = calloc((size_t)width * (size_t)height, sizeof *f->at)};
-  return f->at ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for a film of %d x %d", width, height);
+  size_t n = (size_t)width * (size_t)height;
+  *f = (film){.width = width, .height = height, .depth = malloc(n * sizeof *f->depth), .at = malloc(n * sizeof *f->at)};
+  if (f->depth && f->at) return UM_OK;
+  film_free(f);
+  return um_fail(err, UM_ENOMEM, "no memory for a film of %d x %d", width, height);
 }
 
 void film_free(film *f) {
+  free(f->depth);
   free(f->at);
   *f = (film){0};
 }
 
 void film_clear(film *f) {
   size_t n = (size_t)f->width * (size_t)f->height;
-  for (size_t i = 0; i < n; i++) f->at[i].depth = -1e30f, f->at[i].surface = 0;
+  for (size_t i = 0; i < n; i++) f->depth[i] = FAR;
 }
 
 int canvas_alloc(canvas *c, int width, int height, um_error *err) {
@@ -37,21 +41,27 @@ void canvas_free(canvas *c) {
 void film_develop(canvas *out, const film *f, shader shade, const void *arg) {
   for (int y = 0; y < out->height; y++)
     for (int x = 0; x < out->width; x++) {
-      const seen *row = f->at + (size_t)y * 2 * (size_t)f->width + (size_t)x * 2;
-      const seen *s[4] = {row, row + 1, row + f->width, row + f->width + 1};
+      size_t first = (size_t)y * 2 * (size_t)f->width + (size_t)x * 2,
+             index[4] = {first, first + 1, first + (size_t)f->width, first + (size_t)f->width + 1};
+      const seen *s[4];
+      int surface[4];
+      for (int k = 0; k < 4; k++) {
+        s[k] = &f->at[index[k]];
+        surface[k] = f->depth[index[k]] > FAR ? s[k]->surface : 0;
+      }
       size_t o = (size_t)y * (size_t)out->width + (size_t)x;
       vec3 sum = {0};
       float cover = 0, mask = 0, m;
-      if (s[0]->surface == s[1]->surface && s[0]->surface == s[2]->surface && s[0]->surface == s[3]->surface) {
-        if (s[0]->surface) {
+      if (surface[0] == surface[1] && surface[0] == surface[2] && surface[0] == surface[3]) {
+        if (surface[0]) {
           vec3 p = scale(add(add(s[0]->p, s[1]->p), add(s[2]->p, s[3]->p)), .25f);
-          sum = shade(arg, s[0]->surface, p, unit(add(add(s[0]->n, s[1]->n), add(s[2]->n, s[3]->n))), &mask);
+          sum = shade(arg, surface[0], p, unit(add(add(s[0]->n, s[1]->n), add(s[2]->n, s[3]->n))), &mask);
           cover = 1;
         }
       } else {
         for (int k = 0; k < 4; k++) {
-          if (!s[k]->surface) continue;
-          sum = add(sum, scale(shade(arg, s[k]->surface, s[k]->p, unit(s[k]->n), &m), .25f));
+          if (!surface[k]) continue;
+          sum = add(sum, scale(shade(arg, surface[k], s[k]->p, unit(s[k]->n), &m), .25f));
           cover += .25f, mask += .25f * m;
         }
       }
@@ -99,13 +109,14 @@ static void draw_triangle(film *f, const vertex *a, const vertex *b, const verte
       float wb = ((c->x - px) * (a->y - py) - (a->x - px) * (c->y - py)) * inverse;
       float wc = 1 - wa - wb;
       if (wa < 0 || wb < 0 || wc < 0) continue;
-      seen *s = &f->at[(size_t)y * (size_t)f->width + (size_t)x];
+      size_t i = (size_t)y * (size_t)f->width + (size_t)x;
       float z = wa * a->z + wb * b->z + wc * c->z;
-      if (z <= s->depth) continue;
+      if (z <= f->depth[i]) continue;
       vec3 p = add(add(scale(a->p, wa), scale(b->p, wb)), scale(c->p, wc));
       if (is && !is(arg, p)) continue;
       vec3 n = add(add(scale(a->n, wa), scale(b->n, wb)), scale(c->n, wc));
-      *s = (seen){p, n, z, surface};
+      f->depth[i] = z;
+      f->at[i] = (seen){p, n, surface};
     }
 }
 

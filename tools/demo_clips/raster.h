@@ -13,16 +13,18 @@ enum { SUPERSAMPLE = 2 };
 
 /* What is seen at a sample. */
 typedef struct seen {
-  vec3 p;      /* in the object's own space: where its texture lives */
-  vec3 n;      /* unit normal in camera space */
-  float depth; /* larger is nearer */
-  int surface; /* 0: nothing */
+  vec3 p; /* in the object's own space: where its texture lives */
+  vec3 n; /* normal in camera space, not of unit length */
+  int surface;
 } seen;
 
 typedef struct film {
   int width, height; /* in samples */
+  float *depth;      /* larger is nearer; FAR: nothing is seen, and `at` not set */
   seen *at;
 } film;
+
+#define FAR -1e30f
 
 /* A picture of what was drawn: linear light, not gamma; rows from the top. */
 typedef struct canvas {

@@ -6,14 +6,14 @@
 void swap_draw(swap *s, uint64_t seed, uint32_t number) {
   *s = (swap){.at = {.seed = seed, .stream = UM_STREAM_DEMO, .epoch = 3, .sample = number}};
   uint32_t d = 1u << 20; /* far from the draws by frame */
-  s->detail = (float)um_rng_range(&s->at, d++, .36, .60);
+  s->detail = (float)um_rng_range(&s->at, d++, .42, .68);
   s->feather = (float)um_rng_range(&s->at, d++, .03, .12);
-  s->match = (float)um_rng_range(&s->at, d++, .70, .95);
-  s->jitter = (float)um_rng_range(&s->at, d++, .006, .016);
+  s->match = (float)um_rng_range(&s->at, d++, .75, .97);
+  s->jitter = (float)um_rng_range(&s->at, d++, .005, .013);
   s->flicker = (float)um_rng_range(&s->at, d++, .005, .02);
   s->strength = (float)um_rng_range(&s->at, d++, .92, 1);
   for (int c = 0; c < 3; c++) {
-    double cast = um_rng_range(&s->at, d++, .03, .10);
+    double cast = um_rng_range(&s->at, d++, .02, .08);
     s->tone[c] = (float)(um_rng_uniform(&s->at, d++) < .5 ? 1 - cast : 1 + cast);
   }
 }
