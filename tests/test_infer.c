@@ -225,7 +225,7 @@ static void videos(void **state) {
   um_error err;
   (void)state;
   write_model(model, "fake", "real");
-  snprintf(command, sizeof command, "%s/demo_clips --out %s --train 6 --test 0 --seconds 2 --fps 5 --size 320x240 >/dev/null 2>&1",
+  snprintf(command, sizeof command, "%s/demo_clips --out %s --train 4 --test 0 --seconds 1 --fps 5 --size 320x240 >/dev/null 2>&1",
            bin ? bin : "bin", clips);
   assert_int_equal(system(command), 0);
   assert_int_equal(run("--model %s --jobs 1 --json %s --labels %s/train/metadata.json %s >/dev/null 2>&1", model, one, clips, clips), 0);
@@ -234,13 +234,13 @@ static void videos(void **state) {
   assert_int_equal(um_sha256_file(hex[1], three, &err), UM_OK);
   assert_string_equal(hex[0], hex[1]);
   cJSON *root = read_json(one);
-  assert_int_equal(cJSON_GetArraySize(get(root, "results")), 6);
+  assert_int_equal(cJSON_GetArraySize(get(root, "results")), 4);
   for (const cJSON *r = get(root, "results")->child, *d; r; r = r->next) {
     double sum = 0;
     assert_string_equal(get(r, "kind")->valuestring, "video");
-    assert_int_equal(get(r, "frames")->valueint, 4);
+    assert_int_equal(get(r, "frames")->valueint, 2);
     assert_int_equal(get(r, "faces")->valueint, cJSON_GetArraySize(get(r, "detail")));
-    assert_true(get(r, "faces")->valueint >= 3);
+    assert_true(get(r, "faces")->valueint >= 1);
     cJSON_ArrayForEach(d, get(r, "detail")) {
       const cJSON *box = get(d, "box");
       sum += get(d, "score")->valuedouble;
@@ -253,10 +253,13 @@ static void videos(void **state) {
     assert_true(fabs(get(r, "score")->valuedouble - sum / get(r, "faces")->valueint) < 1e-12);
   }
   assert_true(cJSON_IsNumber(get(get(get(root, "metrics"), "video"), "auc")));
+  char *first = strdup(get(get(root, "results")->child, "path")->valuestring);
   cJSON_Delete(root);
-  assert_int_equal(run("--model %s --fps all --json %s %s >/dev/null 2>&1", model, one, clips), 0);
+  assert_non_null(first);
+  assert_int_equal(run("--model %s --fps all --json %s %s >/dev/null 2>&1", model, one, first), 0);
+  free(first);
   root = read_json(one);
-  assert_int_equal(get(get(root, "results")->child, "frames")->valueint, 10);
+  assert_int_equal(get(get(root, "results")->child, "frames")->valueint, 5);
   cJSON_Delete(root);
 }
 
@@ -298,7 +301,7 @@ static void real_clips(void **state) {
     skip();
   }
   write_model(model, "fake", "real");
-  assert_int_equal(run("--model %s --fps 1 --json %s --labels folders %s >/dev/null 2>&1", model, json, clips), 0);
+  assert_int_equal(run("--model %s --fps 0.3 --json %s --labels folders %s >/dev/null 2>&1", model, json, clips), 0);
   cJSON *root = read_json(json);
   const cJSON *r;
   assert_int_equal(cJSON_GetArraySize(get(root, "results")), 6);
