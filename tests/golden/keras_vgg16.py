@@ -8,9 +8,11 @@ on a CPU.
 Keras computes in float64 (set_floatx), from weights and pixels / 255 that are float32: what differs from our float32 is our rounding,
 not the sum of two.
 
-  vgg16.h5            the model, as Keras 3's model.save() wrote it, repacked with shuffle and gzip (twice: the values repeat, so it is small)
-  vgg16.safetensors   of each parameter the CRC-32; logits and loss of the first batch; of each layer's activations and each parameter's gradient the norm, a count sketch and some values;
-                      20 losses with RMSprop of tf_keras' legacy optimizer ("keras2") and of keras 3 ("keras3")
+  vgg16.h5            the model, as Keras 3's model.save() wrote it, repacked with shuffle and gzip (twice: the values repeat, so it is
+                      small)
+  vgg16.safetensors   of each parameter the CRC-32; logits and loss of the first batch; of each layer's activations and each parameter's
+                      gradient the norm, a count sketch and some values; 20 losses with RMSprop of tf_keras' legacy optimizer ("keras2",
+                      lr g / (sqrt(v) + eps)) and of keras 3 ("keras3", lr g / sqrt(v + eps))
 """
 import json
 import os
