@@ -1,4 +1,4 @@
-/* The model over the ref backend: gradients against finite differences, short batches, frozen layers, the memory plan. */
+/* Models on ref and cpu: gradients against finite differences, short batches, frozen layers, the order of calls. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,116 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/model.h"
-#include "core/model_impl.h"
-#include "core/rng.h"
-
-#define OK(call)                                                                                                                           \
-  do {                                                                                                                                     \
-    um_error e_ = {0};                                                                                                                     \
-    um_error *err = &e_;                                                                                                                   \
-    if ((call) < 0) fail_msg("%s: %s", #call, e_.text);                                                                                    \
-  } while (0)
-
-static const int three[2] = {3, 3}, two[2] = {2, 2}, one[2] = {1, 1};
-static const um_optimizer rmsprop = {.kind = UM_OPT_RMSPROP, .rho = 0.9, .epsilon = 1e-7};
-
-static double uniform(uint32_t sample, uint32_t draw) {
-  const um_rng at = {.seed = 7, .stream = UM_STREAM_TEST, .sample = sample};
-  return um_rng_range(&at, draw, -1, 1);
-}
-
-static void fill(float *x, int64_t n, uint32_t sample) {
-  for (int64_t i = 0; i < n; i++) x[i] = (float)uniform(sample, (uint32_t)i);
-}
-
-/* conv -> pool -> conv -> flatten -> dense -> dense 1 -> sigmoid: VGG in small. */
-static void build_chain(um_graph *g) {
-  int at;
-  *g = (um_graph){0};
-  OK(at = um_graph_add_input(g, "input", 9, 7, 3, err));
-  OK(at = um_graph_add_conv2d(g, "conv1", at, 5, three, one, UM_PAD_SAME, UM_ACT_RELU, err));
-  OK(at = um_graph_add_pool(g, "pool1", UM_OP_MAX_POOL, at, two, two, UM_PAD_VALID, err));
-  OK(at = um_graph_add_conv2d(g, "conv2", at, 6, three, one, UM_PAD_SAME, UM_ACT_RELU, err));
-  OK(at = um_graph_add_pool(g, "pool2", UM_OP_AVG_POOL, at, two, two, UM_PAD_SAME, err));
-  OK(at = um_graph_add_simple(g, "flatten", UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, err));
-  OK(at = um_graph_add_dense(g, "dense", at, 8, UM_ACT_RELU, err));
-  OK(at = um_graph_add_dense(g, "dense_1", at, 1, UM_ACT_NONE, err));
-  OK(at = um_graph_add_simple(g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, err));
-}
-
-/* Everything that a chain has not: a value with three readers, an add with a fused activation, the same value added to itself, a
- * concat of unlike widths, activations as nodes (one of which may be done in place), strides, global pooling. */
-static void build_dag(um_graph *g) {
-  int x, a, b, c, d, e, f, at;
-  *g = (um_graph){0};
-  OK(x = um_graph_add_input(g, "input", 8, 6, 2, err));
-  OK(a = um_graph_add_conv2d(g, "a", x, 4, three, one, UM_PAD_SAME, UM_ACT_NONE, err));
-  OK(b = um_graph_add_conv2d(g, "b", a, 4, three, one, UM_PAD_SAME, UM_ACT_RELU, err));
-  OK(c = um_graph_add_simple(g, "c", UM_OP_ADD, (int[]){a, b}, 2, UM_ACT_RELU, err));
-  OK(d = um_graph_add_simple(g, "d", UM_OP_CONCAT, (int[]){a, c, x}, 3, UM_ACT_NONE, err));
-  OK(e = um_graph_add_conv2d(g, "e", d, 3, three, two, UM_PAD_SAME, UM_ACT_NONE, err));
-  OK(e = um_graph_add_simple(g, "e_sigmoid", UM_OP_SIGMOID, &e, 1, UM_ACT_NONE, err));
-  OK(f = um_graph_add_simple(g, "f", UM_OP_ADD, (int[]){e, e}, 2, UM_ACT_NONE, err));
-  OK(f = um_graph_add_conv2d(g, "f_conv", f, 4, one, one, UM_PAD_VALID, UM_ACT_NONE, err));
-  OK(f = um_graph_add_simple(g, "f_relu", UM_OP_RELU, &f, 1, UM_ACT_NONE, err));
-  OK(at = um_graph_add_simple(g, "gap", UM_OP_GLOBAL_AVG_POOL, &f, 1, UM_ACT_NONE, err));
-  OK(e = um_graph_add_simple(g, "flat", UM_OP_FLATTEN, &e, 1, UM_ACT_NONE, err));
-  OK(at = um_graph_add_simple(g, "join", UM_OP_CONCAT, (int[]){at, e}, 2, UM_ACT_NONE, err));
-  OK(at = um_graph_add_dense(g, "dense", at, 1, UM_ACT_NONE, err));
-}
-
-/* Two branches that only their sum reads (one of them may have the sum's gradient for its own, not both). Flattens are views: over a value that the backward pass still needs (a), that another node reads too (a again), and that an
- * activation may be done in place over (b). */
-static void build_views(um_graph *g) {
-  int x, a, fa, sa, b, fb, rb, p, fp, u, v, at;
-  *g = (um_graph){0};
-  OK(x = um_graph_add_input(g, "input", 5, 4, 3, err));
-  OK(a = um_graph_add_conv2d(g, "a", x, 4, three, one, UM_PAD_SAME, UM_ACT_RELU, err));
-  OK(fa = um_graph_add_simple(g, "fa", UM_OP_FLATTEN, &a, 1, UM_ACT_NONE, err));
-  OK(sa = um_graph_add_simple(g, "sa", UM_OP_SIGMOID, &fa, 1, UM_ACT_NONE, err));
-  OK(b = um_graph_add_conv2d(g, "b", x, 2, three, one, UM_PAD_VALID, UM_ACT_NONE, err));
-  OK(fb = um_graph_add_simple(g, "fb", UM_OP_FLATTEN, &b, 1, UM_ACT_NONE, err));
-  OK(rb = um_graph_add_simple(g, "rb", UM_OP_RELU, &fb, 1, UM_ACT_NONE, err));
-  OK(p = um_graph_add_pool(g, "p", UM_OP_MAX_POOL, a, three, two, UM_PAD_SAME, err));
-  OK(fp = um_graph_add_simple(g, "fp", UM_OP_FLATTEN, &p, 1, UM_ACT_NONE, err));
-  OK(u = um_graph_add_conv2d(g, "u", x, 2, three, two, UM_PAD_SAME, UM_ACT_RELU, err));
-  OK(v = um_graph_add_conv2d(g, "v", x, 2, three, two, UM_PAD_SAME, UM_ACT_RELU, err));
-  OK(v = um_graph_add_simple(g, "vs", UM_OP_SIGMOID, &v, 1, UM_ACT_NONE, err)); /* not in place: v's slope is taken from v */
-  OK(u = um_graph_add_simple(g, "sum", UM_OP_ADD, (int[]){u, v}, 2, UM_ACT_NONE, err));
-  OK(u = um_graph_add_simple(g, "gap", UM_OP_GLOBAL_AVG_POOL, &u, 1, UM_ACT_NONE, err));
-  OK(at = um_graph_add_simple(g, "join", UM_OP_CONCAT, (int[]){sa, rb, fp, u}, 4, UM_ACT_NONE, err));
-  OK(at = um_graph_add_dense(g, "dense", at, 1, UM_ACT_NONE, err));
-}
-
-typedef struct fixture {
-  um_backend *be;
-  um_graph graph;
-  um_model *model;
-  int64_t in; /* floats a sample */
-} fixture;
-
-static void open_fixture_on(fixture *f, const char *device, void (*build)(um_graph *), int64_t batch, bool training,
-                            const char *trainable) {
-  const um_model_options o = {.batch = batch, .training = training, .trainable = trainable, .optimizer = rmsprop};
-  OK(um_backend_open(&f->be, device, 0, err));
-  build(&f->graph);
-  OK(um_model_create(&f->model, &f->graph, f->be, &o, err));
-  OK(um_model_init(f->model, 3, err));
-  f->in = f->graph.node[0].dim[0] * f->graph.node[0].dim[1] * f->graph.node[0].dim[2];
-}
-
-static void open_fixture(fixture *f, void (*build)(um_graph *), int64_t batch, bool training, const char *trainable) {
-  open_fixture_on(f, "ref", build, batch, training, trainable);
-}
-
-static void close_fixture(fixture *f) {
-  um_model_free(f->model);
-  um_graph_free(&f->graph);
-  f->be->ops->close(f->be);
-}
-
-static const float labels[8] = {1, 0, 0, 1, 1, 0, 1, 0};
+#include "support/model_fixture.h"
 
 /* Mean loss of n samples with the parameters as they are. */
 static double loss_of(fixture *f, const float *x, int64_t n) {
@@ -150,12 +41,12 @@ static void check_gradients(void (*build)(um_graph *)) {
   int count;
   open_fixture(&f, build, N, true, "all");
   float *x = malloc(sizeof *x * (size_t)(f.in * N));
-  fill(x, f.in * N, 1);
+  fixture_fill(x, f.in * N, 1);
   const um_param *p = um_model_params(f.model, &count);
   for (int i = 0; i < count; i++) {
     if (p[i].plain.ndim > 1) continue; /* biases of zero leave ReLUs of dead inputs on their kink */
     float b[16];
-    for (int k = 0; k < p[i].plain.dim[0]; k++) b[k] = 0.1f * (float)uniform(50 + (uint32_t)i, (uint32_t)k);
+    for (int k = 0; k < p[i].plain.dim[0]; k++) b[k] = 0.1f * (float)fixture_uniform(50 + (uint32_t)i, (uint32_t)k);
     OK(um_model_set(f.model, 'w', i, b, err));
   }
   const double middle = loss_of(&f, x, N);
@@ -253,7 +144,7 @@ static void check_short_batch(const char *device, double tolerance) {
   open_fixture_on(&small, device, build_dag, N, true, "all");
   open_fixture_on(&large, device, build_dag, BATCH, true, "all");
   float *x = malloc(sizeof *x * (size_t)(small.in * BATCH));
-  fill(x, small.in * BATCH, 1);
+  fixture_fill(x, small.in * BATCH, 1);
   for (int64_t i = small.in * N; i < small.in * BATCH; i++) x[i] = NAN; /* 0 times what was there must not come back */
   run(&large, x, BATCH);
   const um_loss_sums a = run(&small, x, N), b = run(&large, x, N);
@@ -283,7 +174,7 @@ static void check_against_ref(void (*build)(um_graph *)) {
   um_model_params(ref.model, &count);
   for (int i = 0; i < count; i++) assert_true(distance(&ref, &cpu, 'w', i) == 0); /* one seed, one start; layouts lose nothing */
   float *x = malloc(sizeof *x * (size_t)(ref.in * N));
-  fill(x, ref.in * N, 1);
+  fixture_fill(x, ref.in * N, 1);
   const um_loss_sums a = run(&ref, x, N), b = run(&cpu, x, N);
   OK(um_model_logits(ref.model, za, err));
   OK(um_model_logits(cpu.model, zb, err));
@@ -325,7 +216,7 @@ static void test_activations(void **state) {
   open_fixture_on(&ref, "ref", build_dag, N, true, "all");
   open_fixture_on(&cpu, "cpu", build_dag, N, true, "all");
   float *x = malloc(sizeof *x * (size_t)(ref.in * N));
-  fill(x, ref.in * N, 1);
+  fixture_fill(x, ref.in * N, 1);
   fixture *const both[] = {&ref, &cpu};
   for (int k = 0; k < 2; k++) {
     OK(um_model_feed(both[k]->model, x, N, err));
@@ -360,7 +251,7 @@ static void test_frozen(void **state) {
   (void)state;
   open_fixture(&all, build_chain, N, true, "all");
   x = malloc(sizeof *x * (size_t)(all.in * N));
-  fill(x, all.in * N, 1);
+  fixture_fill(x, all.in * N, 1);
   run(&all, x, N);
   for (size_t k = 0; k < sizeof first / sizeof *first; k++) {
     fixture part = {0};
@@ -410,208 +301,6 @@ static void test_first_layer(void **state) {
   close_fixture(&f);
 }
 
-/* ---- the memory plan ---- */
-
-static void build_vgg(um_graph *g) {
-  int at;
-  *g = (um_graph){0};
-  OK(at = um_graph_add_vgg16(g, 150, 150, err));
-  OK(at = um_graph_add_simple(g, NULL, UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, err));
-  OK(at = um_graph_add_dense(g, NULL, at, 256, UM_ACT_RELU, err));
-  OK(at = um_graph_add_dense(g, NULL, at, 1, UM_ACT_NONE, err));
-  OK(um_graph_add_simple(g, NULL, UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, err));
-}
-
-static void write_cells(const um_model *m, int *map, int storage) {
-  const um_storage *s = &m->storage[storage];
-  assert_true(s->offset % 64 == 0 && s->offset + s->bytes <= m->memory.activations);
-  for (size_t i = s->offset / 64; i < (s->offset + s->bytes + 63) / 64; i++) map[i] = storage;
-}
-
-static void read_cells(const um_model *m, const int *map, int storage, int step) {
-  const um_storage *s = &m->storage[storage];
-  for (size_t i = s->offset / 64; i < (s->offset + s->bytes + 63) / 64; i++)
-    if (map[i] != storage) fail_msg("step %d: storage %d was overwritten by %d", step, storage, map[i]);
-}
-
-/* Plays the program on a map of the arena, a cell a 64 bytes: a write puts the storage's number into its cells, a read must find
- * it in all of them. All operands of a step are there at once, so reads are looked at after its writes. Lifetimes are not asked. */
-static void play(const um_model *m) {
-  int *map = malloc(sizeof *map * (m->memory.activations / 64 + 1));
-  for (size_t i = 0; i <= m->memory.activations / 64; i++) map[i] = -1;
-  for (int i = 0; i < m->steps; i++) {
-    const um_step *s = &m->step[i];
-    if (s->kind == UM_STEP_ACCUMULATE) read_cells(m, map, m->view[s->out[0]].storage, i);
-    for (int k = 0; k < s->n_out; k++)
-      if (s->out[k] >= 0) write_cells(m, map, m->view[s->out[k]].storage);
-    if (s->scratch >= 0) write_cells(m, map, s->scratch);
-    if (s->workspace >= 0 && s->kind == UM_STEP_FORWARD) write_cells(m, map, s->workspace);
-    for (int k = 0; k < s->n_in; k++) read_cells(m, map, m->view[s->in[k]].storage, i);
-    for (int k = 0; k < s->n_out; k++)
-      if (s->out[k] >= 0) read_cells(m, map, m->view[s->out[k]].storage, i);
-    if (s->workspace >= 0) read_cells(m, map, s->workspace, i);
-    if (s->scratch >= 0) read_cells(m, map, s->scratch, i);
-  }
-  read_cells(m, map, m->view[m->z].storage, m->steps); /* the logits */
-  free(map);
-}
-
-/* What is live in the fullest step: no plan can do with less. */
-static size_t floor_of(const um_model *m) {
-  size_t most = 0;
-  for (int i = 0; i < m->steps; i++) {
-    size_t now = 0;
-    for (int k = 0; k < m->storages; k++)
-      if (m->storage[k].first <= i && i <= m->storage[k].last) now += (m->storage[k].bytes + 63) / 64 * 64;
-    if (now > most) most = now;
-  }
-  return most;
-}
-
-static void test_plan(void **state) {
-  static const char *const device[] = {"ref", "cpu"}, *const trainable[] = {"all", "head", NULL};
-  static void (*const build[])(um_graph *) = {build_chain, build_dag, build_views, build_vgg};
-  (void)state;
-  for (int d = 0; d < 2; d++) {
-    um_backend *be;
-    OK(um_backend_open(&be, device[d], 0, err));
-    for (size_t b = 0; b < sizeof build / sizeof *build; b++)
-      for (int t = 0; t < 3; t++) { /* NULL: inference */
-        um_graph g;
-        build[b](&g);
-        um_model *m = calloc(1, sizeof *m);
-        const um_model_options o = {
-            .batch = 3, .training = trainable[t] != NULL, .trainable = trainable[t], .algorithm = UM_ALGO_DIRECT, .optimizer = rmsprop};
-        OK(um_model_build(m, &g, be, &o, err));
-        play(m);
-        /* No plan can do with less than what lives at once. VGG's reaches that but for alignment; the small ones, where one scratch is
-         * as large as all values, nearly. */
-        const size_t least = floor_of(m);
-        if (m->memory.activations > least + least / (build[b] == build_vgg ? 100 : 8))
-          fail_msg("%s, graph %d, %s: %zu bytes where %zu would do", device[d], (int)b, trainable[t] ? trainable[t] : "inference",
-                   m->memory.activations, least);
-        um_model_free(m);
-        um_graph_free(&g);
-      }
-    be->ops->close(be);
-  }
-}
-
-/* Inference of VGG16 needs block1_conv2's input and output at once, and hardly anything more. */
-static void test_inference_memory(void **state) {
-  um_backend *be;
-  um_graph g;
-  um_model_memory memory;
-  const um_model_options o = {.batch = 10, .optimizer = rmsprop};
-  const size_t value = (size_t)10 * 150 * 150 * 64 * 4;
-  (void)state;
-  OK(um_ref_open(&be, err));
-  build_vgg(&g);
-  OK(um_model_measure(&memory, &g, be, &o, err));
-  assert_true(memory.activations >= 2 * value && memory.activations < 2 * value + (1 << 16));
-  assert_true(memory.parameters >= 4 * 16812353u && memory.parameters < 4 * 16812353u + 64 * 30);
-  assert_int_equal(memory.gradients, 0);
-  assert_int_equal(memory.optimizer, 0);
-  um_graph_free(&g);
-  be->ops->close(be);
-}
-
-/* Counts what a backend is asked for. */
-static size_t asked;
-static int calls;
-static const um_ops *counted;
-static int count_alloc(um_backend *be, void **out, size_t bytes, um_error *err) {
-  asked += bytes, calls++;
-  return counted->alloc(be, out, bytes, err);
-}
-
-/* measure says what create asks for, and nothing is asked for afterwards. */
-static void test_measure(void **state) {
-  static const char *const device[] = {"ref", "cpu"};
-  enum { N = 4 };
-  (void)state;
-  for (int d = 0; d < 2; d++) {
-    um_backend *be;
-    um_graph g;
-    um_model *m;
-    um_model_memory memory;
-    um_loss_sums sums;
-    um_optimizer adam = {.kind = UM_OPT_ADAM, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
-    const um_model_options o = {.batch = N, .training = true, .trainable = "b", .optimizer = adam};
-    OK(um_backend_open(&be, device[d], 0, err));
-    um_ops ops = *(counted = be->ops);
-    ops.alloc = count_alloc;
-    be->ops = &ops;
-    build_dag(&g);
-    asked = 0, calls = 0;
-    OK(um_model_measure(&memory, &g, be, &o, err));
-    assert_int_equal(calls, 0);
-    OK(um_model_create(&m, &g, be, &o, err));
-    assert_int_equal(asked, memory.total);
-    assert_memory_equal(&memory, um_model_memory_of(m), sizeof memory);
-    assert_int_equal(memory.optimizer, 2 * memory.gradients);
-    assert_true(memory.gradients < memory.parameters);
-    OK(um_model_init(m, 1, err));
-    calls = 0;
-    float x[8 * 6 * 2 * N];
-    fill(x, 8 * 6 * 2 * N, 1);
-    OK(um_model_feed(m, x, N, err));
-    OK(um_model_forward(m, err));
-    OK(um_model_backward(m, &sums, labels, err));
-    OK(um_model_step(m, 1e-3, err));
-    assert_int_equal(calls, 0);
-    um_model_free(m);
-    um_graph_free(&g);
-    be->ops = counted;
-    be->ops->close(be);
-  }
-}
-
-/* A device that says it has 1 GB; and one that says nothing and gives no more than 100 MB at once. */
-static size_t says_gigabyte(const um_backend *be) {
-  (void)be;
-  return 1000000000;
-}
-static size_t says_nothing(const um_backend *be) {
-  (void)be;
-  return 0;
-}
-static int give_little(um_backend *be, void **out, size_t bytes, um_error *err) {
-  if (bytes > 100000000) return um_fail(err, UM_ENOMEM, "no memory for %zu bytes", bytes);
-  return counted->alloc(be, out, bytes, err);
-}
-
-static void test_too_large(void **state) {
-  um_backend *be;
-  um_graph g;
-  um_model *m;
-  um_error e;
-  um_model_options o = {.batch = 65536, .training = true, .optimizer = rmsprop}; /* 1.7 TB */
-  (void)state;
-  OK(um_ref_open(&be, err));
-  um_ops ops = *(counted = be->ops);
-  ops.memory_free = says_gigabyte;
-  be->ops = &ops;
-  build_vgg(&g);
-  assert_int_equal(um_model_create(&m, &g, be, &o, &e), UM_ENOMEM);
-  assert_null(m);
-  assert_non_null(strstr(e.text, "1000.0 MB are free; take a smaller batch_size"));
-  /* The parameters are given, the activations are not: everything goes back. */
-  ops.memory_free = says_nothing;
-  ops.alloc = give_little;
-  assert_int_equal(um_model_create(&m, &g, be, &o, &e), UM_ENOMEM);
-  assert_null(m);
-  assert_non_null(strstr(e.text, "activations"));
-  assert_non_null(strstr(e.text, "batch_size"));
-  o.batch = 0;
-  assert_int_equal(um_model_create(&m, &g, be, &o, &e), UM_ECONFIG);
-  o.batch = INT64_MAX;
-  assert_int_equal(um_model_create(&m, &g, be, &o, &e), UM_ECONFIG);
-  um_graph_free(&g);
-  be->ops = counted;
-  be->ops->close(be);
-}
-
 /* ---- the rest of the contract ---- */
 
 /* Five steps twice give the same bits, on a backend with several threads too. */
@@ -625,7 +314,7 @@ static void check_determinism(const char *device) {
     open_fixture_on(both[k], device, build_dag, N, true, "all");
     if (!x) x = malloc(sizeof *x * (size_t)(a.in * N));
     for (uint32_t s = 0; s < 5; s++) {
-      fill(x, a.in * N, s);
+      fixture_fill(x, a.in * N, s);
       run(both[k], x, N);
       OK(um_model_step(both[k]->model, 1e-3, err));
     }
@@ -653,7 +342,7 @@ static void test_padding_stays_zero(void **state) {
   open_fixture_on(&f, "cpu", build_dag, N, true, "all"); /* 3, 4 and 13 channels: less than a block */
   float *x = malloc(sizeof *x * (size_t)(f.in * N));
   for (uint32_t s = 0; s < 3; s++) {
-    fill(x, f.in * N, s);
+    fixture_fill(x, f.in * N, s);
     run(&f, x, N);
     OK(um_model_step(f.model, 1e-2, err));
   }
@@ -732,7 +421,7 @@ static void test_order_of_calls(void **state) {
   (void)state;
   open_fixture(&f, build_chain, 2, true, "all");
   open_fixture(&inference, build_chain, 2, false, NULL);
-  fill(x, 9 * 7 * 3 * 2, 1);
+  fixture_fill(x, 9 * 7 * 3 * 2, 1);
   assert_int_equal(um_model_forward(f.model, &e), UM_EINTERNAL);
   assert_int_equal(um_model_logits(f.model, z, &e), UM_EINTERNAL);
   assert_int_equal(um_model_feed(f.model, x, 0, &e), UM_EINTERNAL);
@@ -758,7 +447,7 @@ static void test_refused_graphs(void **state) {
   um_backend *be;
   um_model *m;
   um_error e;
-  um_model_options o = {.batch = 1, .training = true, .optimizer = rmsprop};
+  um_model_options o = {.batch = 1, .training = true, .optimizer = fixture_rmsprop};
   um_graph g = {0};
   (void)state;
   OK(um_ref_open(&be, err));
@@ -791,7 +480,7 @@ static void test_times(void **state) {
   (void)state;
   open_fixture(&f, build_chain, 2, true, "all");
   float x[9 * 7 * 3 * 2];
-  fill(x, 9 * 7 * 3 * 2, 1);
+  fixture_fill(x, 9 * 7 * 3 * 2, 1);
   um_model_time(f.model, true);
   run(&f, x, 2);
   OK(um_model_step(f.model, 1e-3, err));
@@ -860,7 +549,7 @@ static void test_not_finite(void **state) {
   float x[9 * 7 * 3 * 2];
   (void)state;
   open_fixture(&f, build_chain, 2, true, "all");
-  fill(x, 9 * 7 * 3 * 2, 1);
+  fixture_fill(x, 9 * 7 * 3 * 2, 1);
   run(&f, x, 2);
   OK(um_model_gradient_norm(f.model, &norm, err));
   assert_true(isfinite(norm) && norm > 0);
@@ -875,30 +564,16 @@ static void test_not_finite(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_gradients_chain),
-      cmocka_unit_test(test_gradients_dag),
-      cmocka_unit_test(test_short_batch),
-      cmocka_unit_test(test_cpu_chain),
-      cmocka_unit_test(test_cpu_dag),
-      cmocka_unit_test(test_activations),
-      cmocka_unit_test(test_frozen),
-      cmocka_unit_test(test_first_layer),
-      cmocka_unit_test(test_plan),
-      cmocka_unit_test(test_inference_memory),
-      cmocka_unit_test(test_measure),
-      cmocka_unit_test(test_too_large),
-      cmocka_unit_test(test_determinism),
-      cmocka_unit_test(test_padding_stays_zero),
-      cmocka_unit_test(test_feed_pixels),
-      cmocka_unit_test(test_init),
-      cmocka_unit_test(test_order_of_calls),
-      cmocka_unit_test(test_refused_graphs),
-      cmocka_unit_test(test_not_finite),
-      cmocka_unit_test(test_gradients_views),
-      cmocka_unit_test(test_cpu_views),
-      cmocka_unit_test(test_times),
-      cmocka_unit_test(test_keras2_rmsprop),
-      cmocka_unit_test(test_devices),
+      cmocka_unit_test(test_gradients_chain), cmocka_unit_test(test_gradients_dag),
+      cmocka_unit_test(test_short_batch),     cmocka_unit_test(test_cpu_chain),
+      cmocka_unit_test(test_cpu_dag),         cmocka_unit_test(test_activations),
+      cmocka_unit_test(test_frozen),          cmocka_unit_test(test_first_layer),
+      cmocka_unit_test(test_determinism),     cmocka_unit_test(test_padding_stays_zero),
+      cmocka_unit_test(test_feed_pixels),     cmocka_unit_test(test_init),
+      cmocka_unit_test(test_order_of_calls),  cmocka_unit_test(test_refused_graphs),
+      cmocka_unit_test(test_not_finite),      cmocka_unit_test(test_gradients_views),
+      cmocka_unit_test(test_cpu_views),       cmocka_unit_test(test_times),
+      cmocka_unit_test(test_keras2_rmsprop),  cmocka_unit_test(test_devices),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
