@@ -244,7 +244,7 @@ static bool written(hid_t dataset, const hsize_t *chunk) {
 static int check_storage(hid_t dataset, int64_t count, size_t width, uint64_t file_size, const char *where, um_error *err) {
   int code = UM_OK;
   hid_t properties = H5Dget_create_plist(dataset);
-  hsize_t chunk[H5S_MAX_RANK], stored = H5Dget_storage_size(dataset);
+  hsize_t chunk[H5S_MAX_RANK] = {0}, stored = H5Dget_storage_size(dataset);
 
   if (properties < 0) return um_fail(err, UM_EFORMAT, "%s: its storage cannot be read", where);
   H5D_layout_t layout = H5Pget_layout(properties);
