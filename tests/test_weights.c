@@ -208,7 +208,7 @@ static void *read_all(const char *path, size_t *size) {
   return data;
 }
 
-/* Cut at every 499th byte, and with a byte changed at 1,500 places: an error with a message, or (where the change hit nothing that
+/* Cut at every 499th byte, and with a byte changed at 500 places: an error with a message, or (where the change hit nothing that
  * matters, or values) a load. Some of these files make HDF5 1.10.8 itself crash, which must be an error message here. */
 static void test_damage(void **state) {
   size_t size;
@@ -224,7 +224,7 @@ static void test_damage(void **state) {
     assert_int_equal(um_weights_load(f.model, path, NULL, &report, &err), UM_EFORMAT);
     assert_non_null(strstr(err.text, "fetch or copy the file again"));
   }
-  for (uint32_t i = 0; i < 1500; i++) {
+  for (uint32_t i = 0; i < 500; i++) {
     size_t at = 8 + golden_word(50, i) % (size - 8);
     char old = data[at];
     data[at] ^= (char)(1 + golden_word(51, i) % 255);
@@ -239,8 +239,8 @@ static void test_damage(void **state) {
       um_weights_report_free(&report);
     }
   }
-  print_message("1500 changed bytes: %d loaded, %d refused, of these %d after a crash in HDF5\n", loaded, refused, crashed);
-  assert_true(refused > 50 && loaded > 50);
+  print_message("500 changed bytes: %d loaded, %d refused, of these %d after a crash in HDF5\n", loaded, refused, crashed);
+  assert_true(refused > 20 && loaded > 50);
   drop(&f);
   free(path);
   free(data);
