@@ -68,7 +68,7 @@ static uint32_t crc_of_boxes(um_box *box, int n) {
 
 static um_haar *load(const char *name) {
   char path[4096];
-  um_haar *h;
+  um_haar *h = NULL;
   um_error err = {0};
   if (um_haar_find(path, sizeof path, name, &err) < 0 || um_haar_load(&h, path, &err) < 0) fail_msg("%s", err.text);
   return h;
