@@ -248,7 +248,8 @@ int haar_detect_with(haar_row *row, const um_haar *h, const uint8_t *grey, int w
     goto done;
   }
   n = clip(s->box, n, width, height);
-  if (n > 0) qsort(s->box, (size_t)n, sizeof *s->box, by_place);
+  if (n == 0) goto done; /* *box stays NULL */
+  qsort(s->box, (size_t)n, sizeof *s->box, by_place);
   *box = s->box;
   *count = n;
   s->box = NULL;

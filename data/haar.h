@@ -27,7 +27,7 @@ typedef struct um_haar_options {
 
 int um_haar_load(um_haar **out, const char *path, um_error *err);
 void um_haar_free(um_haar *h);
-/* Boxes in a grey picture, malloc'd in *box. score: the number of raw hits that were grouped. */
+/* Boxes in a grey picture, malloc'd in *box (NULL where there are none), in reading order. score: the number of raw hits that were grouped. */
 int um_haar_detect(const um_haar *h, const uint8_t *grey, int width, int height, int stride, const um_haar_options *o, um_box **box,
                    int *count, um_error *err);
 /* Where haarcascade_frontalface_alt.xml lies on this machine (Debian's opencv-data and a few usual places, $UM_CASCADES first). */

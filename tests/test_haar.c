@@ -16,7 +16,7 @@
 #include "tests/support/tmp.h"
 
 #define FIXTURE "tests/golden/haar.txt"
-#define EVERY   4 /* frames of a clip at 2 a second that the fixture holds */
+#define EVERY   8 /* frames of a clip at 2 a second that the fixture holds */
 
 /* A line of the fixture: words. */
 typedef struct line {
@@ -58,7 +58,7 @@ static int by_xywh(const void *pa, const void *pb) {
 
 static uint32_t crc_of_boxes(um_box *box, int n) {
   uint32_t crc = 0;
-  qsort(box, (size_t)n, sizeof *box, by_xywh);
+  if (n > 0) qsort(box, (size_t)n, sizeof *box, by_xywh);
   for (int i = 0; i < n; i++) {
     int32_t v[4] = {box[i].x, box[i].y, box[i].width, box[i].height};
     crc = crc32_of(crc, v, sizeof v); /* little-endian machines */
@@ -89,9 +89,8 @@ static int compare(const line *l, int at, const um_haar *h, const uint8_t *grey,
   um_box *box = detect(haar_row_best(), h, grey, width, height, 0, small, 2, &n);
   if (n != num(l, at) || (n > 0 && crc_of_boxes(box, n) != sum_of(l, at + 1)))
     fail_msg("%s %s: %d raw hits, OpenCV has %d (or others)", l->word[0], l->word[1], n, num(l, at));
-  free(box);
-  box = detect(haar_row_best(), h, grey, width, height, 2, small, 1, &n);
-  qsort(box, (size_t)n, sizeof *box, by_xywh);
+  n = haar_group(box, n, 2);
+  if (n > 0) qsort(box, (size_t)n, sizeof *box, by_xywh);
   assert_int_equal(n, num(l, at + 2));
   for (int i = 0; i < n; i++) {
     int k = at + 3 + 4 * i;
@@ -454,11 +453,7 @@ static void compare_real(void *arg, const char *name, const um_frame *frame) {
     free(grey);
     return;
   }
-  um_box *box = detect(haar_row_best(), r->cascade, grey, frame->width, frame->height, 0, 30, 2, &n);
-  if (n != num(&l, 6) || (n > 0 && crc_of_boxes(box, n) != sum_of(&l, 7)))
-    print_message("%s %lld: raw hits differ\n", name, (long long)frame->number);
-  free(box);
-  box = detect(haar_row_best(), r->cascade, grey, frame->width, frame->height, 2, 30, 2, &n);
+  um_box *box = detect(haar_row_best(), r->cascade, grey, frame->width, frame->height, 2, 30, 2, &n);
   int wanted = num(&l, 8);
   r->boxes += wanted;
   r->extra += n > wanted ? n - wanted : 0;
