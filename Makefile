@@ -11,7 +11,7 @@ CUDA   ?= auto
 CC     ?= cc
 VERSION := 0.1.0
 
-PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libpng libjpeg libcjson expat hdf5 cairo
+PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libpng libjpeg libcjson expat hdf5
 have_packages := $(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes)
 
 is_clang := $(findstring clang,$(shell $(CC) --version 2>/dev/null))

@@ -61,7 +61,7 @@ const um_key um_keys[] = {
   {"optimizer.epsilon",               UM_KEY_NUMBER,    FIELD(optimizer.epsilon),            0, 1,          NULL,                          "1e-7",           RMSPROP | ADAM, "keeps the divisor from 0"},
   {"optimizer.semantics",             UM_KEY_CHOICE,    FIELD(optimizer.epsilon_inside),     0, 0,          "keras2|keras3",               "\"keras2\"",     RMSPROP,      "sqrt(v) + epsilon, or sqrt(v + epsilon)"},
   {"precision",                       UM_KEY_WORD,      FIELD(precision),                    0, 0,          "fp32|tf32|bf16",              "\"fp32\"",       0,            "of the arithmetic"},
-  {"faces.detector",                  UM_KEY_WORD,      FIELD(detector),                     0, 0,          "haar",                        "\"haar\"",       UM_KEY_FREE,  "how infer finds faces in videos"},
+  {"faces.detector",                  UM_KEY_WORD,      FIELD(detector),                     0, 0,          "haar|haar-strict",            "\"haar\"",       UM_KEY_FREE,  "how infer finds faces in videos"},
   {"faces.margin",                    UM_KEY_NUMBER,    FIELD(margin),                       0, 4,          NULL,                          "0",              UM_KEY_FREE,  "grows the crop's radius by this share"},
   {"faces.fps",                       UM_KEY_FPS,       FIELD(fps),                          0.001, 1000,   NULL,                          "2",              UM_KEY_FREE,  "frames a second that infer looks at, or \"all\""},
   {"epochs",                          UM_KEY_INT,       FIELD(epochs),                       1, 1e6,        NULL,                          "10",             UM_KEY_FREE,  "times through the training pictures"},

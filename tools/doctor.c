@@ -12,7 +12,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <cairo.h>
 #include <cjson/cJSON.h>
 #include <dnnl.h>
 #include <expat.h>
@@ -116,7 +115,6 @@ static void libraries(void) {
   if (H5get_libversion(&major, &minor, &release) >= 0) line("HDF5", "%u.%u.%u", major, minor, release);
   line("cJSON", "%s", cJSON_Version());
   line("expat", "%d.%d.%d", x.major, x.minor, x.micro);
-  line("cairo", "%s", cairo_version_string());
 }
 
 /* The value behind "key : " or "key: " in a file of such lines; false where there is none. */
