@@ -20,7 +20,8 @@ OPENMP   := $(if $(is_clang),-Wno-unknown-pragmas,-fopenmp)
 CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 -Wvla $(if $(WERROR),-Werror)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-UMFLAGS  := -std=c11 -D_GNU_SOURCE -I. -pthread -ffp-contract=off -MMD -MP $(OPENMP) $(WARN) $(SANFLAGS) \
+# Nobody asks errno about a square root, and with it the optimizer's cannot become a vector's.
+UMFLAGS  := -std=c11 -D_GNU_SOURCE -I. -pthread -ffp-contract=off -fno-math-errno -MMD -MP $(OPENMP) $(WARN) $(SANFLAGS) \
             -DUM_VERSION='"$(VERSION)"' -DUM_DATADIR='"$(DATADIR)"' $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -ldnnl -lm -pthread
 
