@@ -297,16 +297,15 @@ typedef void product_fn(float *out, const float *a, const float *b, size_t b_pan
   FAST static void product_##R##_2(float *out, const float *a, const float *b, size_t b_panel, int64_t blocks) {                           \
     product(R, 2, out, a, b, b_panel, blocks);                                                                                             \
   }
-PRODUCT(1)
-PRODUCT(2)
-PRODUCT(3)
-PRODUCT(4)
-PRODUCT(5) PRODUCT(6) PRODUCT(7) PRODUCT(8) PRODUCT(9) PRODUCT(10) PRODUCT(11) PRODUCT(12) PRODUCT(13) PRODUCT(14)
+/* clang-format off */
+PRODUCT(1) PRODUCT(2) PRODUCT(3) PRODUCT(4) PRODUCT(5) PRODUCT(6) PRODUCT(7)
+PRODUCT(8) PRODUCT(9) PRODUCT(10) PRODUCT(11) PRODUCT(12) PRODUCT(13) PRODUCT(14)
+/* clang-format on */
 
 #define BOTH(R)                                                                                                                            \
   { product_##R##_1, product_##R##_2 }
-    static product_fn *const products[ROWS + 1][2] = {{NULL, NULL}, BOTH(1), BOTH(2),  BOTH(3),  BOTH(4),  BOTH(5),  BOTH(6), BOTH(7),
-                                                      BOTH(8),      BOTH(9), BOTH(10), BOTH(11), BOTH(12), BOTH(13), BOTH(14)};
+        static product_fn *const products[ROWS + 1][2] = {{NULL, NULL}, BOTH(1), BOTH(2),  BOTH(3),  BOTH(4),  BOTH(5),  BOTH(6), BOTH(7),
+                                                          BOTH(8),      BOTH(9), BOTH(10), BOTH(11), BOTH(12), BOTH(13), BOTH(14)};
 
 /* Tiles in groups of equal shares of at most ROWS. */
 typedef struct groups {
