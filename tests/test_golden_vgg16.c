@@ -281,9 +281,9 @@ static void test_train_keras2_direct(void **state) {
   train(UM_ALGO_DIRECT, false, "keras2, direct");
 }
 
-static void test_train_keras3_auto(void **state) {
+static void test_train_keras3_direct(void **state) {
   (void)state;
-  train(UM_ALGO_AUTO, true, "keras3, auto");
+  train(UM_ALGO_DIRECT, true, "keras3, direct");
 }
 
 int main(void) {
@@ -293,7 +293,7 @@ int main(void) {
       cmocka_unit_test(test_winograd),
       cmocka_unit_test(test_ref),
       cmocka_unit_test(test_train_keras2_direct),
-      cmocka_unit_test(test_train_keras3_auto),
+      cmocka_unit_test(test_train_keras3_direct),
   };
   return cmocka_run_group_tests(tests, open_golden, close_golden);
 }
