@@ -16,7 +16,7 @@ int um_fail(um_error *err, int code, const char *format, ...) {
 }
 
 int um_fail_context(um_error *err, const char *format, ...) {
-  char text[sizeof err->text];
+  char text[sizeof(((um_error *)0)->text)];
   va_list args;
   if (!err) return UM_EINTERNAL;
   va_start(args, format);

@@ -44,8 +44,8 @@ struct um_video {
   um_frame last; /* as handed out */
   AVFilterGraph *graph;
   AVFilterContext *source, *sink;
-  AVRational time_base; /* of shown->pts */
-  bool ended;           /* the graph has been told */
+  AVRational time_base;      /* of shown->pts */
+  bool ended;                /* the graph has been told */
   int64_t last_pts, end_pts; /* of the last frame decoded: when it begins and ends */
   bool swap, flip_x, flip_y;
   double aspect; /* of a sample: displayed width / height, before turning */
