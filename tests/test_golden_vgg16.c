@@ -235,6 +235,11 @@ static void test_winograd(void **state) {
   run_golden(UM_ALGO_WINOGRAD, "winograd", 1e-3);
 }
 
+static void test_auto(void **state) {
+  (void)state;
+  run_golden(UM_ALGO_AUTO, "auto", 1e-3);
+}
+
 static void test_ref(void **state) {
   um_backend *be;
   float labels[1];
@@ -281,9 +286,14 @@ static void test_train_keras2_direct(void **state) {
   train(UM_ALGO_DIRECT, false, "keras2, direct");
 }
 
-static void test_train_keras3_direct(void **state) {
+static void test_train_keras2_auto(void **state) {
   (void)state;
-  train(UM_ALGO_DIRECT, true, "keras3, direct");
+  train(UM_ALGO_AUTO, false, "keras2, auto");
+}
+
+static void test_train_keras3_auto(void **state) {
+  (void)state;
+  train(UM_ALGO_AUTO, true, "keras3, auto");
 }
 
 int main(void) {
@@ -291,9 +301,11 @@ int main(void) {
       cmocka_unit_test(test_weights),
       cmocka_unit_test(test_direct),
       cmocka_unit_test(test_winograd),
+      cmocka_unit_test(test_auto),
       cmocka_unit_test(test_ref),
       cmocka_unit_test(test_train_keras2_direct),
-      cmocka_unit_test(test_train_keras3_direct),
+      cmocka_unit_test(test_train_keras2_auto),
+      cmocka_unit_test(test_train_keras3_auto),
   };
   return cmocka_run_group_tests(tests, open_golden, close_golden);
 }

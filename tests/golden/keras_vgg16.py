@@ -36,6 +36,7 @@ BATCH, STEPS, SAMPLES = 4, 20, 32
 LEARNING_RATE = 5e-7
 GRADIENT_LABELS = [1, 1, 0, 1]  # half and half would cancel most of the gradient, and leave the rounding
 MARGINS = [3.5] * 7 + [-3.0, -2.0]
+DENSE_MARGINS = [6.0] * 7 + [-6.0] * 2  # one of its 1,024 values turned over is 12 % of every gradient: none may come near 0
 
 
 def calibrate(model):
@@ -57,8 +58,9 @@ def calibrate(model):
         mean = z.reshape(-1, w.shape[-1]).mean(0)
         last = layer.name == "dense_1"
         step = formula.short((0.25 if last else 1.0) / (z - mean).std(), 3)
-        pick = formula.word(5, np.arange(mean.size) + 1000 * (len(values) + 2)) % np.uint32(len(MARGINS))
-        values += [(w * step).astype(np.float32), formula.short(-mean * step + (0 if last else np.array(MARGINS)[pick]), 8)]
+        margins = np.array(MARGINS if w.ndim == 4 else DENSE_MARGINS)
+        pick = formula.word(5, np.arange(mean.size) + 1000 * (len(values) + 2)) % np.uint32(margins.size)
+        values += [(w * step).astype(np.float32), formula.short(-mean * step + (0 if last else margins[pick]), 8)]
         x = tf.nn.relu(z * step + values[-1])
     return values
 
@@ -153,22 +155,28 @@ def train(k, values, optimizer):
     model.set_weights(values)
     inner, last = logits_model(k, model)
     variables = model.trainable_variables
-    losses = []
+    losses, nearest = [], np.inf
+    dense = model.get_layer("dense")
 
     @tf.function
     def step(x, t):
         with tf.GradientTape() as tape:
-            z = last(inner(x)[-1])
+            a = inner(x)
+            z = last(a[-1])
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=t[:, None], logits=z))
+        near = tf.reduce_min(tf.abs(tf.linalg.matmul(a[-2], dense.kernel) + dense.bias))
         gradients = tape.gradient(loss, [getattr(v, "value", v) if k is keras else v for v in variables])
         optimizer.apply_gradients(zip(gradients, variables))
-        return loss
+        return loss, near
 
     if hasattr(optimizer, "build"):
         optimizer.build(variables)
     for s in range(STEPS):
-        losses.append(float(step(inputs(s * BATCH), formula.labels(s * BATCH, BATCH).astype(np.float64))))
-        print(s, losses[-1], flush=True)
+        loss, near = step(inputs(s * BATCH), formula.labels(s * BATCH, BATCH).astype(np.float64))
+        losses.append(float(loss))
+        nearest = min(nearest, float(near))
+        print(s, losses[-1], float(near), flush=True)
+    assert nearest > 1e-3, "a unit of the dense layer comes near 0: choose other margins"
     return losses
 
 
