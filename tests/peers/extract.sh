@@ -1,7 +1,7 @@
 #!/bin/sh
-# extract against the same written with OpenCV (extract_opencv.py), in turn; prints both times and their ratio, the best of N rounds.
-# Usage: tests/peers/extract.sh [ROUNDS] VIDEO...   (default: 3 rounds over ../shared/data/clips)
-rounds=3
+# extract against the same written with OpenCV (extract_opencv.py), in turn; prints both times and their ratio, medians of N rounds.
+# Usage: tests/peers/extract.sh [ROUNDS] VIDEO...   (default: 5 rounds over ../shared/data/clips)
+rounds=5
 case $1 in [0-9]|[0-9][0-9]) rounds=$1; shift ;; esac
 [ $# -gt 0 ] || set -- ../shared/data/clips/*/*.mp4
 [ -e "$1" ] || { echo "skipped: extract against OpenCV, no videos given and ../shared/data is not here"; exit 0; }
@@ -24,5 +24,6 @@ while [ $i -lt "$rounds" ]; do
   i=$((i + 1))
 done
 echo "extract: $(tail -n 1 "$tmp/ours.log"); OpenCV: $(cat "$tmp/theirs.log")"
-awk 'NR == 1 || $1 < a {a = $1} NR == 1 || $2 < b {b = $2} NR == 1 || $3 < c {c = $3} NR == 1 || $4 < d {d = $4}
-  END {printf "best of %d: extract %.2f s, OpenCV %.2f s: %.2f times as fast (processor time %.2f and %.2f s: %.2f)\n", NR, a, c, c / a, b, d, d / b}' "$tmp/times"
+median() { cut -d' ' -f "$1" "$tmp/times" | sort -g | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
+echo "$rounds $(median 1) $(median 2) $(median 3) $(median 4)" |
+  awk '{printf "medians of %d: extract %.2f s, OpenCV %.2f s: %.2f times as fast (processor time %.2f and %.2f s: %.2f)\n", $1, $2, $4, $4 / $2, $3, $5, $5 / $3}'
