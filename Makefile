@@ -1,4 +1,4 @@
-# unmask. Targets: all demo test bench check install clean deps weights golden. Variables: CUDA=auto|0|1, CC, SAN=address,undefined,
+# unmask. Targets: all demo test bench check install clean deps weights golden. Variables: CUDA=auto|0|1, CC, V=1, SAN=address,undefined,
 # BUILD (objects), BIN (programs), PREFIX, PROGRAM_PREFIX (put before
 # the installed programs' names). Sources are found by folder; a program is tools/NAME.c, tools/NAME/*.c, train/*.c or infer/*.c.
 
@@ -43,6 +43,10 @@ ifeq ($(CUDA),1)
     $(error CUDA=1: this version has no CUDA backend yet; build with CUDA=0)
   endif
 endif
+
+# A line a file; V=1 shows the whole commands, -s nothing.
+silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(V),,@$(if $(silent),,printf '  %-3s %s\n' $(1) $@;) )
 
 all: found $(programs:%=$(BIN)/%)
 
@@ -102,16 +106,16 @@ clean:
 $(lib): $(lib_obj)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)ar rcs $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(UMFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS) $(UMFLAGS) -c -o $@ $<
 
 define program
 $(BIN)/$(1): $(2) $(lib)
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(UMFLAGS) -o $$@ $(2) $(lib) $(LIBS)
+	$$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $$@ $(2) $(lib) $(LIBS)
 endef
 objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
 $(eval $(call program,train,$(call objs,train/*.c)))
@@ -120,7 +124,7 @@ $(foreach t,$(tool_one),$(eval $(call program,$(t),$(BUILD)/tools/$(t).o)))
 $(foreach t,$(tool_dirs),$(eval $(call program,$(t),$(call objs,tools/$(t)/*.c))))
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
-	$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(support) $(lib) $(LIBS) -lcmocka
+	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(support) $(lib) $(LIBS) -lcmocka
 
 .PHONY: all found deps weights golden test run-tests demo bench check install clean
 .SECONDARY:
