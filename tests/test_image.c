@@ -13,17 +13,15 @@
 #include "core/safetensors.h"
 #include "data/grid.h"
 #include "data/image.h"
+#include "tests/support/golden.h"
 #include "tests/support/picture.h"
 #include "tests/support/tmp.h"
 
 static um_st *golden;
 
 static int open_golden(void **state) {
-  um_error err;
   (void)state;
-  if (um_st_open(&golden, "tests/golden/pillow.safetensors", &err) == UM_OK) return 0;
-  fprintf(stderr, "%s\n", err.text);
-  return -1;
+  return golden_open(&golden, "tests/golden/pillow.safetensors");
 }
 
 static int close_golden(void **state) {

@@ -13,16 +13,14 @@
 
 #include "core/safetensors.h"
 #include "data/transform.h"
+#include "tests/support/golden.h"
 #include "tests/support/picture.h"
 
 static um_st *golden;
 
 static int open_golden(void **state) {
-  um_error err;
   (void)state;
-  if (um_st_open(&golden, "tests/golden/transform.safetensors", &err) == UM_OK) return 0;
-  fprintf(stderr, "%s\n", err.text);
-  return -1;
+  return golden_open(&golden, "tests/golden/transform.safetensors");
 }
 
 static int close_golden(void **state) {

@@ -1,5 +1,6 @@
 #include "tests/support/golden.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static uint32_t mix(uint32_t h) {
@@ -9,6 +10,13 @@ static uint32_t mix(uint32_t h) {
   h *= 0xc2b2ae35u;
   h ^= h >> 16;
   return h;
+}
+
+int golden_open(um_st **out, const char *path) {
+  um_error err;
+  if (um_st_open(out, path, &err) == UM_OK) return 0;
+  fprintf(stderr, "%s\n", err.text);
+  return -1;
 }
 
 uint32_t golden_word(uint32_t stream, uint32_t index) { return mix(index ^ mix(stream * 0x9e3779b9u + 1)); }

@@ -1,11 +1,16 @@
-/* tests/golden/keras_formula.py in C: what the golden tests against Keras make by formula on both sides. */
+/* Golden fixtures, and tests/golden/keras_formula.py in C: what the tests against Keras make by formula on both sides. */
 #ifndef UM_TESTS_SUPPORT_GOLDEN_H
 #define UM_TESTS_SUPPORT_GOLDEN_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/safetensors.h"
+
 enum { GOLDEN_BUCKETS = 256, GOLDEN_SIDE = 150 };
+
+/* Opens a fixture; says on stderr why it cannot, and returns -1, as a cmocka set-up does. */
+int golden_open(um_st **out, const char *path);
 
 uint32_t golden_word(uint32_t stream, uint32_t index);
 
