@@ -8,6 +8,10 @@
  * the scratch (lives during one call), both sized by plan(). Tensors passed to an op have exactly the shapes and layouts that
  * its um_op states.
  *
+ * A backend may queue work: an op then returns before it is done, and later ops see its results because they are done in the order
+ * in which they were queued. The host meets the queue in download, wait and sum_squares. Arguments that an op reads or writes on the
+ * device are marked so; on `ref` and `cpu` the device is the host.
+ *
  * Every function returns UM_OK or a negative um_code with err set. All are required unless marked optional; a backend that cannot
  * do what a description asks says UM_EUNSUPPORTED in plan(), never later. */
 #ifndef UM_CORE_OPS_H
@@ -33,10 +37,17 @@ typedef enum um_op_kind {
   UM_OP_KINDS
 } um_op_kind;
 
+/* Of the arithmetic. FP32: f32 throughout. TF32: f32 in memory, products of values rounded to 10 bits of mantissa, sums in f32. BF16:
+ * activations, their gradients and a copy of the parameters in bf16; sums, masters and parameter gradients in f32. */
+typedef enum um_precision { UM_FP32, UM_TF32, UM_BF16 } um_precision;
+
 typedef enum um_activation { UM_ACT_NONE, UM_ACT_RELU } um_activation;
 
 /* Which convolution algorithm a layer may use. AUTO lets the backend choose for each pass (by measurement or table). */
 typedef enum um_algorithm { UM_ALGO_AUTO, UM_ALGO_DIRECT, UM_ALGO_WINOGRAD } um_algorithm;
+
+/* Whose code runs an op where a backend has a choice (cuda): our own kernels, the vendor's libraries, or the faster one, measured. */
+typedef enum um_engine { UM_ENGINE_AUTO, UM_ENGINE_NATIVE, UM_ENGINE_CUDNN } um_engine;
 
 /* The window of a convolution or a pooling, in elements; output size is (in + pad_before + pad_after - kernel) / stride + 1. */
 typedef struct um_window {
@@ -48,11 +59,12 @@ typedef struct um_window {
 
 enum { UM_PASS_FORWARD = 1, UM_PASS_BACKWARD_DATA = 2, UM_PASS_BACKWARD_WEIGHTS = 4 };
 
-/* What an op is asked to be. Shapes and types of x[] and y are given; x[i].layout is how that input will arrive. */
+/* What an op is asked to be. Shapes are given; x[i].layout and x[i].dtype are how that input will arrive. */
 typedef struct um_op_desc {
   um_op_kind kind;
   um_activation activation; /* fused after the sum: CONV2D, DENSE, ADD */
   um_algorithm algorithm;   /* CONV2D */
+  um_precision precision;   /* one that the backend's precision() agreed to */
   unsigned passes;          /* UM_PASS_ bits; without the backward bits the backend may keep nothing for it (inference) */
   int n_inputs;
   um_tensor x[UM_MAX_INPUTS];
@@ -66,10 +78,11 @@ typedef struct um_backend um_backend;
 typedef struct um_op {
   um_backend *backend;
   um_op_desc desc;
-  um_tensor x[UM_MAX_INPUTS]; /* shape, layout, bytes that the op wants; where x[i].layout differs from desc.x[i].layout the
-                                 caller reorders before forward, and dx after backward */
+  um_tensor x[UM_MAX_INPUTS]; /* shape, layout, dtype, bytes that the op wants; where they differ from desc.x[i]'s the caller
+                                 reorders before forward, and dx after backward */
   um_tensor y;
-  um_tensor w, b;         /* CONV2D, DENSE: parameters; w.bytes is what the parameter buffer must hold. ndim 0 elsewhere */
+  um_tensor w, b;         /* CONV2D, DENSE: parameters (f32); w.bytes is what the parameter buffer must hold. ndim 0 elsewhere */
+  um_dtype compute;       /* BF16: forward and backward_data take a bf16 copy of w, plain, in its place (b stays f32) */
   size_t workspace_bytes; /* written by forward, read by backward */
   size_t scratch_bytes;   /* largest of the passes */
   char algorithm[48];     /* what was chosen, for tables: "direct", "fwd wino, bwd-d wino, bwd-w direct" */
@@ -94,17 +107,35 @@ typedef struct um_warp {
   bool bgr;      /* output channel 0 is blue */
 } um_warp;
 
-/* Sums over the first n samples of a batch. */
+/* What changes from step to step. It lies in the device's memory, so that a recorded step can be run again with other numbers. */
+typedef struct um_control {
+  int64_t n;    /* samples in the batch, 1 to its size */
+  int64_t step; /* the optimizer's, from 1 */
+  double rate;  /* um_optimizer_rate(): the learning rate with Adam's bias corrections in it */
+} um_control;
+
+#define UM_NEVER UINT64_MAX
+
+/* What passes over batches leave in the device's memory: ops add to it, in the order in which they run. */
+typedef struct um_report {
+  double loss;           /* sum over samples of the cross-entropy */
+  int64_t correct;       /* samples with (p > 0.5) == (label > 0.5) */
+  int64_t samples;
+  uint64_t bad_loss;     /* the first step whose loss was not finite, or UM_NEVER */
+  uint64_t bad_gradient; /* the least step << 36 | index for which gradient[index] was not finite, or UM_NEVER */
+} um_report;
+
+/* Sums over the samples of a batch. */
 typedef struct um_loss_sums {
-  double loss;     /* sum over samples of the cross-entropy */
-  int64_t correct; /* samples with (p > 0.5) == (label > 0.5) */
+  double loss;
+  int64_t correct;
 } um_loss_sums;
 
 typedef enum um_optimizer_kind { UM_OPT_RMSPROP, UM_OPT_SGD, UM_OPT_ADAM } um_optimizer_kind;
 
 typedef struct um_optimizer {
   um_optimizer_kind kind;
-  double learning_rate;
+  double learning_rate; /* see um_optimizer_rate */
   double rho;          /* RMSprop */
   double momentum;     /* SGD, and RMSprop where not 0 */
   bool nesterov;       /* SGD */
@@ -113,6 +144,8 @@ typedef struct um_optimizer {
   bool epsilon_inside; /* RMSprop and Adam: sqrt(v + eps) ("keras3" RMSprop) instead of sqrt(v) + eps ("keras2"). Keras 2, too, has
                           it inside where RMSprop has momentum: um_model_create sees to that */
 } um_optimizer;
+
+typedef struct um_recording um_recording; /* a backend's own: queued work that can be run again */
 
 /* The table. */
 typedef struct um_ops {
@@ -123,13 +156,38 @@ typedef struct um_ops {
   void (*describe)(const um_backend *be, char *text, size_t size);
   /* Bytes that the device has free now; 0 where that is not known. */
   size_t (*memory_free)(const um_backend *be);
+  /* Whether the backend computes at this precision, and then in which type it keeps activations. */
+  bool (*precision)(const um_backend *be, um_precision precision, um_dtype *activations);
 
   /* Device memory, aligned to 64 bytes at least, contents undefined. */
   int (*alloc)(um_backend *be, void **out, size_t bytes, um_error *err);
   void (*free)(um_backend *be, void *p);
+  /* The host's memory may be written again when upload returns (between feed_begin and feed_end: after feed_wait). */
   int (*upload)(um_backend *be, void *device, const void *host, size_t bytes, um_error *err);
   int (*download)(um_backend *be, void *host, const void *device, size_t bytes, um_error *err);
   int (*zero)(um_backend *be, void *device, size_t bytes, um_error *err);
+  /* Host memory that the device can copy from by itself, aligned to 64 bytes at least. */
+  int (*host_alloc)(um_backend *be, void **out, size_t bytes, um_error *err);
+  void (*host_free)(um_backend *be, void *p);
+
+  /* Queues: all of the next ten, or none of them (NULL) where every call is done when it returns.
+   * A slot is one of two sets of a batch's input. What is called between feed_begin and feed_end (upload, warp) goes to a queue
+   * beside the one that computes: it waits until the slot's last use is over and then runs while other work computes. Work between
+   * use_begin and use_end waits for the slot's feed. */
+  int (*feed_begin)(um_backend *be, int slot, um_error *err);
+  int (*feed_end)(um_backend *be, int slot, um_error *err);
+  int (*feed_wait)(um_backend *be, int slot, um_error *err); /* until the slot's last feed is done */
+  int (*use_begin)(um_backend *be, int slot, um_error *err);
+  int (*use_end)(um_backend *be, int slot, um_error *err);
+  /* What is called between these two is not run but kept; replay queues it once, with the memory's contents of that time. Recording
+   * is off after a failure between them, too, once record_end was called (out may then be NULL). */
+  int (*record_begin)(um_backend *be, um_error *err);
+  int (*record_end)(um_backend *be, um_recording **out, um_error *err);
+  int (*replay)(um_backend *be, um_recording *r, um_error *err);
+  void (*recording_free)(um_backend *be, um_recording *r);
+  /* Until all that was queued is done; an error of any of it comes out here. NULL with the queues. */
+  int (*wait)(um_backend *be, um_error *err);
+
   /* dst = src, converting layout and dtype; same shape. Exact where the dtypes agree; padding of a blocked layout becomes zero. */
   int (*reorder)(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err);
 
@@ -170,24 +228,28 @@ typedef struct um_ops {
   /* dst += src: same shape, layout and dtype (a value with several readers). */
   int (*accumulate)(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err);
 
-  /* y (f32, plain, N H W 3) = scale and mean over the affine-warped, flipped pixels (u8, plain, N H W 3, RGB, same H W), in Keras'
-   * order: affine (bilinear, spline order 1, over float values) -> flips -> rescale. The first n samples; the rest become 0. sample
-   * is a host array. */
-  int (*warp)(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, int64_t n, const um_warp *how,
-              um_error *err);
+  /* y (plain, N H W 3, f32 or bf16) = scale and mean over the affine-warped, flipped pixels (u8, plain, N H W 3, RGB, same H W), in
+   * Keras' order: affine (bilinear, spline order 1, over float values) -> flips -> rescale. The first control->n samples; the rest
+   * become 0. On the device: sample (N of them, that um_warp_check has passed) and control. */
+  int (*warp)(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
+              const um_warp *how, um_error *err);
 
-  /* Binary cross-entropy from logits z (N x 1, plain), stable form max(z,0) - z t + log(1 + exp(-|z|)); labels t is N x 1, host, as
-   * floats. sums (host) gets the sums over the first n; dz = (sigmoid(z) - t) / n for them and 0 for the rest (dz may be NULL). */
-  int (*bce_logits)(um_backend *be, um_tensor *dz, um_loss_sums *sums, const um_tensor *z, const float *labels, int64_t n, um_error *err);
+  /* Binary cross-entropy from logits z (N x 1, plain, f32), stable form max(z,0) - z t + log(1 + exp(-|z|)), t the labels (N floats).
+   * report += the sums over the first n = control->n samples, added up in their order; dz = (sigmoid(z) - t) / n for them and 0 for
+   * the rest (dz may be NULL). A loss that is not finite sets report->bad_loss. On the device: report, labels, control. */
+  int (*bce_logits)(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
+                    um_error *err);
 
-  /* One step of the optimizer over count f32 values; m and v are its states (see um_optimizer_states), step counts from 1 (Adam).
+  /* One step of the optimizer over count f32 values; m and v are its states (see um_optimizer_states), lr is control->rate.
    *   RMSprop: v = rho v + (1-rho) g^2; w -= lr g / (sqrt(v) + eps)   or   lr g / sqrt(v + eps); with momentum m = mom m + that; w -= m.
    *   SGD: m = momentum m - lr g; w += m   (nesterov: w += momentum m - lr g).
-   *   Adam (Kingma & Ba 2014, as in Keras): lr_t = lr sqrt(1-b2^t)/(1-b1^t); w -= lr_t m / (sqrt(v) + eps). */
-  int (*optimizer_step)(um_backend *be, const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step,
-                        um_error *err);
+   *   Adam (Kingma & Ba 2014, as in Keras): w -= lr m / (sqrt(v) + eps).
+   * copy, where not NULL, becomes w rounded to bf16. A value whose gradient is not finite stays as it is and sets report->bad_gradient;
+   * nothing at all is changed where report->bad_loss is set. On the device: everything but o. */
+  int (*optimizer_step)(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report, const float *g,
+                        int64_t count, const um_control *control, um_error *err);
 
-  /* *out = sum of squares of count f32 values, in double; not finite when any value is not. */
+  /* *out (host) = sum of squares of count f32 values, in double; not finite when any value is not. */
   int (*sum_squares)(um_backend *be, double *out, const float *x, int64_t count, um_error *err);
 } um_ops;
 
@@ -201,11 +263,34 @@ struct um_backend {
 int um_ref_open(um_backend **out, um_error *err);
 int um_cpu_open(um_backend **out, int threads, um_error *err);
 
-/* Opens the backend of a --device value: "auto", "cpu", "ref", "cuda", "cuda:N". The one place that names CUDA (core/backend.c). */
+/* How a backend is opened. Zeroed is a fair default for all but device. */
+typedef struct um_backend_options {
+  const char *device;     /* "auto", "cpu", "ref", "cuda", "cuda:N" */
+  int threads;            /* 0: all that the process may use */
+  um_engine engine;       /* cuda */
+  size_t workspace_limit; /* cuda: most bytes of scratch that an op may ask for; 0: 512 MiB */
+  const char *cache_dir;  /* cuda: folder for what was measured; NULL: $XDG_CACHE_HOME/unmask or ~/.cache/unmask; "": nothing is kept */
+  bool verbose;           /* cuda: log the table of what was measured */
+} um_backend_options;
+
+/* Opens the backend of a --device value. "auto" takes cuda where this program has it and a GPU answers, else cpu (and says once why).
+ * The one place that names CUDA (core/backend.c). */
+int um_backend_open_with(um_backend **out, const um_backend_options *o, um_error *err);
 int um_backend_open(um_backend **out, const char *device, int threads, um_error *err);
+
+/* cuda/backend.cu. Weak: NULL in a program that was linked without it. o->device is "cuda" or "cuda:N". */
+__attribute__((weak)) int um_cuda_open(um_backend **out, const um_backend_options *o, um_error *err);
+
+/* UM_ENUMERIC where a matrix is not finite or leads further than 1e9 pixels away. Host arrays. */
+int um_warp_check(const um_warp_sample *sample, int64_t n, int64_t height, int64_t width, um_error *err);
 
 /* How many state buffers an optimizer needs: bit 0 = m, bit 1 = v. */
 unsigned um_optimizer_states(const um_optimizer *o);
+
+/* The rate of step `step` (from 1): lr, for Adam lr sqrt(1-b2^t)/(1-b1^t). */
+double um_optimizer_rate(const um_optimizer *o, double learning_rate, int64_t step);
+
+void um_report_reset(um_report *r);
 
 const char *um_op_kind_name(um_op_kind kind); /* "conv2d", "max_pool", ... as in the graph's JSON */
 
