@@ -8,11 +8,14 @@
 
 static void set_views(um_model *m) {
   for (int i = 0; i < m->views; i++) m->view[i].t.data = m->arena + m->storage[m->view[i].storage].offset;
+  m->at = -1;
+  um_model_enter(m, 0);
   for (int i = 0; i < m->params; i++) {
     um_param *p = &m->param[i];
     p->value.data = m->w + p->offset / sizeof *m->w;
     p->grad = p->value;
     p->grad.data = p->trainable ? m->g + (p->offset - m->frozen) / sizeof *m->g : NULL;
+    if (p->copy.ndim) p->copy.data = m->c + p->offset / sizeof *m->w;
   }
 }
 
@@ -41,18 +44,21 @@ static int allocate(um_model *m, um_error *err) {
   m->g = allocate_part(m, trained, "gradients", &status, err);
   m->m = allocate_part(m, m_bytes, "the optimizer's state", &status, err);
   m->v = allocate_part(m, v_bytes, "the optimizer's state", &status, err);
+  m->c = allocate_part(m, size->copies, "the parameters' copies", &status, err);
   m->arena = allocate_part(m, size->activations, "activations", &status, err);
+  m->in = allocate_part(m, size->input, "the input", &status, err);
+  for (int s = 0; s < m->slots && status == UM_OK; s++) status = ops->host_alloc(m->be, (void **)&m->slot[s].host, m->head_bytes, err);
+  if (status == UM_OK) status = ops->host_alloc(m->be, (void **)&m->host_report, sizeof *m->host_report, err);
   /* Zeroed, and never anything else between tensors and in the padding of their layouts: one optimizer step runs over it all. */
   if (status == UM_OK) status = ops->zero(m->be, m->w, size->parameters, err);
   if (status == UM_OK && m->g) status = ops->zero(m->be, m->g, trained, err);
   if (status == UM_OK && m->m) status = ops->zero(m->be, m->m, m_bytes, err);
   if (status == UM_OK && m->v) status = ops->zero(m->be, m->v, v_bytes, err);
+  if (status == UM_OK && m->c) status = ops->zero(m->be, m->c, size->copies, err);
   if (status != UM_OK) return status;
-  m->identity = calloc((size_t)m->options.batch, sizeof *m->identity);
-  if (!m->identity) return um_fail(err, UM_ENOMEM, "model: no memory");
-  for (int64_t i = 0; i < m->options.batch; i++) m->identity[i].identity = true;
+  for (int s = 0; s < m->slots; s++) memset(m->slot[s].host, 0, m->head_bytes);
   set_views(m);
-  return UM_OK;
+  return um_model_reset_reports(m, err);
 }
 
 int um_model_create(um_model **out, const um_graph *graph, um_backend *be, const um_model_options *options, um_error *err) {
@@ -81,13 +87,18 @@ int um_model_measure(um_model_memory *memory, const um_graph *graph, um_backend 
 void um_model_free(um_model *m) {
   if (!m) return;
   const um_ops *ops = m->be->ops;
-  void *const device[] = {m->arena, m->w, m->g, m->m, m->v};
+  if (ops->wait) ops->wait(m->be, NULL);
+  um_model_drop_recordings(m);
+  for (int s = 0; s < UM_SLOTS; s++)
+    if (m->slot[s].host) ops->host_free(m->be, m->slot[s].host);
+  if (m->host_report) ops->host_free(m->be, m->host_report);
+  void *const device[] = {m->arena, m->in, m->w, m->g, m->m, m->v, m->c};
   for (size_t i = 0; i < sizeof device / sizeof *device; i++)
     if (device[i]) ops->free(m->be, device[i]);
   for (int i = 0; m->op && i < m->graph.count; i++)
     if (m->op[i]) ops->plan_free(m->op[i]);
-  void *const host[] = {m->op,          m->param, m->param_of, m->view,    m->storage,   m->step,  m->value,
-                        m->overwritten, m->use,   m->gradient, m->reached, m->workspace, m->times, m->identity};
+  void *const host[] = {m->op,          m->param, m->param_of, m->view,    m->storage,   m->step, m->value,
+                        m->overwritten, m->use,   m->gradient, m->reached, m->workspace, m->times};
   for (size_t i = 0; i < sizeof host / sizeof *host; i++) free(host[i]);
   for (int i = 0; m->kept && i < m->params; i++) free(m->kept[i]);
   free(m->kept);
@@ -136,7 +147,11 @@ int um_model_set(um_model *m, char which, int index, const float *values, um_err
   um_tensor t, plain;
   int status = buffer_of(m, which, index, &t, &plain, err);
   if (status != UM_OK) return status;
-  if (!t.layout) return ops->upload(m->be, t.data, values, plain.bytes, err);
+  if (!t.layout) {
+    um_tensor copy = m->param[index].copy;
+    status = ops->upload(m->be, t.data, values, plain.bytes, err);
+    return status == UM_OK && which == 'w' && copy.data ? ops->reorder(m->be, &copy, &t, err) : status;
+  }
   if ((status = ops->alloc(m->be, &plain.data, plain.bytes, err)) != UM_OK) return status;
   status = ops->upload(m->be, plain.data, values, plain.bytes, err);
   if (status == UM_OK) status = ops->reorder(m->be, &t, &plain, err);
@@ -201,9 +216,9 @@ int um_model_activation(um_model *m, int node, float *values, um_error *err) {
     return um_fail(err, UM_EINTERNAL, "model: %s: activations are there between forward and backward", name);
   const um_tensor *t = find_output(m, node);
   if (!t) return um_fail(err, UM_EUNSUPPORTED, "model: %s: its output is not kept by this plan", name);
-  um_tensor plain = um_tensor_plain(t->dtype, t->ndim, t->dim);
+  um_tensor plain = um_tensor_plain(UM_F32, t->ndim, t->dim);
   const size_t wanted = plain.bytes / (size_t)m->options.batch * (size_t)m->n;
-  if (!t->layout) return ops->download(m->be, values, t->data, wanted, err);
+  if (!t->layout && t->dtype == UM_F32) return ops->download(m->be, values, t->data, wanted, err);
   int status = ops->alloc(m->be, &plain.data, plain.bytes, err);
   if (status != UM_OK) return status;
   status = ops->reorder(m->be, &plain, t, err);

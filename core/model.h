@@ -16,6 +16,7 @@ typedef struct um_model_options {
   const char *trainable;  /* "all", "head" (the nodes after the backbone's last: from the first DENSE on), or the first trainable
                                layer's name; NULL is "all" */
   um_algorithm algorithm; /* convolutions */
+  um_precision precision; /* UM_EUNSUPPORTED where the backend has it not; the layer that makes the logit is always FP32 */
   um_optimizer optimizer; /* decides the state buffers */
 } um_model_options;
 
@@ -29,14 +30,17 @@ typedef struct um_param {
   um_tensor plain; /* its plain shape, data NULL */
   um_tensor value; /* as the backend keeps it */
   um_tensor grad;  /* data NULL where not trainable or not training */
+  um_tensor copy;  /* what ops compute with, where that is not the value itself (bf16); else data NULL */
 } um_param;
 
 /* Bytes that a plan takes, for the message before a run. total is what the backend's alloc is asked for. */
 typedef struct um_model_memory {
   size_t parameters, gradients, optimizer;
+  size_t copies;      /* of the parameters, in bf16 */
+  size_t input;       /* the slots of the input, labels and reports included */
   size_t activations; /* the arena: values, their gradients, workspaces and scratch, over one another where their times allow */
   size_t scratch;     /* the largest scratch of an op; lies within the arena */
-  size_t total;       /* parameters + gradients + optimizer + activations */
+  size_t total;       /* all but scratch */
 } um_model_memory;
 
 int um_model_create(um_model **out, const um_graph *graph, um_backend *backend, const um_model_options *options, um_error *err);
@@ -66,7 +70,7 @@ int um_model_feed_pixels(um_model *m, const uint8_t *pixels, const um_warp_sampl
 /* values: n x H x W x C floats, as they are. */
 int um_model_feed(um_model *m, const float *values, int64_t n, um_error *err);
 
-/* Once for each batch fed: the plan may reuse the memory of the input. Likewise backward, once for each forward. */
+/* Once for each batch fed. Likewise backward, once for each forward: the plan reuses memory. */
 int um_model_forward(um_model *m, um_error *err);
 /* Logits of the n samples fed last. */
 int um_model_logits(um_model *m, float *logits, um_error *err);
@@ -79,17 +83,44 @@ int um_model_loss(um_model *m, um_loss_sums *sums, const float *labels, um_error
 int um_model_backward(um_model *m, um_loss_sums *sums, const float *labels, um_error *err);
 /* The norm of all gradients together, in double; not finite when any of them is not. After backward. */
 int um_model_gradient_norm(um_model *m, double *norm, um_error *err);
-/* One optimizer step over all trainable parameters in one call, with the gradients as they are; counts steps from 1. */
+/* One optimizer step over all trainable parameters in one call, with the gradients as they are; counts steps from 1. UM_ENUMERIC
+ * where the loss was not finite (nothing is changed then) or a gradient is not (its value stays as it is). */
 int um_model_step(um_model *m, double learning_rate, um_error *err);
 int64_t um_model_steps(const um_model *m);
 void um_model_set_steps(um_model *m, int64_t steps);
+
+/* ---- training without waiting ----
+ * The same steps as above, queued: the host runs ahead of the device, the next batch is uploaded and warped beside the step that
+ * runs, and the whole step is recorded and replayed where the backend can do that. A batch goes into one of um_model_slots slots;
+ * a loop goes round them:
+ *   um_model_fetched(slot); (the host memory of the slot's last batch is free) um_model_prefetch(slot, ...); um_model_queue(slot, true);
+ * and reads um_model_report now and then. On a backend without queues everything is done when a call returns. */
+typedef struct um_feed {
+  const uint8_t *pixels;        /* n x H x W x 3, RGB; best from the backend's host_alloc; stays as it is until um_model_fetched */
+  const um_warp_sample *sample; /* n, or NULL: no transform */
+  const float *labels;          /* n */
+  int64_t n;
+  const um_warp *how;
+  double learning_rate; /* of the step that this batch is for */
+} um_feed;
+
+int um_model_slots(const um_model *m); /* 1 or 2 */
+int um_model_prefetch(um_model *m, int slot, const um_feed *feed, um_error *err);
+int um_model_fetched(um_model *m, int slot, um_error *err);
+/* train: forward, loss, backward, step; else forward and loss alone. Adds to the report. */
+int um_model_queue(um_model *m, int slot, bool train, um_error *err);
+/* Waits for what is queued and reads the report, which goes on from there; set gives it another beginning (um_report_reset). */
+int um_model_report(um_model *m, um_report *report, um_error *err);
+int um_model_set_report(um_model *m, const um_report *report, um_error *err);
+/* UM_OK, or UM_ENUMERIC with what was not finite and in which step. */
+int um_model_check(const um_model *m, const um_report *report, um_error *err);
 
 /* Wall seconds by node and pass since timing was last switched on (which starts from zero); for make bench. other: reorders,
  * slopes of activations, sums of gradients. outside: feed (in forward), loss and optimizer (in other). */
 typedef struct um_node_times {
   double forward, backward_data, backward_weights, other;
 } um_node_times;
-void um_model_time(um_model *m, bool on);
+void um_model_time(um_model *m, bool on); /* of a backend without queues; elsewhere these are the seconds of queueing */
 const um_node_times *um_model_times(const um_model *m, um_node_times *outside);
 
 #endif

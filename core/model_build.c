@@ -59,11 +59,11 @@ static um_tensor plain_of(const um_tensor *t) { return um_tensor_plain(t->dtype,
 
 /* ---- structure ---- */
 
-static um_tensor output_of(const um_model *m, int node) {
+static um_tensor output_as(const um_model *m, int node, um_dtype dtype) {
   const um_node *n = &m->graph.node[node];
   int64_t dim[UM_MAX_DIMS] = {m->options.batch};
   for (int i = 0; i < n->ndim; i++) dim[i + 1] = n->dim[i];
-  return um_tensor_plain(UM_F32, n->ndim + 1, dim);
+  return um_tensor_plain(dtype, n->ndim + 1, dim);
 }
 
 static bool has_parameters(const um_node *n) { return n->op == UM_OP_CONV2D || n->op == UM_OP_DENSE; }
@@ -116,7 +116,7 @@ static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static int plan_parameters(um_model *m, um_error *err) {
   size_t at = 0;
-  bool seen = false;
+  bool seen = false, copies = false;
   m->param = calloc(2 * (size_t)m->graph.count, sizeof *m->param);
   if (!m->param) return no_memory(err);
   for (int i = 0; i < m->graph.count; i++) {
@@ -130,6 +130,7 @@ static int plan_parameters(um_model *m, um_error *err) {
       p->value = bias ? m->op[i]->b : m->op[i]->w;
       p->offset = at;
       p->plain = plain_of(&p->value);
+      if (!bias && m->op[i]->compute == UM_BF16) p->copy = um_tensor_plain(UM_BF16, p->plain.ndim, p->plain.dim), copies = true;
       p->node = i;
       p->trainable = m->options.training && i >= m->lowest;
       snprintf(p->name, sizeof p->name, "%s/%s", node->name, bias ? "bias" : "kernel");
@@ -140,6 +141,7 @@ static int plan_parameters(um_model *m, um_error *err) {
   const size_t trained = m->options.training ? at - m->frozen : 0;
   const unsigned states = um_optimizer_states(&m->options.optimizer);
   m->memory.parameters = at;
+  m->memory.copies = copies ? at / 2 : 0;
   m->memory.gradients = trained;
   m->memory.optimizer = trained * ((states & 1) + (states >> 1 & 1));
   return UM_OK;
@@ -193,9 +195,10 @@ static int plan_op(um_model *m, int node, um_error *err) {
   um_op_desc d = {.kind = n->op,
                   .activation = n->activation,
                   .algorithm = m->options.algorithm,
+                  .precision = node == m->logit ? UM_PRECISION_FP32 : m->options.precision,
                   .passes = UM_PASS_FORWARD,
                   .n_inputs = n->n_inputs,
-                  .y = output_of(m, node),
+                  .y = output_as(m, node, UM_F32),
                   .window = n->window};
   for (int k = 0; k < n->n_inputs; k++) {
     d.x[k] = m->view[m->value[n->input[k]]].t;
@@ -215,7 +218,7 @@ static int plan_forward_node(um_model *m, int node, um_error *err) {
   int status;
   m->workspace[node] = NONE;
   if (n->op == UM_OP_FLATTEN) { /* no op: another shape over the same plain numbers */
-    const um_tensor wanted = plain_of(&m->view[m->value[n->input[0]]].t), y = output_of(m, node);
+    const um_tensor wanted = plain_of(&m->view[m->value[n->input[0]]].t), y = output_as(m, node, wanted.dtype);
     const int x = m->use[node][0] = value_as(m, n->input[0], &wanted, node);
     if (x < 0) return no_memory(err);
     m->value[node] = add_view_of(m, &y, m->view[x].storage);
@@ -240,18 +243,13 @@ static int plan_forward_node(um_model *m, int node, um_error *err) {
 }
 
 static int plan_forward(um_model *m, um_error *err) {
-  const um_node *input = &m->graph.node[0];
-  const um_tensor values = output_of(m, 0);
+  static const char *const names[] = {"fp32", "tf32", "bf16"};
+  um_dtype activations = UM_F32;
   int status;
-  m->pixels = NONE;
-  m->value[0] = add_view(m, &values);
-  if (m->value[0] < 0) return no_memory(err);
-  if (input->dim[2] == 3) {
-    const um_tensor pixels = um_tensor_plain(UM_U8, 4, values.dim);
-    if ((m->pixels = add_view(m, &pixels)) < 0) return no_memory(err);
-  }
-  const um_step feed = {.kind = UM_STEP_FEED, .n_out = 2, .out = {m->value[0], m->pixels}, .workspace = NONE, .scratch = NONE};
-  if (add_step(m, feed) < 0) return no_memory(err);
+  if (!m->be->ops->precision(m->be, m->options.precision, &activations))
+    return um_fail(err, UM_EUNSUPPORTED, "model: the device %s does not compute in %s", m->be->ops->name, names[m->options.precision]);
+  const um_tensor values = output_as(m, 0, activations);
+  if ((m->input = add_storage(m, 0)) < 0 || (m->value[0] = add_view_of(m, &values, m->input)) < 0) return no_memory(err);
   for (int i = 1; i < m->graph.count; i++) {
     m->value[i] = NONE;
     if (i > m->logit && m->graph.node[i].op == UM_OP_SIGMOID && i == m->graph.count - 1) break;
@@ -374,7 +372,9 @@ static int plan_memory(um_model *m, um_error *err) {
   }
   touch(m, m->view[m->z].storage, m->steps - 1); /* the logits can be asked for to the end */
   int status = um_plan_arena(m->storage, m->storages, &m->memory.activations, err);
-  m->memory.total = m->memory.parameters + m->memory.gradients + m->memory.optimizer + m->memory.activations;
+  um_model_plan_input(m);
+  m->memory.total =
+      m->memory.parameters + m->memory.copies + m->memory.gradients + m->memory.optimizer + m->memory.input + m->memory.activations;
   return status;
 }
 

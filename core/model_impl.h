@@ -13,7 +13,6 @@ typedef struct um_view {
 } um_view;
 
 typedef enum um_step_kind {
-  UM_STEP_FEED,                /* the batch comes in: out[0] the input, out[1] the pixels (-1 where it has not 3 channels) */
   UM_STEP_REORDER,             /* out[0] = in[0] in another layout, or as a copy */
   UM_STEP_ACCUMULATE,          /* out[0] += in[0] */
   UM_STEP_FORWARD,             /* out[0] = op(in[...]) */
@@ -22,6 +21,16 @@ typedef enum um_step_kind {
   UM_STEP_BACKWARD_WEIGHTS,    /* gradients of the node's parameters; in[0] its input, in[1] its gradient */
   UM_STEP_BACKWARD_DATA        /* out[...] (-1: not needed) from the gradient in[0] */
 } um_step_kind;
+
+enum { UM_SLOTS = 2 };
+
+/* A slot of the input. Offsets into the model's input memory. */
+typedef struct um_slot {
+  size_t pixels, x, head;     /* pixels: bytes as fed; x: the input of the first node; head: control, samples, labels */
+  char *host;                 /* the head on the host */
+  um_recording *recording[2]; /* of forward and loss; of a training step */
+  bool warm[2];               /* was run once without recording */
+} um_slot;
 
 /* Views by index, -1 where there is none. */
 typedef struct um_step {
@@ -48,6 +57,7 @@ struct um_model {
   size_t frozen;        /* bytes of the parameter buffer before the first trainable one */
   float **kept;         /* by parameter: plain numbers of frozen kernels in a backend's layout (training only); may be NULL */
   float *w, *g, *m, *v; /* the parameter buffer; the others cover what is not frozen */
+  uint16_t *c;          /* the copies, of the whole parameter buffer; may be NULL */
 
   um_view *view;
   int views;
@@ -61,14 +71,21 @@ struct um_model {
   int *gradient;             /* by node: the view of its output's gradient, or -1 */
   bool *reached;             /* by node: a trainable parameter is in it or before it */
   int *workspace;            /* by node: a storage, or -1 */
-  int pixels, z;             /* views: the bytes of feed_pixels (-1: none), the plain logits */
+  int input;                 /* the storage of the input: not in the arena, but in a slot */
+  int z;                     /* view: the plain logits */
   char *arena;
+
+  um_slot slot[UM_SLOTS];
+  int slots, at;                                               /* at: the slot that the views point to */
+  size_t pixel_bytes, head_bytes, sample_offset, label_offset; /* of a slot; within a head */
+  char *in;                                                    /* the slots, then two reports: of what is queued, of what is not */
+  size_t report_offset;
+  um_report *host_report; /* page-locked */
   um_model_memory memory;
 
   um_model_state state;
   int64_t n; /* samples fed */
   int64_t steps_done;
-  um_warp_sample *identity; /* batch of them */
   bool timing;
   um_node_times *times, outside;
 };
@@ -76,5 +93,15 @@ struct um_model {
 /* Fills a zeroed model with everything but memory: ops, parameters' descriptions, program, offsets, m->memory. What it has made
  * lies in m also when it fails; um_model_free frees it. */
 int um_model_build(um_model *m, const um_graph *graph, um_backend *be, const um_model_options *options, um_error *err);
+
+/* model_run.c: the steps first to last - 1. */
+int um_model_run_steps(um_model *m, int first, int last, um_error *err);
+um_tensor *um_model_tensor(um_model *m, int view); /* NULL for a view below 0 */
+
+/* model_feed.c */
+void um_model_plan_input(um_model *m);      /* sizes and offsets of the slots */
+void um_model_enter(um_model *m, int slot); /* points the views to a slot's input */
+void um_model_drop_recordings(um_model *m);
+int um_model_reset_reports(um_model *m, um_error *err);
 
 #endif

@@ -39,7 +39,7 @@ typedef enum um_op_kind {
 
 /* Of the arithmetic. FP32: f32 throughout. TF32: f32 in memory, products of values rounded to 10 bits of mantissa, sums in f32. BF16:
  * activations, their gradients and a copy of the parameters in bf16; sums, masters and parameter gradients in f32. */
-typedef enum um_precision { UM_FP32, UM_TF32, UM_BF16 } um_precision;
+typedef enum um_precision { UM_PRECISION_FP32, UM_PRECISION_TF32, UM_PRECISION_BF16 } um_precision;
 
 typedef enum um_activation { UM_ACT_NONE, UM_ACT_RELU } um_activation;
 
@@ -118,8 +118,8 @@ typedef struct um_control {
 
 /* What passes over batches leave in the device's memory: ops add to it, in the order in which they run. */
 typedef struct um_report {
-  double loss;           /* sum over samples of the cross-entropy */
-  int64_t correct;       /* samples with (p > 0.5) == (label > 0.5) */
+  double loss;     /* sum over samples of the cross-entropy */
+  int64_t correct; /* samples with (p > 0.5) == (label > 0.5) */
   int64_t samples;
   uint64_t bad_loss;     /* the first step whose loss was not finite, or UM_NEVER */
   uint64_t bad_gradient; /* the least step << 36 | index for which gradient[index] was not finite, or UM_NEVER */
@@ -136,10 +136,10 @@ typedef enum um_optimizer_kind { UM_OPT_RMSPROP, UM_OPT_SGD, UM_OPT_ADAM } um_op
 typedef struct um_optimizer {
   um_optimizer_kind kind;
   double learning_rate; /* see um_optimizer_rate */
-  double rho;          /* RMSprop */
-  double momentum;     /* SGD, and RMSprop where not 0 */
-  bool nesterov;       /* SGD */
-  double beta1, beta2; /* Adam */
+  double rho;           /* RMSprop */
+  double momentum;      /* SGD, and RMSprop where not 0 */
+  bool nesterov;        /* SGD */
+  double beta1, beta2;  /* Adam */
   double epsilon;
   bool epsilon_inside; /* RMSprop and Adam: sqrt(v + eps) ("keras3" RMSprop) instead of sqrt(v) + eps ("keras2"). Keras 2, too, has
                           it inside where RMSprop has momentum: um_model_create sees to that */
@@ -246,8 +246,8 @@ typedef struct um_ops {
    *   Adam (Kingma & Ba 2014, as in Keras): w -= lr m / (sqrt(v) + eps).
    * copy, where not NULL, becomes w rounded to bf16. A value whose gradient is not finite stays as it is and sets report->bad_gradient;
    * nothing at all is changed where report->bad_loss is set. On the device: everything but o. */
-  int (*optimizer_step)(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report, const float *g,
-                        int64_t count, const um_control *control, um_error *err);
+  int (*optimizer_step)(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
+                        const float *g, int64_t count, const um_control *control, um_error *err);
 
   /* *out (host) = sum of squares of count f32 values, in double; not finite when any value is not. */
   int (*sum_squares)(um_backend *be, double *out, const float *x, int64_t count, um_error *err);

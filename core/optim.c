@@ -13,8 +13,8 @@ unsigned um_optimizer_states(const um_optimizer *o) {
 }
 
 /* Tieleman & Hinton 2012, lecture 6.5, as Keras: keras2 divides by sqrt(v) + eps, keras3 by sqrt(v + eps). */
-static void rmsprop(const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count) {
-  const float lr = (float)o->learning_rate, rho = (float)o->rho, rest = (float)(1 - o->rho), eps = (float)o->epsilon;
+static void rmsprop(const um_optimizer *o, double rate, float *w, const float *g, float *m, float *v, int64_t count) {
+  const float lr = (float)rate, rho = (float)o->rho, rest = (float)(1 - o->rho), eps = (float)o->epsilon;
   const float momentum = (float)o->momentum;
   for (int64_t i = 0; i < count; i++) {
     v[i] = rho * v[i] + rest * (g[i] * g[i]);
@@ -24,8 +24,8 @@ static void rmsprop(const um_optimizer *o, float *w, const float *g, float *m, f
   }
 }
 
-static void sgd(const um_optimizer *o, float *w, const float *g, float *m, int64_t count) {
-  const float lr = (float)o->learning_rate, momentum = (float)o->momentum;
+static void sgd(const um_optimizer *o, double rate, float *w, const float *g, float *m, int64_t count) {
+  const float lr = (float)rate, momentum = (float)o->momentum;
   for (int64_t i = 0; i < count; i++) {
     float step = lr * g[i];
     if (o->momentum == 0) {
@@ -38,10 +38,9 @@ static void sgd(const um_optimizer *o, float *w, const float *g, float *m, int64
 }
 
 /* Kingma & Ba 2014 in the form at the end of its section 2, which is Keras': the bias corrections are in the learning rate. */
-static void adam(const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step) {
+static void adam(const um_optimizer *o, double rate, float *w, const float *g, float *m, float *v, int64_t count) {
   const float beta1 = (float)o->beta1, beta2 = (float)o->beta2, rest1 = (float)(1 - o->beta1), rest2 = (float)(1 - o->beta2);
-  const float eps = (float)o->epsilon;
-  const float lr = (float)(o->learning_rate * sqrt(1 - pow(o->beta2, (double)step)) / (1 - pow(o->beta1, (double)step)));
+  const float lr = (float)rate, eps = (float)o->epsilon;
   for (int64_t i = 0; i < count; i++) {
     m[i] = beta1 * m[i] + rest1 * g[i];
     v[i] = beta2 * v[i] + rest2 * (g[i] * g[i]);
@@ -49,10 +48,38 @@ static void adam(const um_optimizer *o, float *w, const float *g, float *m, floa
   }
 }
 
-void um_optimizer_apply(const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step) {
+double um_optimizer_rate(const um_optimizer *o, double learning_rate, int64_t step) {
+  if (o->kind != UM_OPT_ADAM) return learning_rate;
+  return learning_rate * sqrt(1 - pow(o->beta2, (double)step)) / (1 - pow(o->beta1, (double)step));
+}
+
+void um_optimizer_apply(const um_optimizer *o, double rate, float *w, const float *g, float *m, float *v, int64_t count) {
   switch (o->kind) {
-  case UM_OPT_RMSPROP: rmsprop(o, w, g, m, v, count); break;
-  case UM_OPT_SGD: sgd(o, w, g, m, count); break;
-  case UM_OPT_ADAM: adam(o, w, g, m, v, count, step); break;
+  case UM_OPT_RMSPROP: rmsprop(o, rate, w, g, m, v, count); break;
+  case UM_OPT_SGD: sgd(o, rate, w, g, m, count); break;
+  case UM_OPT_ADAM: adam(o, rate, w, g, m, v, count); break;
   }
+}
+
+int64_t um_first_not_finite(const float *x, int64_t count) {
+  enum { CHUNK = 4096 };
+  for (int64_t at = 0; at < count; at += CHUNK) {
+    const int64_t n = count - at < CHUNK ? count - at : CHUNK;
+    float sum = 0; /* of x - x: 0 for a finite value, NaN for every other */
+    for (int64_t i = 0; i < n; i++) sum += x[at + i] - x[at + i];
+    if (sum == 0) continue;
+    for (int64_t i = at; i < at + n; i++)
+      if (!isfinite(x[i])) return i;
+  }
+  return count;
+}
+
+int64_t um_optimizer_apply_finite(const um_optimizer *o, double rate, float *w, const float *g, float *m, float *v, int64_t count) {
+  const int64_t first = um_first_not_finite(g, count);
+  for (int64_t at = 0; at < count;) {
+    const int64_t n = um_first_not_finite(g + at, count - at);
+    um_optimizer_apply(o, rate, w + at, g + at, m ? m + at : NULL, v ? v + at : NULL, n);
+    at += n + 1;
+  }
+  return first;
 }

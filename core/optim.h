@@ -5,7 +5,14 @@
 
 #include "core/ops.h"
 
-/* The contract of um_ops.optimizer_step. m or v may be NULL where um_optimizer_states says that they are not needed. */
-void um_optimizer_apply(const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step);
+/* The arithmetic of um_ops.optimizer_step alone. rate: um_optimizer_rate. m or v may be NULL where um_optimizer_states says that they
+ * are not needed. */
+void um_optimizer_apply(const um_optimizer *o, double rate, float *w, const float *g, float *m, float *v, int64_t count);
+
+/* The same, but values whose gradient is not finite stay as they are. Returns the index of the first such, or count. */
+int64_t um_optimizer_apply_finite(const um_optimizer *o, double rate, float *w, const float *g, float *m, float *v, int64_t count);
+
+/* The index of the first value that is not finite, or count. */
+int64_t um_first_not_finite(const float *x, int64_t count);
 
 #endif

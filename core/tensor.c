@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 size_t um_dtype_size(um_dtype dtype) {
   switch (dtype) {
@@ -50,4 +51,11 @@ const char *um_tensor_shape_text(const um_tensor *t, char *text, size_t size) {
   if (size > 0) text[0] = 0;
   for (int i = 0; i < t->ndim && at < size; i++) at += (size_t)snprintf(text + at, size - at, "%s%" PRId64, i ? "x" : "", t->dim[i]);
   return text;
+}
+
+uint16_t um_bf16_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
+  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }

@@ -24,6 +24,9 @@ typedef struct um_tensor {
   um_dtype dtype;
 } um_tensor;
 
+/* A float rounded to bf16 (nearest, ties to even; NaN stays NaN), as its bits. */
+uint16_t um_bf16_of(float x);
+
 size_t um_dtype_size(um_dtype dtype);
 const char *um_dtype_name(um_dtype dtype); /* "f32", "bf16", "f16", "u8", "i32" */
 

@@ -23,21 +23,21 @@ enum { UM_CUDA_SLOTS = 2, UM_CUDA_PARTIALS = 1024 };
 typedef struct um_cuda {
   um_backend base;
   int device;
-  char name[64];           /* "NVIDIA H100 80GB HBM3" */
-  int major, minor;        /* compute capability */
+  char name[64];    /* "NVIDIA H100 80GB HBM3" */
+  int major, minor; /* compute capability */
   int multiprocessors;
-  size_t shared_limit;     /* bytes of shared memory that a block may ask for (opt-in) */
-  int driver, runtime;     /* versions, as 13000 */
+  size_t shared_limit;        /* bytes of shared memory that a block may ask for (opt-in) */
+  int driver, runtime;        /* versions, as 13000 */
   cudaStream_t compute, side; /* where work is queued; side: feeds */
   cudaStream_t queue;         /* where an op queues its work now: compute, or side within a feed */
   cudaEvent_t fed[UM_CUDA_SLOTS], used[UM_CUDA_SLOTS];
   bool recording;
-  double *partials;   /* device: UM_CUDA_PARTIALS sums on their way; one op at a time of the compute queue */
-  double *sum;        /* host, page-locked */
+  double *partials; /* device: UM_CUDA_PARTIALS sums on their way; one op at a time of the compute queue */
+  double *sum;      /* host, page-locked */
   um_engine engine;
   size_t workspace_limit;
   bool verbose;
-  um_cudnn *cudnn;    /* NULL: not there, not wanted, or not built in */
+  um_cudnn *cudnn; /* NULL: not there, not wanted, or not built in */
   um_cublas *cublas;
   um_tuner *tuner;
 } um_cuda;
@@ -60,13 +60,13 @@ typedef struct um_conv_way um_conv_way;
  *   forward            out = y   a = x    b = w (the copy)  bias: y = act(conv(x, w) + bias)
  *   backward data      out = dx  a = dy   b = w (the copy)
  *   backward weights   out = dw (f32)     a = x   b = dy
- * x, y, dx, dy and the copy of w are f32, in BF16 precision bf16. scratch: way->scratch bytes, aligned to 256. */
+ * x, y, dx, dy and the copy of w are f32, in BF16 precision bf16. scratch: way->scratch bytes. All pointers are aligned to 32 bytes at least. */
 typedef int (*um_conv_run)(const um_cuda *cuda, const um_cuda_conv *g, const um_conv_way *way, void *out, const void *a, const void *b,
                            const float *bias, void *scratch, cudaStream_t stream, um_error *err);
 
 /* One way to do one pass of one geometry. */
 struct um_conv_way {
-  char name[32];   /* "native 128x64 k4", "cudnn 31", "cublaslt 2": without a comma; the same name is the same work and the same bits */
+  char name[32]; /* "native 128x64 k4", "cudnn 31", "cublaslt 2": without a comma; the same name is the same work and the same bits */
   size_t scratch;
   um_conv_run run;
   int variant, splits; /* run's own */
@@ -99,16 +99,16 @@ const char *um_cublas_version(const um_cublas *c);
 
 /* db[k] = sum over rows of dy[rows][k], in a fixed order. scratch: um_cuda_bias_scratch bytes. */
 size_t um_cuda_bias_scratch(const um_cuda *cuda, int64_t rows, int K);
-int um_cuda_bias_gradient(const um_cuda *cuda, float *db, const void *dy, um_dtype dtype, int64_t rows, int K, void *scratch, cudaStream_t stream,
-                          um_error *err);
+int um_cuda_bias_gradient(const um_cuda *cuda, float *db, const void *dy, um_dtype dtype, int64_t rows, int K, void *scratch,
+                          cudaStream_t stream, um_error *err);
 
 /* ---- a planned op ---- */
 
 typedef struct um_cuda_op {
   um_op base;
-  um_cuda_conv conv;                   /* CONV2D, DENSE */
-  um_conv_way way[UM_CONV_PASSES];     /* of the passes that were asked for */
-  bool narrow;                         /* DENSE of a few outputs: dense.cu's own kernels in place of way[] */
+  um_cuda_conv conv;               /* CONV2D, DENSE */
+  um_conv_way way[UM_CONV_PASSES]; /* of the passes that were asked for */
+  bool narrow;                     /* DENSE of a few outputs: dense.cu's own kernels in place of way[] */
 } um_cuda_op;
 
 /* plan()'s part for each family: fills x, y, w, b, workspace_bytes, scratch_bytes, algorithm of a zeroed op that has its desc. */
@@ -122,7 +122,8 @@ int um_cuda_conv_forward(um_op *op, um_tensor *y, const um_tensor *x, const um_t
 int um_cuda_conv_backward_data(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *w, void *scratch, um_error *err);
 int um_cuda_conv_backward_weights(um_op *op, um_tensor *dw, um_tensor *db, const um_tensor *x, const um_tensor *dy, void *scratch,
                                   um_error *err);
-int um_cuda_dense_forward(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *w, const um_tensor *b, void *scratch, um_error *err);
+int um_cuda_dense_forward(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *w, const um_tensor *b, void *scratch,
+                          um_error *err);
 int um_cuda_dense_backward_data(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *w, void *scratch, um_error *err);
 int um_cuda_dense_backward_weights(um_op *op, um_tensor *dw, um_tensor *db, const um_tensor *x, const um_tensor *dy, void *scratch,
                                    um_error *err);

@@ -189,6 +189,19 @@ static int check(const um_dataset *d, const um_loader_options *o, um_error *err)
   return UM_OK;
 }
 
+static void *pixels_alloc(const um_loader *l, size_t bytes) {
+  const um_loader_memory *m = &l->o.memory;
+  return m->alloc ? m->alloc(m->context, bytes) : malloc(bytes);
+}
+
+static void pixels_free(const um_loader *l, void *p) {
+  const um_loader_memory *m = &l->o.memory;
+  if (p && m->alloc)
+    m->free(m->context, p);
+  else
+    free(p);
+}
+
 static int allocate(um_loader *l, um_error *err) {
   size_t count = (size_t)l->dataset->count, n = (size_t)l->o.batch_size, batches = (size_t)l->o.batches;
   bool ok = true;
@@ -200,7 +213,7 @@ static int allocate(um_loader *l, um_error *err) {
   ok = l->slot && l->order && l->known_bad && l->skipped && l->worker;
   for (size_t k = 0; ok && k < batches; k++) {
     slot *s = &l->slot[k];
-    s->batch.pixels = n <= SIZE_MAX / l->picture ? malloc(n * l->picture) : NULL;
+    s->batch.pixels = n <= SIZE_MAX / l->picture ? pixels_alloc(l, n * l->picture) : NULL;
     s->batch.label = calloc(n, sizeof *s->batch.label);
     s->batch.sample = calloc(n, sizeof *s->batch.sample);
     s->batch.item = calloc(n, sizeof *s->batch.item);
@@ -269,7 +282,7 @@ void um_loader_close(um_loader *l) {
   }
   for (int k = 0; l->slot && k < l->o.batches; k++) {
     slot *s = &l->slot[k];
-    free(s->batch.pixels);
+    pixels_free(l, s->batch.pixels);
     free(s->batch.label);
     free(s->batch.sample);
     free(s->batch.item);

@@ -17,6 +17,13 @@ typedef struct um_batch {
   int epoch, index;       /* which batch of which epoch */
 } um_batch;
 
+/* Where pixels are kept: memory that a device can copy from by itself, say. alloc NULL: malloc. */
+typedef struct um_loader_memory {
+  void *(*alloc)(void *context, size_t bytes);
+  void (*free)(void *context, void *p);
+  void *context;
+} um_loader_memory;
+
 typedef struct um_loader_options {
   int batch_size, height, width;
   um_interpolation interpolation;
@@ -28,6 +35,7 @@ typedef struct um_loader_options {
   int64_t cache_bytes;          /* resized pictures kept in memory, up to this */
   int first_epoch, first_batch; /* where to begin (resume) */
   int epochs;                   /* where to stop; 0: never */
+  um_loader_memory memory;
 } um_loader_options;
 
 typedef struct um_loader_stats {

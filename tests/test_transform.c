@@ -116,7 +116,7 @@ static void check_pixels(um_backend *be, double bound) {
       memset(y.data, 0xff, y.bytes); /* NaN */
       test_picture(x.data, c.height, c.width);
       um_transform_matrix(&s, &c.t, c.semantics, c.height, c.width);
-      assert_int_equal(be->ops->warp(be, &y, &x, &s, 1, &how, &err), UM_OK);
+      assert_int_equal(be->ops->warp(be, &y, &x, &s, &(um_control){.n = 1}, &how, &err), UM_OK);
       int64_t at = 0, count = um_tensor_count(&y);
       for (int64_t k = 0; k < expected->dim[0]; k++, at += c.step) {
         assert_true(at < count);

@@ -19,38 +19,43 @@ void run_name_skips(um_loader *l, const um_dataset *d, int *named) {
   }
 }
 
+/* A loss that is not finite comes out at the end, with what to do about it. */
+static int look(lane *l, um_report *report, um_error *err) {
+  const int status = lane_read(l, report, err);
+  return status == UM_ENUMERIC ? UM_OK : status;
+}
+
 int run_validate(run *r, history_row *row, um_error *err) {
-  double loss = 0;
-  int64_t samples = 0, correct = 0;
-  int batches, status = UM_OK;
+  lane l = {.run = r, .loader = r->validator};
+  int batches, pushed = 0, status;
+  um_report sums;
   progress p;
 
   row->val_loss = row->val_accuracy = NAN;
   if (!r->validator) return UM_OK;
+  um_report_reset(&sums);
+  if ((status = um_model_set_report(r->model, &sums, err))) return status;
   batches = um_loader_batches(r->validator);
   progress_begin(&p, "validation ", batches, 0);
-  for (int i = 0; i < batches; i++) {
+  for (int i = 0; i < batches && !status; i++) {
     um_batch *b = NULL;
-    um_loss_sums sums = {0};
-    if (stop_wanted()) return um_fail(err, UM_EINTERRUPTED, "stopped in the validation of epoch %d", r->at.epoch + 1);
-    if ((status = um_loader_next(r->validator, &b, err))) return status;
-    if (!b) return um_fail(err, UM_EINTERNAL, "the validation pictures ended at batch %d of %d", i, batches);
-    int n = b->n;
-    if (n > 0) {
-      /* No transform: these pictures are scored as infer will. */
-      status = um_model_feed_pixels(r->model, b->pixels, NULL, n, &r->warp, err);
-      if (!status) status = um_model_forward(r->model, err);
-      if (!status) status = um_model_loss(r->model, &sums, b->label, err);
-    }
-    um_loader_return(r->validator, b);
+    if (stop_wanted()) status = um_fail(err, UM_EINTERRUPTED, "stopped in the validation of epoch %d", r->at.epoch + 1);
+    if (!status) status = um_loader_next(r->validator, &b, err);
+    if (!status && !b) status = um_fail(err, UM_EINTERNAL, "the validation pictures ended at batch %d of %d", i, batches);
+    if (status) break;
+    pushed += b->n;
+    status = lane_push(&l, b, false, err);
     run_name_skips(r->validator, &r->validation, &r->validation_skips);
-    if (status) return status;
-    loss += sums.loss, correct += sums.correct, samples += n;
-    if (samples > 0) progress_show(&p, i + 1, n, loss / (double)samples, (double)correct / (double)samples);
+    if (status || (!lane_due(&l) && i + 1 < batches)) continue;
+    if ((status = look(&l, &sums, err))) break;
+    if (sums.samples > 0) progress_show(&p, i + 1, pushed, sums.loss / (double)sums.samples, (double)sums.correct / (double)sums.samples);
+    pushed = 0;
   }
-  if (samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d validation pictures could be read", r->validation.count);
-  row->val_loss = loss / (double)samples;
-  row->val_accuracy = (double)correct / (double)samples;
+  for (int slot = 0; slot < um_model_slots(r->model); slot++) lane_free(&l, slot, NULL);
+  if (status) return status;
+  if (sums.samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d validation pictures could be read", r->validation.count);
+  row->val_loss = sums.loss / (double)sums.samples;
+  row->val_accuracy = (double)sums.correct / (double)sums.samples;
   if (!isfinite(row->val_loss))
     return um_fail(err, UM_ENUMERIC,
                    "the validation loss is %g after epoch %d (step %" PRId64 "); a lower optimizer.learning_rate may help", row->val_loss,

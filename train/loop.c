@@ -21,43 +21,34 @@ static int save_last(run *r, um_error *err) {
   return UM_OK;
 }
 
-/* A ReLU can hide from the loss that something before it is no number (max(NaN, 0) may be 0), and a step would spread it. */
-static int check_gradients(const run *r, const um_batch *b, um_error *err) {
-  int count, status;
-  const um_param *p = um_model_params(r->model, &count);
-  for (int i = 0; i < count; i++) {
-    double squares;
-    if (!p[i].grad.data) continue;
-    if ((status = r->backend->ops->sum_squares(r->backend, &squares, p[i].grad.data, (int64_t)(p[i].grad.bytes / sizeof(float)), err)))
-      return status;
-    if (!isfinite(squares))
-      return um_fail(err, UM_ENUMERIC,
-                     "the gradient of %s is not finite at epoch %d, step %d of %d (%" PRId64
-                     " in all); a lower optimizer.learning_rate may help",
-                     p[i].name, b->epoch + 1, b->index + 1, um_loader_batches(r->loader), r->at.step + 1);
+/* The report of the epoch so far into r->at. A number that is not finite ends the run: where, and what may help. */
+static int read_report(run *r, lane *l, um_error *err) {
+  um_report report;
+  int status = lane_read(l, &report, err);
+  if (status == UM_ENUMERIC) {
+    const int64_t bad = (int64_t)(report.bad_loss != UM_NEVER ? report.bad_loss : report.bad_gradient >> 36);
+    char what[256];
+    snprintf(what, sizeof what, "%.*s", (int)strcspn(err->text, "("), err->text);
+    return um_fail(err, status, "%sat epoch %d, step %" PRId64 " of %d (%" PRId64 " in all); a lower optimizer.learning_rate may help",
+                   what, r->at.epoch + 1, bad - r->epoch_first, um_loader_batches(r->loader), bad);
   }
+  if (status) return status;
+  r->at.step = um_model_steps(r->model);
+  r->at.loss_sum = report.loss;
+  r->at.correct = report.correct;
+  r->at.samples = report.samples;
   return UM_OK;
 }
 
-/* One batch: forward, backward, one step of the optimizer. The loss is looked at before the weights are touched. */
-static int do_step(run *r, um_batch *b, um_error *err) {
-  um_loss_sums sums = {0};
-  int status;
-  if (b->n == 0) return UM_OK; /* all of its pictures were unreadable */
-  if ((status = um_model_feed_pixels(r->model, b->pixels, b->sample, b->n, &r->warp, err))) return status;
-  if ((status = um_model_forward(r->model, err))) return status;
-  if ((status = um_model_backward(r->model, &sums, b->label, err))) return status;
-  if (!isfinite(sums.loss))
-    return um_fail(err, UM_ENUMERIC,
-                   "the loss is %g at epoch %d, step %d of %d (%" PRId64 " in all); a lower optimizer.learning_rate may help",
-                   sums.loss / b->n, b->epoch + 1, b->index + 1, um_loader_batches(r->loader), r->at.step + 1);
-  if ((status = check_gradients(r, b, err))) return status;
-  if ((status = um_model_step(r->model, r->config.optimizer.learning_rate, err))) return status;
-  r->at.step = um_model_steps(r->model);
-  r->at.loss_sum += sums.loss;
-  r->at.correct += sums.correct;
-  r->at.samples += b->n;
-  return UM_OK;
+/* So that the sums of an epoch are the same, added in the same order, whether it was stopped in the middle or not. */
+static int begin_report(run *r, um_error *err) {
+  um_report report;
+  um_report_reset(&report);
+  report.loss = r->at.loss_sum;
+  report.correct = r->at.correct;
+  report.samples = r->at.samples;
+  r->epoch_first = um_model_steps(r->model) - r->at.batch;
+  return um_model_set_report(r->model, &report, err);
 }
 
 /* Says once that the pictures come too slowly, and what to do about it. */
@@ -67,39 +58,60 @@ static void note_waiting(const run *r, double waited, double took) {
               r->config.data.cache_bytes > 0 ? "" : ", or a data.cache (\"2G\")");
 }
 
+/* One batch into the lane; every now and then a look at how it goes. */
+static int push(run *r, lane *l, progress *p, int *pushed, um_error *err) {
+  um_batch *b = NULL;
+  int status = um_loader_next(r->loader, &b, err);
+  if (status) return status;
+  if (!b || b->epoch != r->at.epoch || b->index != r->at.batch)
+    return um_fail(err, UM_EINTERNAL, "expected batch %d of epoch %d from the loader", r->at.batch, r->at.epoch);
+  *pushed += b->n;
+  if (r->picture_due && b->n > 0) {
+    status = run_write_picture(r, b, err);
+    r->picture_due = false;
+  }
+  if (status)
+    um_loader_return(r->loader, b);
+  else
+    status = lane_push(l, b, true, err);
+  run_name_skips(r->loader, &r->train, &r->train_skips);
+  if (status) return status;
+  r->at.batch++;
+  if (!lane_due(l) && r->at.batch < um_loader_batches(r->loader) && !stop_wanted()) return UM_OK;
+  if ((status = read_report(r, l, err))) return status;
+  if (r->at.samples > 0)
+    progress_show(p, r->at.batch, *pushed, r->at.loss_sum / (double)r->at.samples, (double)r->at.correct / (double)r->at.samples);
+  *pushed = 0;
+  return UM_OK;
+}
+
 /* The steps of an epoch from r->at on. */
 static int train_epoch(run *r, um_error *err) {
-  int batches = um_loader_batches(r->loader), status = UM_OK;
+  int batches = um_loader_batches(r->loader), status, pushed = 0;
   double before = r->at.seconds, start = um_seconds();
+  const double minutes = r->config.checkpoint_minutes;
+  lane l = {.run = r, .loader = r->loader};
   um_loader_stats stats;
   progress p;
 
   um_loader_stats_of(r->loader, &stats);
   double waited = stats.wait_seconds;
+  if ((status = begin_report(r, err))) return status;
 
   progress_begin(&p, "", batches, r->at.batch);
-  while (r->at.batch < batches) {
-    um_batch *b = NULL;
-    if ((status = um_loader_next(r->loader, &b, err))) return status;
-    if (!b || b->epoch != r->at.epoch || b->index != r->at.batch)
-      return um_fail(err, UM_EINTERNAL, "expected batch %d of epoch %d from the loader", r->at.batch, r->at.epoch);
-    int n = b->n;
-    if (r->picture_due && n > 0) {
-      status = run_write_picture(r, b, err);
-      r->picture_due = false;
-    }
-    if (!status) status = do_step(r, b, err);
-    um_loader_return(r->loader, b);
-    run_name_skips(r->loader, &r->train, &r->train_skips);
-    if (status) return status;
-    r->at.batch++;
+  while (r->at.batch < batches && !status) {
+    status = push(r, &l, &p, &pushed, err);
     r->at.seconds = before + um_seconds() - start;
-    if (r->at.samples > 0)
-      progress_show(&p, r->at.batch, n, r->at.loss_sum / (double)r->at.samples, (double)r->at.correct / (double)r->at.samples);
-    if (stop_wanted()) return um_fail(err, UM_EINTERRUPTED, "stopped after epoch %d, step %d of %d", r->at.epoch + 1, r->at.batch, batches);
-    double minutes = r->config.checkpoint_minutes;
-    if (minutes > 0 && um_seconds() - r->saved_when >= 60 * minutes && (status = save_last(r, err))) return status;
+    if (status) break;
+    const bool due = minutes > 0 && um_seconds() - r->saved_when >= 60 * minutes;
+    if (due || stop_wanted()) status = read_report(r, &l, err);
+    if (!status && stop_wanted())
+      status = um_fail(err, UM_EINTERRUPTED, "stopped after epoch %d, step %d of %d", r->at.epoch + 1, r->at.batch, batches);
+    else if (!status && due)
+      status = save_last(r, err);
   }
+  for (int slot = 0; slot < um_model_slots(r->model); slot++) lane_free(&l, slot, NULL);
+  if (status) return status;
   um_loader_stats_of(r->loader, &stats);
   note_waiting(r, stats.wait_seconds - waited, um_seconds() - start);
   if (r->at.samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d training pictures could be read", r->train.count);
@@ -144,6 +156,16 @@ static int end_epoch(run *r, um_error *err) {
   return save_last(r, err);
 }
 
+static void *host_alloc(void *backend, size_t bytes) {
+  um_backend *be = backend;
+  void *p = NULL;
+  return be->ops->host_alloc(be, &p, bytes, NULL) == UM_OK ? p : NULL;
+}
+static void host_free(void *backend, void *p) {
+  um_backend *be = backend;
+  be->ops->host_free(be, p);
+}
+
 int run_skipped(const run *r) { return r->train_skips + r->validation_skips; }
 
 int run_train(run *r, um_error *err) {
@@ -161,6 +183,7 @@ int run_train(run *r, um_error *err) {
   training.first_epoch = r->at.epoch;
   training.first_batch = r->at.batch;
   training.epochs = r->config.epochs;
+  o.memory = training.memory = (um_loader_memory){host_alloc, host_free, r->backend};
 
   /* One cache each, of the sizes of the parts. */
   double share = (double)r->train.count / ((double)r->train.count + r->validation.count);

@@ -20,7 +20,7 @@ int run_write_picture(const run *r, const um_batch *b, um_error *err) {
   if ((status = ref->ops->alloc(ref, &pixels.data, pixels.bytes, err))) goto done;
   if ((status = ref->ops->alloc(ref, &warped.data, warped.bytes, err))) goto done;
   if ((status = ref->ops->upload(ref, pixels.data, b->pixels, pixels.bytes, err))) goto done;
-  if ((status = ref->ops->warp(ref, &warped, &pixels, b->sample, n, &r->warp, err))) goto done;
+  if ((status = ref->ops->warp(ref, &warped, &pixels, b->sample, &(um_control){.n = n}, &r->warp, err))) goto done;
   values = malloc(warped.bytes);
   if (!values) {
     status = um_fail(err, UM_ENOMEM, "%s: no memory for %zu bytes", path, warped.bytes);

@@ -39,7 +39,8 @@ typedef struct run {
   char digest[65];    /* of the pictures' names and labels */
   char weights[4096]; /* the file of model.weights; "" for random ones */
   um_position at;
-  um_position saved; /* what last.safetensors holds; epoch -1: there is none yet */
+  int64_t epoch_first; /* optimizer steps done before this epoch */
+  um_position saved;   /* what last.safetensors holds; epoch -1: there is none yet */
   double saved_when;
   history history;
 } run;
@@ -58,6 +59,22 @@ int run_path(const run *r, char path[4096], const char *name, um_error *err);
 
 /* describe.c: says on stderr what the run will do. */
 void run_describe(const run *r);
+
+/* lane.c: batches through the model without waiting for each. */
+enum { LANE_STEPS = 20 }; /* between two looks at the report, where the device does not wait for the host */
+typedef struct lane {
+  const run *run;
+  um_loader *loader;
+  um_batch *held[2]; /* by slot: under way to the device */
+  int next, unread;
+} lane;
+/* Takes b, which goes back to the loader in time; queues a step on it, or (train false) its loss. */
+int lane_push(lane *l, um_batch *b, bool train, um_error *err);
+int lane_free(lane *l, int slot, um_error *err);
+/* True when the report should be read: after every LANE_STEPS pushes, or each where nothing runs ahead. */
+bool lane_due(lane *l);
+/* Waits for all that was pushed; no batch is held then. UM_ENUMERIC as um_model_check. */
+int lane_read(lane *l, um_report *report, um_error *err);
 
 /* loop.c: trains to the last epoch. UM_EINTERRUPTED after saving where the user stopped it. */
 int run_train(run *r, um_error *err);

@@ -80,6 +80,12 @@ static int cpu_copy(um_backend *be, void *to, const void *from, size_t bytes, um
   return UM_OK;
 }
 
+static bool cpu_precision(const um_backend *be, um_precision precision, um_dtype *activations) {
+  (void)be;
+  *activations = UM_F32;
+  return precision == UM_PRECISION_FP32;
+}
+
 static int cpu_zero(um_backend *be, void *device, size_t bytes, um_error *err) {
   (void)be;
   (void)err;
@@ -147,11 +153,14 @@ static const um_ops table = {
     .close = cpu_close,
     .describe = cpu_describe,
     .memory_free = cpu_memory_free,
+    .precision = cpu_precision,
     .alloc = cpu_alloc,
     .free = cpu_free,
     .upload = cpu_copy,
     .download = cpu_copy,
     .zero = cpu_zero,
+    .host_alloc = cpu_alloc,
+    .host_free = cpu_free,
     .reorder = cpu_reorder,
     .plan = cpu_plan,
     .plan_free = cpu_plan_free,

@@ -92,11 +92,12 @@ int um_cpu_add_forward(um_op *op, um_tensor *y, const um_tensor *const *x, um_er
 int um_cpu_concat_forward(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
 int um_cpu_concat_backward(um_op *op, um_tensor *const *dx, const um_tensor *dy, um_error *err);
 int um_cpu_accumulate(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err);
-int um_cpu_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, int64_t n, const um_warp *how,
-                um_error *err);
-int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_loss_sums *sums, const um_tensor *z, const float *labels, int64_t n, um_error *err);
-int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step,
-                          um_error *err);
+int um_cpu_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
+                const um_warp *how, um_error *err);
+int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
+                      um_error *err);
+int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
+                          const float *g, int64_t count, const um_control *control, um_error *err);
 int um_cpu_sum_squares(um_backend *be, double *out, const float *x, int64_t count, um_error *err);
 
 /* Before a parallel region or a primitive: the calling thread's regions get the backend's number of threads. */

@@ -4,23 +4,26 @@
 #include <stdlib.h>
 
 #include "core/cpu/cpu.h"
+#include "core/optim.h"
 
-int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_loss_sums *sums, const um_tensor *z, const float *labels, int64_t n,
+int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
                       um_error *err) {
   (void)be;
   (void)err;
   const float *logits = z->data;
   float *gradient = dz ? dz->data : NULL;
-  const int64_t batch = z->dim[0];
-  *sums = (um_loss_sums){0};
+  const int64_t batch = z->dim[0], n = control->n;
   for (int64_t i = 0; i < n; i++) {
     const double x = logits[i], t = labels[i];
     /* Not fmax, which takes the number where the other is none: a NaN must reach the sum. */
-    sums->loss += (x < 0 ? 0 : x) - x * t + log1p(exp(-fabs(x)));
-    sums->correct += (x > 0) == (t > 0.5);
+    const double loss = (x < 0 ? 0 : x) - x * t + log1p(exp(-fabs(x)));
+    if (!isfinite(loss) && (uint64_t)control->step < report->bad_loss) report->bad_loss = (uint64_t)control->step;
+    report->loss += loss;
+    report->correct += (x > 0) == (t > 0.5);
     if (gradient) gradient[i] = (float)((1 / (1 + exp(-x)) - t) / (double)n);
   }
   for (int64_t i = n; gradient && i < batch; i++) gradient[i] = 0;
+  report->samples += n;
   return UM_OK;
 }
 
@@ -126,12 +129,12 @@ static apply_fn *choose_apply(void) {
   return apply_any;
 }
 
-int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step,
-                          um_error *err) {
+int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
+                          const float *g, int64_t count, const um_control *control, um_error *err) {
   (void)err;
+  if (report->bad_loss != UM_NEVER) return UM_OK;
   const rates r = {
-      .lr = (float)(o->kind == UM_OPT_ADAM ? o->learning_rate * sqrt(1 - pow(o->beta2, (double)step)) / (1 - pow(o->beta1, (double)step))
-                                           : o->learning_rate),
+      .lr = (float)control->rate,
       .rho = (float)o->rho,
       .rest = (float)(1 - o->rho),
       .momentum = (float)o->momentum,
@@ -142,13 +145,24 @@ int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, const
       .rest2 = (float)(1 - o->beta2),
   };
   apply_fn *const run = choose_apply();
-  const int64_t chunk = 1 << 16, chunks = (count + chunk - 1) / chunk;
+  /* A part stays in the second-level cache from the look at its gradients to the arithmetic. */
+  const int64_t chunk = 1 << 14, chunks = (count + chunk - 1) / chunk;
+  int64_t bad = count;
   um_cpu_enter((um_cpu *)be);
-#pragma omp parallel for
+#pragma omp parallel for reduction(min : bad)
   for (int64_t k = 0; k < chunks; k++) {
     const int64_t at = k * chunk, n = count - at < chunk ? count - at : chunk;
-    run(o, &r, w + at, g + at, m ? m + at : NULL, v ? v + at : NULL, n);
+    float *const mk = m ? m + at : NULL, *const vk = v ? v + at : NULL;
+    if (um_first_not_finite(g + at, n) == n) {
+      run(o, &r, w + at, g + at, mk, vk, n);
+    } else {
+      const int64_t first = at + um_optimizer_apply_finite(o, control->rate, w + at, g + at, mk, vk, n);
+      if (first < bad) bad = first;
+    }
+    for (int64_t i = at; copy && i < at + n; i++) copy[i] = um_bf16_of(w[i]);
   }
+  const uint64_t mark = (uint64_t)control->step << 36 | (uint64_t)bad;
+  if (bad < count && mark < report->bad_gradient) report->bad_gradient = mark;
   return UM_OK;
 }
 

@@ -65,18 +65,11 @@ static void warp_row(const picture *p, int64_t row) {
   }
 }
 
-int um_cpu_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, int64_t n, const um_warp *how,
-                um_error *err) {
-  const int64_t N = y->dim[0], H = y->dim[1], W = y->dim[2], size = H * W * 3;
-  const double far = 1e9; /* beyond it a matrix is none of ours, and a coordinate does not fit an index */
+int um_cpu_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
+                const um_warp *how, um_error *err) {
+  const int64_t N = y->dim[0], H = y->dim[1], W = y->dim[2], size = H * W * 3, n = control->n;
   float *to = y->data;
   int status = UM_OK;
-  for (int64_t s = 0; s < n; s++) {
-    const double *m = sample[s].m;
-    for (int i = 0; i < 2 && !sample[s].identity; i++)
-      if (!(fabs(m[3 * i]) * (double)H + fabs(m[3 * i + 1]) * (double)W + fabs(m[3 * i + 2]) <= far))
-        return um_fail(err, UM_ENUMERIC, "warp: sample %d: its matrix is not finite or leads %g pixels away", (int)s, far);
-  }
   um_cpu_enter((um_cpu *)be);
   if (how->fill == UM_FILL_NEAREST) {
 #pragma omp parallel for
@@ -90,12 +83,13 @@ int um_cpu_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_
       }
     }
   } else {
+    const um_control single = {.n = 1};
 #pragma omp parallel for reduction(min : status)
     for (int64_t s = 0; s < n; s++) {
       um_tensor out = um_tensor_plain(UM_F32, 4, (int64_t[]){1, H, W, 3}), in = um_tensor_plain(UM_U8, 4, out.dim);
       out.data = to + s * size;
       in.data = (uint8_t *)pixels->data + s * size;
-      const int one = ref_warp(be, &out, &in, &sample[s], 1, how, NULL);
+      const int one = ref_warp(be, &out, &in, &sample[s], &single, how, NULL);
       if (one < status) status = one;
     }
     if (status != UM_OK) return um_fail(err, status, "warp: the reference failed");

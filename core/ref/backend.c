@@ -35,6 +35,12 @@ static int ref_copy(um_backend *be, void *to, const void *from, size_t bytes, um
   return UM_OK;
 }
 
+static bool ref_precision(const um_backend *be, um_precision precision, um_dtype *activations) {
+  (void)be;
+  *activations = UM_F32;
+  return precision == UM_PRECISION_FP32;
+}
+
 static int ref_zero(um_backend *be, void *device, size_t bytes, um_error *err) {
   (void)be, (void)err;
   memset(device, 0, bytes);
@@ -81,11 +87,14 @@ static const um_ops table = {
     .close = ref_close,
     .describe = ref_describe,
     .memory_free = ref_memory_free,
+    .precision = ref_precision,
     .alloc = ref_alloc,
     .free = ref_free,
     .upload = ref_copy,
     .download = ref_copy,
     .zero = ref_zero,
+    .host_alloc = ref_alloc,
+    .host_free = ref_free,
     .reorder = ref_reorder,
     .plan = ref_plan,
     .plan_free = ref_plan_free,

@@ -4,27 +4,34 @@
 #include "core/optim.h"
 #include "core/ref/ref.h"
 
-int ref_bce_logits(um_backend *be, um_tensor *dz, um_loss_sums *sums, const um_tensor *z, const float *labels, int64_t n, um_error *err) {
+int ref_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
+                   um_error *err) {
   (void)be, (void)err;
   const float *Z = z->data;
   float *DZ = dz ? dz->data : NULL;
-  const int64_t N = z->dim[0];
-  *sums = (um_loss_sums){0};
+  const int64_t N = z->dim[0], n = control->n;
   for (int64_t i = 0; i < n; i++) {
     const double logit = Z[i], t = labels[i];
-    sums->loss += fmax(logit, 0) - logit * t + log1p(exp(-fabs(logit)));
-    if (isnan(logit)) sums->loss = NAN; /* fmax takes the number that is one */
-    sums->correct += (logit > 0) == (t > 0.5);
+    double loss = fmax(logit, 0) - logit * t + log1p(exp(-fabs(logit)));
+    if (isnan(logit)) loss = NAN; /* fmax takes the number that is one */
+    if (!isfinite(loss) && (uint64_t)control->step < report->bad_loss) report->bad_loss = (uint64_t)control->step;
+    report->loss += loss;
+    report->correct += (logit > 0) == (t > 0.5);
     if (DZ) DZ[i] = (float)((1 / (1 + exp(-logit)) - t) / (double)n);
   }
   for (int64_t i = n; DZ && i < N; i++) DZ[i] = 0;
+  report->samples += n;
   return UM_OK;
 }
 
-int ref_optimizer_step(um_backend *be, const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step,
-                       um_error *err) {
+int ref_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
+                       const float *g, int64_t count, const um_control *control, um_error *err) {
   (void)be, (void)err;
-  um_optimizer_apply(o, w, g, m, v, count, step);
+  if (report->bad_loss != UM_NEVER) return UM_OK;
+  const int64_t bad = um_optimizer_apply_finite(o, control->rate, w, g, m, v, count);
+  const uint64_t mark = (uint64_t)control->step << 36 | (uint64_t)bad;
+  if (bad < count && mark < report->bad_gradient) report->bad_gradient = mark;
+  for (int64_t i = 0; copy && i < count; i++) copy[i] = um_bf16_of(w[i]);
   return UM_OK;
 }
 

@@ -40,12 +40,13 @@ int ref_accumulate(um_backend *be, um_tensor *dst, const um_tensor *src, um_erro
 
 int ref_reorder(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err);
 
-int ref_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, int64_t n, const um_warp *how,
-             um_error *err);
+int ref_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
+             const um_warp *how, um_error *err);
 
-int ref_bce_logits(um_backend *be, um_tensor *dz, um_loss_sums *sums, const um_tensor *z, const float *labels, int64_t n, um_error *err);
-int ref_optimizer_step(um_backend *be, const um_optimizer *o, float *w, const float *g, float *m, float *v, int64_t count, int64_t step,
-                       um_error *err);
+int ref_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
+                   um_error *err);
+int ref_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
+                       const float *g, int64_t count, const um_control *control, um_error *err);
 int ref_sum_squares(um_backend *be, double *out, const float *x, int64_t count, um_error *err);
 
 #endif

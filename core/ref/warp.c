@@ -11,9 +11,6 @@
 
 #include "core/ref/ref.h"
 
-/* Beyond this a matrix is none of ours, and folding a coordinate would overflow. */
-static const double coordinate_max = 1e9;
-
 /* The coordinate moved inside: into [0, len - 1], for reflect into (-1, len). false: outside of a constant border. */
 static bool map_coordinate(double *at, int64_t len, um_fill_mode fill) {
   const double in = *at, last = (double)(len - 1);
@@ -90,18 +87,12 @@ static void warp_sample(float *y, const uint8_t *pixels, int64_t H, int64_t W, c
     }
 }
 
-int ref_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, int64_t n, const um_warp *how,
-             um_error *err) {
-  (void)be;
+int ref_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
+             const um_warp *how, um_error *err) {
+  (void)be, (void)err;
   const int64_t N = y->dim[0], H = y->dim[1], W = y->dim[2], size = H * W * 3;
   float *Y = y->data;
-  for (int64_t s = 0; s < n; s++) {
-    const double *m = sample[s].m;
-    for (int i = 0; i < 2 && !sample[s].identity; i++)
-      if (!(fabs(m[3 * i]) * (double)H + fabs(m[3 * i + 1]) * (double)W + fabs(m[3 * i + 2]) <= coordinate_max))
-        return um_fail(err, UM_ENUMERIC, "warp: sample %d: its matrix is not finite or leads %g pixels away", (int)s, coordinate_max);
-    warp_sample(Y + s * size, (const uint8_t *)pixels->data + s * size, H, W, &sample[s], how);
-  }
-  for (int64_t i = n * size; i < N * size; i++) Y[i] = 0;
+  for (int64_t s = 0; s < control->n; s++) warp_sample(Y + s * size, (const uint8_t *)pixels->data + s * size, H, W, &sample[s], how);
+  for (int64_t i = control->n * size; i < N * size; i++) Y[i] = 0;
   return UM_OK;
 }

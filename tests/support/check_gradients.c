@@ -145,18 +145,21 @@ static bool bce(um_backend *be, check_dice *dice) {
   const int64_t n = check_int(dice, 1, N);
   float *z = check_floats(dice, N, -4, 4), dz[N], labels[N];
   um_tensor tz = um_tensor_plain(UM_F32, 2, (int64_t[]){N, 1}), tdz = tz;
-  um_loss_sums up, down, sums;
+  um_report up, down, sums;
+  const um_control control = {.n = n, .step = 1};
   um_error err = {0};
   bool ok = true;
+  um_report_reset(&sums);
   tz.data = z, tdz.data = dz; /* ref's memory is the host's */
   for (int i = 0; i < N; i++) labels[i] = check_chance(dice, 0.5);
-  ok = be->ops->bce_logits(be, &tdz, &sums, &tz, labels, n, &err) == UM_OK;
+  ok = be->ops->bce_logits(be, &tdz, &sums, &tz, labels, &control, &err) == UM_OK;
   for (int i = 0; i < N && ok; i++) {
     const float at = z[i], above = at + 1e-2f, below = at - 1e-2f;
     z[i] = above;
-    ok = be->ops->bce_logits(be, NULL, &up, &tz, labels, n, &err) == UM_OK;
+    um_report_reset(&up), um_report_reset(&down);
+    ok = be->ops->bce_logits(be, NULL, &up, &tz, labels, &control, &err) == UM_OK;
     z[i] = below;
-    ok = ok && be->ops->bce_logits(be, NULL, &down, &tz, labels, n, &err) == UM_OK;
+    ok = ok && be->ops->bce_logits(be, NULL, &down, &tz, labels, &control, &err) == UM_OK;
     z[i] = at;
     const double slope = (up.loss - down.loss) / ((double)above - below) / (double)n;
     if (!(fabs(slope - dz[i]) <= 1e-5)) ok = check_fail("bce: dz[%d] of %d: %g, finite differences give %g", i, (int)n, dz[i], slope);

@@ -350,31 +350,62 @@ static bool reorder(context *c) {
   return ok ? ok : check_fail("%s", err.text);
 }
 
+/* Host bytes as an input in the lab's memory; NULL where that failed. */
+static void *bring(check_lab *lab, const void *host, size_t bytes, const char *what) {
+  um_error err = {0};
+  void *p = check_memory(lab, bytes, what);
+  if (p && lab->be->ops->upload(lab->be, p, host, bytes, &err) == UM_OK) return p;
+  check_fail("%s: cannot be brought to the device: %s", what, err.text);
+  return NULL;
+}
+
+static bool fetch(check_lab *lab, void *host, const void *device, size_t bytes) {
+  return lab->be->ops->download(lab->be, host, device, bytes, NULL) == UM_OK;
+}
+
+/* Two calls into one report, the second without dz, and a third on a logit that is no number. */
 static bool bce_logits(context *c) {
   check_dice *dice = &c->dice;
   const int64_t N = check_int(dice, 1, 40), n = check_int(dice, 1, (int)N);
   const um_tensor form = um_tensor_plain(UM_F32, 2, (int64_t[]){N, 1});
   float *z = check_floats(dice, N, -12, 12), *t = room(N), *dz[2] = {room(N), room(N)};
-  um_loss_sums sums[2], alone;
+  um_report once[2], twice[2], spoilt[2], fresh;
   um_error err = {0};
   bool ok = true;
+  um_report_reset(&fresh);
   for (int64_t i = 0; i < N; i++) t[i] = check_chance(dice, 0.5);
   z[0] = check_pick(dice, 0, 100, -100, 40);
   for (int k = 0; k < 2; k++) {
     check_lab lab = {.be = k ? c->be : c->ref};
+    const um_ops *ops = lab.be->ops;
+    const um_control control = {.n = n, .step = 5};
     um_tensor tz = check_tensor(&lab, &form, z, "z"), tdz = check_tensor(&lab, &form, NULL, "dz");
-    ok = tz.data && tdz.data && lab.be->ops->bce_logits(lab.be, &tdz, &sums[k], &tz, t, n, &err) == UM_OK &&
-         check_read(&lab, &tdz, dz[k]) && ok;
-    ok = ok && lab.be->ops->bce_logits(lab.be, NULL, &alone, &tz, t, n, &err) == UM_OK && alone.loss == sums[k].loss &&
-         alone.correct == sums[k].correct;
+    const float *labels = bring(&lab, t, (size_t)N * sizeof *t, "labels");
+    const um_control *at = bring(&lab, &control, sizeof control, "control");
+    um_report *report = bring(&lab, &fresh, sizeof fresh, "report");
+    ok = ok && tz.data && tdz.data && labels && at && report && ops->bce_logits(lab.be, &tdz, report, &tz, labels, at, &err) == UM_OK &&
+         check_read(&lab, &tdz, dz[k]) && fetch(&lab, &once[k], report, sizeof fresh);
+    ok = ok && ops->bce_logits(lab.be, NULL, report, &tz, labels, at, &err) == UM_OK && fetch(&lab, &twice[k], report, sizeof fresh);
+    float *bad = malloc((size_t)N * sizeof *bad);
+    memcpy(bad, z, (size_t)N * sizeof *bad);
+    bad[n - 1] = NAN;
+    um_tensor tb = check_tensor(&lab, &form, bad, "z with a NaN");
+    ok = ok && tb.data && ops->bce_logits(lab.be, NULL, report, &tb, labels, at, &err) == UM_OK &&
+         fetch(&lab, &spoilt[k], report, sizeof fresh);
+    free(bad);
     ok = check_close(&lab) && ok;
   }
-  ok = ok && fabs(sums[1].loss - sums[0].loss) <= 1e-6 * sums[0].loss + 1e-9 && sums[1].correct == sums[0].correct;
+  ok = ok && fabs(once[1].loss - once[0].loss) <= 1e-6 * once[0].loss + 1e-9 && once[1].correct == once[0].correct &&
+       once[1].samples == n && once[1].bad_loss == UM_NEVER && once[1].bad_gradient == UM_NEVER;
+  ok = ok && fabs(twice[1].loss - 2 * once[1].loss) <= 1e-12 * once[1].loss + 1e-15 && twice[1].correct == 2 * once[1].correct &&
+       twice[1].samples == 2 * n;
+  ok = ok && spoilt[0].bad_loss == 5 && spoilt[1].bad_loss == 5 && spoilt[1].bad_gradient == UM_NEVER;
   for (int64_t i = 0; i < N && ok; i++) ok = i < n ? fabs((double)dz[1][i] - dz[0][i]) <= 1e-6 / (double)n : dz[1][i] == 0;
   free(z), free(t), free(dz[0]), free(dz[1]);
-  return ok ? ok : check_fail("%d of %d: loss %.9g, ref has %.9g %s", (int)n, (int)N, sums[1].loss, sums[0].loss, err.text);
+  return ok ? ok : check_fail("%d of %d: loss %.9g, ref has %.9g %s", (int)n, (int)N, once[1].loss, once[0].loss, err.text);
 }
 
+/* One step, in some cases with gradients that are not finite, or with a loss that was not. */
 static bool optimizer_step(context *c) {
   check_dice *dice = &c->dice;
   const um_optimizer o = {.kind = (um_optimizer_kind)check_int(dice, 0, 2),
@@ -386,15 +417,22 @@ static bool optimizer_step(context *c) {
                           .beta2 = 0.999,
                           .epsilon = 1e-7,
                           .epsilon_inside = check_chance(dice, 0.5)};
+  const um_control control = {.n = 1, .step = 7, .rate = um_optimizer_rate(&o, 1e-3, 7)};
   const int64_t n = check_pick(dice, 1, 3, 16, 17, 1000, 4099, 70001);
   const um_tensor form = um_tensor_plain(UM_F32, 1, &n);
   const unsigned states = um_optimizer_states(&o);
+  const bool copies = check_chance(dice, 0.5), spoilt = check_chance(dice, 0.3), lost = check_chance(dice, 0.1);
   static const char *const name[] = {"w", "m", "v"};
   float *in[4] = {check_floats(dice, n, -1, 1), check_floats(dice, n, -1, 1), check_floats(dice, n, -1e-3, 1e-3),
                   check_floats(dice, n, 0, 1e-2)};
   float *out[2][3];
+  uint16_t *copy[2] = {calloc((size_t)n, 2), calloc((size_t)n, 2)};
+  um_report report[2], fresh;
   um_error err = {0};
   bool ok = true;
+  um_report_reset(&fresh);
+  if (lost) fresh.bad_loss = 3;
+  if (spoilt) in[1][check_int(dice, 0, (int)n - 1)] = NAN, in[1][check_int(dice, 0, (int)n - 1)] = INFINITY;
   for (int k = 0; k < 2; k++) {
     check_lab lab = {.be = k ? c->be : c->ref};
     um_tensor t[4];
@@ -403,8 +441,13 @@ static bool optimizer_step(context *c) {
       ok = t[i].data && ok;
       if (i == 0 || (i == 2 && (states & 1)) || (i == 3 && (states & 2))) free(lab.piece[i].before), lab.piece[i].before = NULL;
     }
-    ok = ok && lab.be->ops->optimizer_step(lab.be, &o, t[0].data, t[1].data, states & 1 ? t[2].data : NULL, states & 2 ? t[3].data : NULL,
-                                           n, 7, &err) == UM_OK;
+    um_report *at = bring(&lab, &fresh, sizeof fresh, "report");
+    const um_control *now = bring(&lab, &control, sizeof control, "control");
+    uint16_t *rounded = copies ? bring(&lab, copy[k], 2 * (size_t)n, "copy") : NULL;
+    ok = ok && at && now &&
+         lab.be->ops->optimizer_step(lab.be, &o, t[0].data, rounded, states & 1 ? t[2].data : NULL, states & 2 ? t[3].data : NULL, at,
+                                     t[1].data, n, now, &err) == UM_OK;
+    ok = ok && fetch(&lab, &report[k], at, sizeof fresh) && (!rounded || fetch(&lab, copy[k], rounded, 2 * (size_t)n));
     for (int i = 0; i < 3; i++) {
       out[k][i] = room(n);
       ok = ok && check_read(&lab, &t[i ? i + 1 : 0], out[k][i]);
@@ -412,9 +455,12 @@ static bool optimizer_step(context *c) {
     ok = check_close(&lab) && ok;
   }
   for (int i = 0; i < 3 && ok; i++) ok = check_near(name[i], out[1][i], out[0][i], NULL, elementary, n);
+  ok = ok && memcmp(&report[0], &report[1], sizeof fresh) == 0 && (report[1].bad_gradient != UM_NEVER) == (spoilt && !lost);
+  for (int64_t i = 0; copies && ok && i < n; i++) ok = copy[1][i] == (lost ? 0 : um_bf16_of(out[1][0][i]));
   for (int k = 0; k < 2; k++)
     for (int i = 0; i < 3; i++) free(out[k][i]);
   for (int i = 0; i < 4; i++) free(in[i]);
+  free(copy[0]), free(copy[1]);
   return ok ? ok : check_fail("kind %d, momentum %g, %d values %s", (int)o.kind, o.momentum, (int)n, err.text);
 }
 
@@ -477,8 +523,10 @@ static bool warp(context *c) {
     out[k] = room(N * size);
     um_tensor x = form, y = check_tensor(&lab, &wide, NULL, "y");
     x.data = check_memory(&lab, x.bytes, "pixels");
-    ok = ok && y.data && x.data && lab.be->ops->upload(lab.be, x.data, pixels, x.bytes, &err) == UM_OK &&
-         lab.be->ops->warp(lab.be, &y, &x, sample[k < 5 ? k : 0], n, &how, &err) == UM_OK && check_read(&lab, &y, out[k]);
+    const um_warp_sample *samples = bring(&lab, sample[k < 5 ? k : 0], sizeof sample[0], "samples");
+    const um_control *at = bring(&lab, &(um_control){.n = n}, sizeof(um_control), "control");
+    ok = ok && y.data && x.data && samples && at && lab.be->ops->upload(lab.be, x.data, pixels, x.bytes, &err) == UM_OK &&
+         lab.be->ops->warp(lab.be, &y, &x, samples, at, &how, &err) == UM_OK && check_read(&lab, &y, out[k]);
     ok = check_close(&lab) && ok;
   }
   for (int64_t i = 0; i < N * size && ok; i++) {
