@@ -8,8 +8,9 @@ static __global__ void __launch_bounds__(UM_BLOCK)
   double *term = (double *)um_shared();
   int *right = (int *)(term + UM_BLOCK);
   const int64_t n = control->n < N ? control->n : N;
-  double loss = 0;
+  double loss = report->loss;
   int64_t correct = 0;
+  bool bad = false;
   for (int64_t first = 0; first < N; first += UM_BLOCK) {
     const int64_t i = first + threadIdx.x;
     if (i < n) {
@@ -23,15 +24,19 @@ static __global__ void __launch_bounds__(UM_BLOCK)
     }
     __syncthreads();
     if (threadIdx.x == 0)
-      for (int64_t k = 0; k < UM_BLOCK && first + k < n; k++) loss += term[k], correct += right[k];
+      for (int64_t k = 0; k < UM_BLOCK && first + k < n; k++) {
+        loss += term[k];
+        correct += right[k];
+        bad = bad || !(fabs(term[k]) <= 1.7976931348623157e308);
+      }
     __syncthreads();
   }
   if (threadIdx.x > 0) return;
-  report->loss += loss;
+  report->loss = loss;
   report->correct += correct;
   report->samples += n;
   const uint64_t step = (uint64_t)control->step;
-  if (!(fabs(loss) <= 1.7976931348623157e308) && step < report->bad_loss) report->bad_loss = step;
+  if (bad && step < report->bad_loss) report->bad_loss = step;
 }
 
 int um_cuda_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
