@@ -1,13 +1,14 @@
-# unmask. Targets: all demo test bench check install clean deps weights golden. Variables: CUDA=auto|0|1, CC, V=1, SAN=address,undefined,
-# BUILD (objects), BIN (programs), PREFIX, PROGRAM_PREFIX (put before
-# the installed programs' names). Sources are found by folder; a program is tools/NAME.c, tools/NAME/*.c, train/*.c or infer/*.c.
+# unmask. Targets: all demo test bench check install clean deps weights golden gpu-test gpu-bench gpu-pack mutate.
+# Variables: CUDA=auto|0|1, ARCHS="80 90a", CUDNN=0, CC, CXX, NVCC, V=1, SAN=address,undefined, BUILD (objects), BIN (programs),
+# PREFIX, PROGRAM_PREFIX (put before the installed programs' names). Sources are found by folder; a program is tools/NAME.c,
+# tools/NAME/*.c, train/*.c or infer/*.c.
 
 BUILD  ?= build
 BIN    ?= bin
 PREFIX ?= /usr/local
 PROGRAM_PREFIX ?=
 DATADIR = $(PREFIX)/share/unmask
-CUDA   ?= auto
+CUDA   ?= 0
 CC     ?= cc
 VERSION := 0.1.0
 
@@ -35,14 +36,37 @@ tests     := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c)) $(if $(wildcard 
 support   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 benches   := $(patsubst tests/%.c,%,$(wildcard tests/bench_*.c))
 
-# CUDA comes with cuda/: until there is a kernel in it, auto means without.
-nvcc      := $(shell command -v nvcc 2>/dev/null)
-cuda_src  := $(wildcard cuda/*.cu)
+# CUDA: auto builds cuda/ where nvcc is found. Only the programs that compute are linked with it, and with no CUDA library but the
+# runtime's static one, so that they start on a machine without any. ARCHS are sm_ numbers; PTX of PTX_ARCH serves newer GPUs.
+ARCHS     ?= 80 90a
+PTX_ARCH  ?= 90
+CUDNN     ?= 1
+NVCC      ?= $(shell command -v nvcc 2>/dev/null || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
+NVCCFLAGS ?= -O3
+CXXFLAGS  ?= -O2 -g
 ifeq ($(CUDA),1)
-  ifeq ($(cuda_src),)
-    $(error CUDA=1: this version has no CUDA backend yet; build with CUDA=0)
+  ifeq ($(NVCC),)
+    $(error CUDA=1: nvcc was not found; put it on PATH or give NVCC=/path/to/nvcc, or build with CUDA=0)
   endif
 endif
+use_cuda  := $(if $(filter 0,$(CUDA)),,$(if $(NVCC),yes))
+cuda_src  := $(wildcard cuda/*.cu cuda/*.c)
+computing := train infer doctor
+ifneq ($(use_cuda),)
+  cuda_home  := $(abspath $(dir $(realpath $(NVCC)))/..)
+  cuda_obj   := $(patsubst %,$(BUILD)/%.o,$(cuda_src))
+  have       = $(if $(filter-out 0,$(CUDNN)),$(wildcard $(addsuffix /$(1),$(cuda_home)/include /usr/include /usr/include/x86_64-linux-gnu)))
+  cudaflags  := -isystem $(cuda_home)/include $(if $(call have,cudnn.h),-DUM_HAVE_CUDNN) $(if $(call have,cublasLt.h),-DUM_HAVE_CUBLAS)
+  cuda_libs  := -L$(cuda_home)/lib64 -L$(cuda_home)/lib -lcudart_static -ldl -lrt -lstdc++
+  gencode    := $(foreach a,$(ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -gencode arch=compute_$(PTX_ARCH),code=compute_$(PTX_ARCH)
+  nvccflags  := -std=c++17 -I. $(gencode) -Xcompiler -Wall,-Wextra,-Wno-unused-parameter $(if $(WERROR),-Werror all-warnings)
+endif
+
+# The same sources for the host, on the emulated device of tests/cuda_host; every make test runs them.
+host_src  := $(cuda_src) $(filter-out tests/cuda_host/test_%,$(wildcard tests/cuda_host/*.c tests/cuda_host/*.cpp tests/cuda_host/*.cu))
+host_obj  := $(patsubst %,$(BUILD)/host/%.o,$(host_src))
+host_tests := $(patsubst tests/cuda_host/%,%,$(basename $(wildcard tests/cuda_host/test_*.c tests/cuda_host/test_*.cu))) checkops
+hostflags := -DUM_CUDA_HOST -Itests/cuda_host
 
 # A line a file; V=1 shows the whole commands, -s nothing.
 silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -56,7 +80,7 @@ ifneq ($(have_packages),yes)
 	@echo "make: development packages are missing; 'make deps' lists and installs them:" >&2
 	@pkg-config --print-errors --exists $(PACKAGES); false
 else
-	@echo "unmask $(VERSION): $(CC), $(if $(is_clang),our own loops on one thread,OpenMP), CUDA: no backend in this version$(if $(nvcc), (nvcc found, unused))"
+	@echo "unmask $(VERSION): $(CC), $(if $(is_clang),our own loops on one thread,OpenMP), $(if $(use_cuda),CUDA for sm $(ARCHS) ($(NVCC); cuDNN $(if $(call have,cudnn.h),yes,no), cuBLASLt $(if $(call have,cublasLt.h),yes,no)),no CUDA$(if $(filter 0,$(CUDA)),, (nvcc not found)))"
 endif
 
 deps:
@@ -112,16 +136,47 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CFLAGS) $(UMFLAGS) -c -o $@ $<
 
+$(BUILD)/cuda/%.c.o: cuda/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CFLAGS) $(UMFLAGS) $(cudaflags) -c -o $@ $<
+
+$(BUILD)/cuda/%.cu.o: cuda/%.cu
+	@mkdir -p $(@D)
+	$(call say,NV)$(NVCC) $(NVCCFLAGS) $(nvccflags) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$(BUILD)/host/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CFLAGS) $(hostflags) $(UMFLAGS) -c -o $@ $<
+
+host_cxx = $(CXX) $(CXXFLAGS) -std=c++17 -x c++ -D_GNU_SOURCE -I. $(hostflags) -fno-exceptions -fno-rtti -ffp-contract=off -Wall -Wextra -MMD -MP $(SANFLAGS)
+$(BUILD)/host/%.cu.o: %.cu
+	@mkdir -p $(@D)
+	$(call say,C++)$(host_cxx) -c -o $@ $<
+$(BUILD)/host/%.cpp.o: %.cpp
+	@mkdir -p $(@D)
+	$(call say,C++)$(host_cxx) -c -o $@ $<
+
 define program
-$(BIN)/$(1): $(2) $(lib)
+$(BIN)/$(1): $(2) $(lib) $(if $(filter $(1),$(computing)),$(cuda_obj))
 	@mkdir -p $$(@D)
-	$$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $$@ $(2) $(lib) $(LIBS)
+	$$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $$@ $(2) $(if $(filter $(1),$(computing)),$(cuda_obj)) $(lib) $(LIBS) $(if $(filter $(1),$(computing)),$(cuda_libs))
 endef
 objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
 $(eval $(call program,train,$(call objs,train/*.c)))
 $(eval $(call program,infer,$(call objs,infer/*.c)))
 $(foreach t,$(tool_one),$(eval $(call program,$(t),$(BUILD)/tools/$(t).o)))
 $(foreach t,$(tool_dirs),$(eval $(call program,$(t),$(call objs,tools/$(t)/*.c))))
+
+host_link = $(CC) $(CFLAGS) $(UMFLAGS) -rdynamic -o $@ $(1) $(host_obj) $(support) $(lib) $(LIBS) -lcmocka -lstdc++ -ldl
+$(BUILD)/tests/cuda_host/checkops: $(BUILD)/tests/checkops.o $(host_obj) $(support) $(lib)
+	@mkdir -p $(@D)
+	$(call say,LD)$(call host_link,$<)
+$(BUILD)/tests/cuda_host/%: $(BUILD)/host/tests/cuda_host/%.c.o $(host_obj) $(support) $(lib)
+	@mkdir -p $(@D)
+	$(call say,LD)$(call host_link,$<)
+$(BUILD)/tests/cuda_host/%: $(BUILD)/host/tests/cuda_host/%.cu.o $(host_obj) $(support) $(lib)
+	@mkdir -p $(@D)
+	$(call say,LD)$(call host_link,$<)
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
 	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(support) $(lib) $(LIBS) -lcmocka

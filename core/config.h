@@ -50,9 +50,11 @@ typedef struct um_config {
   um_algorithm algorithm; /* model.convolution: "auto", "direct", "winograd" */
   char *head;             /* the head as JSON text (an array), as given or by default */
   um_optimizer optimizer;
-  char precision[8];  /* "fp32", "tf32", "bf16" */
-  char detector[32];  /* faces.detector and the following: what infer repeats on videos */
-  double margin, fps; /* fps 0: all frames */
+  um_precision precision;
+  um_engine engine;        /* cuda */
+  int64_t workspace_limit; /* cuda: bytes */
+  char detector[32];       /* faces.detector and the following: what infer repeats on videos */
+  double margin, fps;      /* fps 0: all frames */
   int epochs;
   double checkpoint_minutes; /* 0: only at an epoch's end */
 } um_config;

@@ -84,6 +84,26 @@ int um_model_measure(um_model_memory *memory, const um_graph *graph, um_backend 
   return status;
 }
 
+int um_model_fit(int64_t *batch, const um_graph *graph, um_backend *be, const um_model_options *options, size_t available, um_error *err) {
+  um_model_options o = *options;
+  int64_t low = 0, high = options->batch + 1; /* low fits, high does not */
+  o.sizes_only = true;
+  *batch = 0;
+  while (high - low > 1) {
+    um_model_memory memory;
+    o.batch = low + (high - low) / 2;
+    int status = um_model_measure(&memory, graph, be, &o, err);
+    /* A batch that is too large for the backend's counters fits no better than one that is too large for its memory. */
+    if (status != UM_OK && status != UM_EUNSUPPORTED) return status;
+    if (status == UM_OK && memory.total <= available)
+      low = o.batch;
+    else
+      high = o.batch;
+  }
+  *batch = low;
+  return UM_OK;
+}
+
 void um_model_free(um_model *m) {
   if (!m) return;
   const um_ops *ops = m->be->ops;

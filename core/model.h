@@ -18,6 +18,7 @@ typedef struct um_model_options {
   um_algorithm algorithm; /* convolutions */
   um_precision precision; /* UM_EUNSUPPORTED where the backend has it not; the layer that makes the logit is always FP32 */
   um_optimizer optimizer; /* decides the state buffers */
+  bool sizes_only;        /* the plan is for its sizes: a backend chooses without timing anything */
 } um_model_options;
 
 /* A parameter tensor: a view of the one parameter buffer, in which the trainable ones are a contiguous suffix. Gradients and
@@ -48,6 +49,10 @@ void um_model_free(um_model *m);
 
 /* The plan's bytes without allocating any of it (fills `memory` alone). */
 int um_model_measure(um_model_memory *memory, const um_graph *graph, um_backend *backend, const um_model_options *options, um_error *err);
+/* The largest batch up to options->batch whose plan needs at most `available` bytes, by sizes alone (nothing is timed for it); 0
+ * where not even one picture fits. */
+int um_model_fit(int64_t *batch, const um_graph *graph, um_backend *backend, const um_model_options *options, size_t available,
+                 um_error *err);
 const um_model_memory *um_model_memory_of(const um_model *m);
 
 const um_graph *um_model_graph(const um_model *m);

@@ -196,6 +196,7 @@ static int plan_op(um_model *m, int node, um_error *err) {
                   .activation = n->activation,
                   .algorithm = m->options.algorithm,
                   .precision = node == m->logit ? UM_PRECISION_FP32 : m->options.precision,
+                  .sizes_only = m->options.sizes_only,
                   .passes = UM_PASS_FORWARD,
                   .n_inputs = n->n_inputs,
                   .y = output_as(m, node, UM_F32),

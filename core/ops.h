@@ -65,6 +65,7 @@ typedef struct um_op_desc {
   um_activation activation; /* fused after the sum: CONV2D, DENSE, ADD */
   um_algorithm algorithm;   /* CONV2D */
   um_precision precision;   /* one that the backend's precision() agreed to */
+  bool sizes_only;          /* the op will not run: choose without timing anything */
   unsigned passes;          /* UM_PASS_ bits; without the backward bits the backend may keep nothing for it (inference) */
   int n_inputs;
   um_tensor x[UM_MAX_INPUTS];
@@ -85,7 +86,7 @@ typedef struct um_op {
   um_dtype compute;       /* BF16: forward and backward_data take a bf16 copy of w, plain, in its place (b stays f32) */
   size_t workspace_bytes; /* written by forward, read by backward */
   size_t scratch_bytes;   /* largest of the passes */
-  char algorithm[48];     /* what was chosen, for tables: "direct", "fwd wino, bwd-d wino, bwd-w direct" */
+  char algorithm[128];    /* what was chosen, for tables: "direct", "fwd wino, bwd-d wino, bwd-w direct" */
 } um_op;
 
 /* The affine map of one sample, from output pixel (row, column) to input pixel, as in scipy.ndimage.affine_transform:

@@ -23,7 +23,7 @@ enum { UM_CUDA_SLOTS = 2, UM_CUDA_PARTIALS = 1024 };
 typedef struct um_cuda {
   um_backend base;
   int device;
-  char name[64];    /* "NVIDIA H100 80GB HBM3" */
+  char name[256];   /* "NVIDIA H100 80GB HBM3" */
   int major, minor; /* compute capability */
   int multiprocessors;
   size_t shared_limit;        /* bytes of shared memory that a block may ask for (opt-in) */

@@ -34,7 +34,9 @@ static void defaults(void **state) {
   assert_true(c.optimizer.learning_rate == 2e-5 && c.optimizer.rho == 0.9 && c.optimizer.epsilon == 1e-7);
   assert_true(c.optimizer.beta1 == 0.9 && c.optimizer.beta2 == 0.999);
   assert_false(c.optimizer.epsilon_inside);
-  assert_string_equal(c.precision, "fp32");
+  assert_int_equal(c.precision, UM_PRECISION_FP32);
+  assert_int_equal(c.engine, UM_ENGINE_AUTO);
+  assert_int_equal(c.workspace_limit, 512 << 20);
   assert_true(c.fps == 2 && c.margin == 0);
   um_config_free(&c);
 }

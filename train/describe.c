@@ -112,19 +112,22 @@ static void describe_model(const run *r) {
 }
 
 static void describe_machine(const run *r) {
+  static const char *const precisions[] = {"fp32", "tf32", "bf16"}, *const engines[] = {"auto", "native", "cudnn"};
   const um_model_memory *m = &r->memory;
   char text[256] = "";
   const um_ops *ops = r->backend->ops;
   ops->describe(r->backend, text, sizeof text);
   um_log_progress(true, "Device      %s", text);
-  um_log_progress(true, "Memory      %.0f MB: parameters %.0f, gradients %.0f, optimizer %.0f,", (double)m->total / 1e6,
-                  (double)m->parameters / 1e6, (double)m->gradients / 1e6, (double)m->optimizer / 1e6);
-  um_log_progress(true, "            activations %.0f (scratch of the steps %.0f of it)", (double)m->activations / 1e6,
-                  (double)m->scratch / 1e6);
-  size_t free_bytes = ops->memory_free(r->backend);
-  if (free_bytes > 0 && free_bytes < m->total)
-    um_log(UM_LOG_WARN, "the model needs %.0f MB and %.0f MB are free; a smaller data.batch_size needs less", (double)m->total / 1e6,
-           (double)free_bytes / 1e6);
+  if (r->config.precision != UM_PRECISION_FP32 || r->backend->ops->replay)
+    um_log_progress(true, "            %s, engine %s", precisions[r->config.precision], engines[r->config.engine]);
+  if (r->memory_free)
+    um_log_progress(true, "Memory      needs %.0f MB, %.0f MB are free", (double)m->total / 1e6, (double)r->memory_free / 1e6);
+  else
+    um_log_progress(true, "Memory      needs %.0f MB", (double)m->total / 1e6);
+  um_log_progress(true, "            parameters %.0f%s, gradients %.0f, optimizer %.0f,", (double)(m->parameters + m->copies) / 1e6,
+                  m->copies ? " (with copies in bf16)" : "", (double)m->gradients / 1e6, (double)m->optimizer / 1e6);
+  um_log_progress(true, "            activations %.0f (scratch of the steps %.0f of it), input %.0f", (double)m->activations / 1e6,
+                  (double)m->scratch / 1e6, (double)m->input / 1e6);
 }
 
 void run_describe(const run *r) {

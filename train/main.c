@@ -32,6 +32,7 @@ static const char usage[] = "usage: train --config FILE [--set KEY=VALUE]... [--
                             "                   it (epochs) or leaves its numbers alone (data.workers)\n"
                             "  --device NAME    auto, cpu, ref, cuda or cuda:N (default: auto)\n"
                             "  --threads N      compute threads (default: all)\n"
+                            "  --verbose        on a GPU, also how each way to run a layer was timed\n"
                             "  --quiet          warnings and errors only\n"
                             "  --help, --version\n"
                             "\n"
@@ -46,7 +47,7 @@ typedef struct options {
   const char *config, *out, *resume, *device;
   const char **set;
   int set_count, threads;
-  bool quiet, done; /* done: --help or --version was all */
+  bool quiet, verbose, done; /* done: --help or --version was all */
 } options;
 
 static void print_help(void) {
@@ -56,11 +57,17 @@ static void print_help(void) {
 }
 
 static int read_options(options *o, int argc, char **argv, um_error *err) {
-  static const struct option known[] = {{"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-                                        {"out", required_argument, NULL, 'o'},    {"resume", required_argument, NULL, 'r'},
-                                        {"device", required_argument, NULL, 'd'}, {"threads", required_argument, NULL, 't'},
-                                        {"quiet", no_argument, NULL, 'q'},        {"help", no_argument, NULL, 'h'},
-                                        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
+  static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                        {"set", required_argument, NULL, 's'},
+                                        {"out", required_argument, NULL, 'o'},
+                                        {"resume", required_argument, NULL, 'r'},
+                                        {"device", required_argument, NULL, 'd'},
+                                        {"threads", required_argument, NULL, 't'},
+                                        {"quiet", no_argument, NULL, 'q'},
+                                        {"verbose", no_argument, NULL, 'V'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {"version", no_argument, NULL, 'v'},
+                                        {NULL, 0, NULL, 0}};
   char *end;
   *o = (options){.device = "auto"};
   o->set = calloc((size_t)argc, sizeof *o->set);
@@ -74,6 +81,7 @@ static int read_options(options *o, int argc, char **argv, um_error *err) {
     case 'r': o->resume = optarg; break;
     case 'd': o->device = optarg; break;
     case 'q': o->quiet = true; break;
+    case 'V': o->verbose = true; break;
     case 't': {
       long n = strtol(optarg, &end, 10);
       if (end == optarg || *end || n < 1 || n > 4096)
@@ -174,7 +182,7 @@ static void say_what_came_out(const run *r) {
 static int train(run *r, const options *o, um_error *err) {
   int status = o->resume ? configure_resumed(r, o, err) : configure_new(r, o, err);
   if (status) return status;
-  if ((status = run_prepare(r, o->device, o->threads, err))) return status;
+  if ((status = run_prepare(r, o->device, o->threads, o->verbose, err))) return status;
   run_describe(r);
   if ((status = run_load(r, err))) return status;
   if ((status = run_open_folder(r, err))) return status;

@@ -29,6 +29,7 @@ typedef struct run {
   int backbone_last; /* node */
   um_model_options options;
   um_model_memory memory;
+  size_t memory_free; /* of the device before the model is made; 0: not known */
   um_model *model;
   um_preprocess preprocess;
   um_warp warp;
@@ -46,7 +47,7 @@ typedef struct run {
 } run;
 
 /* setup.c: pictures, device, model's structure; nothing is written and no large memory is taken. */
-int run_prepare(run *r, const char *device, int threads, um_error *err);
+int run_prepare(run *r, const char *device, int threads, bool verbose, um_error *err);
 /* Then the model itself: memory, initial weights or those of the config, or the checkpoint of a resumed run. */
 int run_load(run *r, um_error *err);
 /* UM_ECONFIG where the run folder already holds a run. */

@@ -104,21 +104,56 @@ static void fill_preprocess(run *r) {
   r->warp.cval = (float)c->augmentation.cval;
 }
 
-int run_prepare(run *r, const char *device, int threads, um_error *err) {
+static int open_device(run *r, const char *device, int threads, bool verbose, um_error *err) {
+  static const char *const names[] = {"fp32", "tf32", "bf16"};
+  const um_config *c = &r->config;
+  const um_backend_options o = {
+      .device = device, .threads = threads, .engine = c->engine, .workspace_limit = (size_t)c->workspace_limit, .verbose = verbose};
+  um_dtype activations;
+  int status = um_backend_open_with(&r->backend, &o, err);
+  if (status) return status;
+  if (!r->backend->ops->precision(r->backend, c->precision, &activations))
+    return um_fail(err, UM_ECONFIG, "%s: precision: the device %s computes in \"fp32\" only, got \"%s\"; --set precision=fp32", r->name,
+                   r->backend->ops->name, names[c->precision]);
+  r->memory_free = r->backend->ops->memory_free(r->backend);
+  return UM_OK;
+}
+
+/* Said before hours of work and not in the middle of it: what is needed, what there is, and what would do. */
+static int check_memory(run *r, um_error *err) {
+  const um_model_memory *m = &r->memory;
+  int64_t fits = 0;
+  if (r->memory_free == 0 || m->total <= r->memory_free) return UM_OK;
+  int status = um_model_fit(&fits, &r->graph, r->backend, &r->options, r->memory_free, err);
+  if (status) return status;
+  if (fits == 0)
+    return um_fail(err, UM_ENOMEM,
+                   "%s: the model needs %.0f MB and the device has %.0f MB free: not even one picture at a time fits; take a "
+                   "smaller data.target_size",
+                   r->name, (double)m->total / 1e6, (double)r->memory_free / 1e6);
+  return um_fail(err, UM_ENOMEM,
+                 "%s: data.batch_size: %d needs %.0f MB and the device has %.0f MB free; the largest that fits is %d: --set "
+                 "data.batch_size=%d",
+                 r->name, r->config.data.batch_size, (double)m->total / 1e6, (double)r->memory_free / 1e6, (int)fits, (int)fits);
+}
+
+int run_prepare(run *r, const char *device, int threads, bool verbose, um_error *err) {
   um_config *c = &r->config;
   int status;
 
   if ((status = um_config_graph(&r->graph, &r->backbone_last, c, err))) return um_fail_context(err, "%s", r->name);
-  if ((status = um_backend_open(&r->backend, device, threads, err))) return status;
-  if (strcmp(c->precision, "fp32") != 0)
-    return um_fail(err, UM_ECONFIG, "%s: precision: the device %s computes in \"fp32\" only, got \"%s\"; --set precision=fp32", r->name,
-                   r->backend->ops->name, c->precision);
+  if ((status = open_device(r, device, threads, verbose, err))) return status;
   if ((status = open_data(r, err))) return status;
   if ((status = digest_data(r, err))) return status;
   fill_preprocess(r);
-  r->options = (um_model_options){
-      .batch = c->data.batch_size, .training = true, .trainable = c->trainable, .algorithm = c->algorithm, .optimizer = c->optimizer};
+  r->options = (um_model_options){.batch = c->data.batch_size,
+                                  .training = true,
+                                  .trainable = c->trainable,
+                                  .algorithm = c->algorithm,
+                                  .precision = c->precision,
+                                  .optimizer = c->optimizer};
   if ((status = um_model_measure(&r->memory, &r->graph, r->backend, &r->options, err))) return status;
+  if ((status = check_memory(r, err))) return status;
   if (r->resumed || !c->weights[0]) return UM_OK;
   if (strcmp(c->weights, "imagenet") == 0) return um_weights_find(r->weights, sizeof r->weights, c->weights, c->backbone, err);
   if (!um_is_file(c->weights))

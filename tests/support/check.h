@@ -63,7 +63,7 @@ typedef struct check_operands {
 } check_operands;
 
 /* Plans d on the backend, brings every operand into the layout that the op wants, runs the passes of d. Returns UM_OK,
- * UM_EUNSUPPORTED (plan said so), or another code after printing why. algorithm (48 bytes) gets what the plan chose. */
+ * UM_EUNSUPPORTED (plan said so), or another code after printing why. algorithm (sizeof um_op.algorithm bytes) gets what the plan chose. */
 int check_run(um_backend *be, const um_op_desc *d, check_operands *o, char *algorithm);
 
 /* A random form (layout) that this backend gives to activations of this shape: of a convolution's or a dense layer's output, or

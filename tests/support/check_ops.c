@@ -57,7 +57,7 @@ static bool compare_linear(context *c, const um_op_desc *d, const um_op_desc *d_
   static const char *const name[] = {"y", "dx", "dw", "db"};
   const int64_t count[4] = {l->y, l->x, l->w, l->b};
   const bool backward = (d->passes & UM_PASS_BACKWARD_WEIGHTS) != 0;
-  char algorithm[48] = "";
+  char algorithm[sizeof((um_op *)0)->algorithm] = "";
   for (int i = 0; i < 4; i++) l->want[i] = room(count[i]), l->got[i] = room(count[i]), l->magnitude[i] = room(count[i]);
   check_operands want = operands(l->input, l->want, backward), got = operands(l->input, l->got, backward);
   check_operands size = operands(l->size, l->magnitude, backward);
