@@ -33,6 +33,19 @@ float *check_floats(check_dice *d, int64_t n, double low, double high) {
   return x;
 }
 
+um_precision check_precision(um_backend *be, check_dice *dice) {
+  um_dtype activations;
+  const um_precision p = (um_precision)check_int(dice, 0, 2);
+  return be->ops->precision(be, p, &activations) ? p : UM_PRECISION_FP32;
+}
+
+void check_round(float *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    const uint32_t bits = (uint32_t)um_bf16_of(x[i]) << 16;
+    memcpy(&x[i], &bits, sizeof bits);
+  }
+}
+
 bool check_near(const char *what, const float *got, const float *want, const float *magnitude, double tolerance, int64_t n) {
   double worst = 0;
   int64_t at = -1;
@@ -71,12 +84,12 @@ void *check_memory(check_lab *lab, size_t bytes, const char *what) {
 um_tensor check_tensor(check_lab *lab, const um_tensor *form, const float *plain, const char *what) {
   const um_ops *ops = lab->be->ops;
   um_error err = {0};
-  um_tensor t = *form, source = um_tensor_plain(form->dtype, form->ndim, form->dim);
+  um_tensor t = *form, source = um_tensor_plain(UM_F32, form->ndim, form->dim);
   t.data = check_memory(lab, t.bytes, what);
   if (!t.data || !plain) return t;
   check_piece *piece = &lab->piece[lab->pieces - 1];
   int status = UM_OK;
-  if (!t.layout) {
+  if (!t.layout && t.dtype == UM_F32) {
     status = ops->upload(lab->be, t.data, plain, source.bytes, &err);
   } else {
     status = ops->alloc(lab->be, &source.data, source.bytes, &err);
@@ -96,9 +109,9 @@ um_tensor check_tensor(check_lab *lab, const um_tensor *form, const float *plain
 bool check_read(check_lab *lab, const um_tensor *t, float *plain) {
   const um_ops *ops = lab->be->ops;
   um_error err = {0};
-  um_tensor target = um_tensor_plain(t->dtype, t->ndim, t->dim);
+  um_tensor target = um_tensor_plain(UM_F32, t->ndim, t->dim);
   int status;
-  if (!t->layout) {
+  if (!t->layout && t->dtype == UM_F32) {
     status = ops->download(lab->be, plain, t->data, target.bytes, &err);
   } else {
     status = ops->alloc(lab->be, &target.data, target.bytes, &err);
@@ -159,6 +172,7 @@ um_tensor check_form(um_backend *be, check_dice *dice, int ndim, const int64_t *
   um_op_desc d = {.passes = UM_PASS_FORWARD, .n_inputs = 1, .y = plain};
   *owner = NULL;
   if (check_chance(dice, 0.4)) return plain;
+  d.precision = check_precision(be, dice);
   if (ndim == 4) {
     d.kind = UM_OP_CONV2D;
     d.x[0] = um_tensor_plain(UM_F32, 4, (int64_t[]){dim[0], dim[1], dim[2], check_pick(dice, 3, 16, 32)});
@@ -189,7 +203,10 @@ static int run_passes(check_lab *lab, um_op *op, check_operands *o) {
     if (!x[i].data) return UM_EINTERNAL;
     inputs[i] = &x[i];
   }
-  if (weights) w = check_tensor(lab, &op->w, o->w, "w"), b = check_tensor(lab, &op->b, o->b, "b");
+  if (weights) {
+    const um_tensor copy = um_tensor_plain(UM_BF16, op->w.ndim, op->w.dim);
+    w = check_tensor(lab, op->compute == UM_BF16 ? &copy : &op->w, o->w, "w"), b = check_tensor(lab, &op->b, o->b, "b");
+  }
   um_tensor y = check_tensor(lab, &op->y, NULL, "y");
   void *workspace = check_memory(lab, op->workspace_bytes, "workspace"), *scratch = check_memory(lab, op->scratch_bytes, "scratch");
 

@@ -24,6 +24,11 @@ float *check_floats(check_dice *d, int64_t n, double low, double high); /* mallo
 /* One of the `count` values. */
 #define check_pick(d, ...) (((const int[]){__VA_ARGS__})[check_int(d, 0, (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)) - 1)])
 
+/* One of the precisions that the backend has. */
+um_precision check_precision(um_backend *be, check_dice *dice);
+/* Values to the nearest bf16: products of such are exact in f32, in TF32 too. */
+void check_round(float *x, int64_t n);
+
 /* ---- a lab: a backend's memory during one case ---- */
 
 enum { CHECK_PIECES = 64, CHECK_GUARD = 256 };

@@ -12,6 +12,9 @@
  *   Winograd   F(4,3) multiplies errors by about 10 (Lavin & Gray 2016; Barabasz et al. 2020, table 2, for f32).
  *   elementary one rounding or two; sigmoid: exp of vector units is good to a few 1e-7. */
 static const double direct = 1e-6, winograd = 3e-6, sum = 1e-6, elementary = 1e-6, exact = 0;
+/* A result that is rounded to bf16: half a unit in the last of its 8 bits, which is the same or less of what it adds up. Operands of
+ * such cases are bf16 themselves, so that their products are exact and the sums as good as in f32. */
+static const double rounded = 1 / 256.0;
 
 typedef struct context {
   um_backend *be, *ref;
@@ -34,6 +37,8 @@ static void spread_largest(float *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
   for (int64_t i = 0; i < n; i++) x[i] = most;
 }
+
+static const char *const precisions[] = {"fp32", "tf32", "bf16"};
 
 /* ---- convolution and dense: one shape of test for both ---- */
 
@@ -75,9 +80,10 @@ static bool compare_linear(context *c, const um_op_desc *d, const um_op_desc *d_
   const bool wino = strstr(algorithm, "wino") != NULL;
   c->winograd += wino;
   for (int i = 0; i < (backward ? 4 : 1); i++) {
+    const double more = d_be->precision == UM_PRECISION_BF16 && i < 2 ? rounded : 0; /* y and dx */
     if (wino && i < 3) spread_largest(l->magnitude[i], count[i]);
-    CHECK(check_near(name[i], l->got[i], l->want[i], l->magnitude[i], wino && i < 3 ? winograd : direct, count[i]), "%s, %s", text,
-          algorithm);
+    CHECK(check_near(name[i], l->got[i], l->want[i], l->magnitude[i], (wino && i < 3 ? winograd : direct) + more, count[i]), "%s, %s, %s",
+          text, algorithm, precisions[d_be->precision]);
   }
   return true;
 }
@@ -88,11 +94,14 @@ static bool run_linear(context *c, um_op_desc *d, const char *text) {
   l.b = d->y.dim[d->y.ndim - 1];
   l.w = d->kind == UM_OP_CONV2D ? (int64_t)d->window.kernel[0] * d->window.kernel[1] * d->x[0].dim[3] * l.b : d->x[0].dim[1] * l.b;
   const int64_t count[4] = {l.x, l.w, l.b, l.y};
+  const um_precision precision = check_precision(c->be, &c->dice);
   for (int i = 0; i < 4; i++) {
     l.input[i] = check_floats(&c->dice, count[i], -1, 1);
+    if (precision != UM_PRECISION_FP32) check_round(l.input[i], count[i]);
     l.size[i] = absolute(l.input[i], count[i]);
   }
   um_op_desc d_be = *d;
+  d_be.precision = precision;
   d_be.x[0] = check_form(c->be, &c->dice, d->x[0].ndim, d->x[0].dim, &owner);
   const bool ok = compare_linear(c, d, &d_be, &l, text);
   if (owner) c->be->ops->plan_free(owner);
@@ -167,11 +176,16 @@ static bool dense(context *c) {
 static bool compare_plain(context *c, um_op_desc *d, float *const x[], double forward, double backward, const char *text) {
   const int64_t y_count = um_tensor_count(&d->y);
   um_op_desc d_be = *d;
+  d_be.precision = check_precision(c->be, &c->dice);
+  const bool bf16 = d_be.precision == UM_PRECISION_BF16;
+  const double more = bf16 ? rounded : 0;
   um_op *owner[UM_MAX_INPUTS] = {0};
   float *size_x[UM_MAX_INPUTS] = {0}, *dy = NULL, *size_dy = NULL;
   check_operands o[3] = {0}; /* ref, backend, magnitudes */
   bool ok = false;
   dy = check_floats(&c->dice, y_count, -1, 1);
+  for (int i = 0; i < d->n_inputs && bf16; i++) check_round(x[i], um_tensor_count(&d->x[i]));
+  if (bf16) check_round(dy, y_count);
   size_dy = absolute(dy, y_count);
   for (int k = 0; k < 3; k++) {
     o[k].y = room(y_count);
@@ -197,11 +211,12 @@ static bool compare_plain(context *c, um_op_desc *d, float *const x[], double fo
     snprintf(c->refused, sizeof c->refused, "%s", text);
   }
   if (status != UM_OK) goto done;
-  ok = check_near("y", o[1].y, o[0].y, o[2].y, forward, y_count);
+  ok = check_near("y", o[1].y, o[0].y, o[2].y, forward > 0 ? forward + more : 0, y_count);
   for (int i = 0; i < d->n_inputs && ok; i++)
-    if (o[0].dx[i]) ok = check_near("dx", o[1].dx[i], o[0].dx[i], o[2].dx[i], backward, um_tensor_count(&d->x[i]));
+    if (o[0].dx[i])
+      ok = check_near("dx", o[1].dx[i], o[0].dx[i], o[2].dx[i], backward > 0 ? backward + more : 0, um_tensor_count(&d->x[i]));
 done:
-  if (!ok) check_fail("%s", text);
+  if (!ok) check_fail("%s, %s", text, precisions[d_be.precision]);
   for (int i = 0; i < d->n_inputs; i++) {
     if (owner[i]) c->be->ops->plan_free(owner[i]);
     free(size_x[i]);
@@ -333,7 +348,9 @@ static bool reorder(context *c) {
   const um_tensor form = check_form(c->be, &c->dice, ndim, dim, &owner);
   const int64_t n = um_tensor_count(&form);
   float *a = check_floats(&c->dice, n, -1, 1), *b = check_floats(&c->dice, n, -1, 1), *got = room(n), *both = room(n);
+  if (form.dtype == UM_BF16) check_round(a, n), check_round(b, n);
   for (int64_t i = 0; i < n; i++) both[i] = a[i] + b[i];
+  if (form.dtype == UM_BF16) check_round(both, n);
   um_tensor ta = check_tensor(&lab, &form, a, "a"), tb = check_tensor(&lab, &form, b, "b"), copy = check_tensor(&lab, &form, NULL, "copy");
   bool ok = ta.data && tb.data && copy.data && check_read(&lab, &ta, got) && check_near("there and back", got, a, NULL, exact, n) &&
             check_padding(&lab, &ta);
