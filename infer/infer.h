@@ -9,6 +9,7 @@ typedef struct options {
   const char *model, *json, *csv, *labels, *device;
   double fps; /* negative: as the model says */
   int jobs, threads;
+  um_precision precision;
   bool faces_are_cut, quiet;
 } options;
 

@@ -33,6 +33,7 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
                             "                    them: nothing is detected, the whole picture is the face\n"
                             "  --device NAME     auto, cpu, ref or cuda[:N] (auto)\n"
+                            "  --precision P     fp32, or on a GPU tf32 or bf16, which are faster (fp32)\n"
                             "  --threads N       compute threads (all that the process may use)\n"
                             "  --jobs N          inputs that are read at a time (as many as threads)\n"
                             "  --quiet           no table, no progress\n"
@@ -55,10 +56,14 @@ static bool whole(const char *text, int low, int high, int *out) {
 
 /* 0, or the exit status that main returns; *done where there is nothing more to do. */
 static int read_options(options *o, int argc, char **argv, bool *done) {
-  static const struct option known[] = {{"model", 1, 0, 'm'}, {"json", 1, 0, 'j'},          {"csv", 1, 0, 'c'},    {"labels", 1, 0, 'l'},
-                                        {"fps", 1, 0, 'f'},   {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'}, {"threads", 1, 0, 't'},
-                                        {"jobs", 1, 0, 'n'},  {"quiet", 0, 0, 'q'},         {"help", 0, 0, 'h'},   {"version", 0, 0, 'v'},
-                                        {0, 0, 0, 0}};
+  static const struct option known[] = {{"model", 1, 0, 'm'},     {"json", 1, 0, 'j'},
+                                        {"csv", 1, 0, 'c'},       {"labels", 1, 0, 'l'},
+                                        {"fps", 1, 0, 'f'},       {"faces-are-cut", 0, 0, 'a'},
+                                        {"device", 1, 0, 'd'},    {"threads", 1, 0, 't'},
+                                        {"precision", 1, 0, 'p'}, {"jobs", 1, 0, 'n'},
+                                        {"quiet", 0, 0, 'q'},     {"help", 0, 0, 'h'},
+                                        {"version", 0, 0, 'v'},   {0, 0, 0, 0}};
+  static const char *const precisions[] = {"fp32", "tf32", "bf16"};
   int key;
   while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
     char *end;
@@ -68,6 +73,10 @@ static int read_options(options *o, int argc, char **argv, bool *done) {
     case 'c': o->csv = optarg; break;
     case 'l': o->labels = optarg; break;
     case 'd': o->device = optarg; break;
+    case 'p':
+      for (o->precision = UM_PRECISION_FP32; strcmp(precisions[o->precision], optarg);)
+        if (++o->precision > UM_PRECISION_BF16) return bad("--precision", "fp32, tf32 or bf16", optarg);
+      break;
     case 'a': o->faces_are_cut = true; break;
     case 'q': o->quiet = true; break;
     case 'f':

@@ -26,8 +26,10 @@ int scorer_open(scorer *s, const options *o, int batch, um_error *err) {
   int rc = um_checkpoint_open(&st, &s->graph, &s->preprocess, o->model, err);
   if (!rc) rc = find_fake(s, o->model, err);
   if (!rc) rc = um_sha256_file(s->sha256, o->model, err);
-  if (!rc) rc = um_backend_open(&s->backend, o->device, o->threads, err);
-  if (!rc) rc = um_model_create(&s->model, &s->graph, s->backend, &(um_model_options){.batch = batch}, err);
+  /* Our own kernels: what a score is does not depend on what was measured on some day. */
+  const um_backend_options backend = {.device = o->device, .threads = o->threads, .engine = UM_ENGINE_NATIVE};
+  if (!rc) rc = um_backend_open_with(&s->backend, &backend, err);
+  if (!rc) rc = um_model_create(&s->model, &s->graph, s->backend, &(um_model_options){.batch = batch, .precision = o->precision}, err);
   if (!rc) rc = um_checkpoint_load(s->model, st, NULL, err);
   if (st) um_st_close(st);
   um_preprocess_warp(&s->warp, &s->preprocess);

@@ -460,11 +460,11 @@ static bool optimizer_step(context *c) {
     }
     um_report *at = bring(&lab, &fresh, sizeof fresh, "report");
     const um_control *now = bring(&lab, &control, sizeof control, "control");
-    uint16_t *rounded = copies ? bring(&lab, copy[k], 2 * (size_t)n, "copy") : NULL;
+    uint16_t *half = copies ? bring(&lab, copy[k], 2 * (size_t)n, "copy") : NULL;
     ok = ok && at && now &&
-         lab.be->ops->optimizer_step(lab.be, &o, t[0].data, rounded, states & 1 ? t[2].data : NULL, states & 2 ? t[3].data : NULL, at,
+         lab.be->ops->optimizer_step(lab.be, &o, t[0].data, half, states & 1 ? t[2].data : NULL, states & 2 ? t[3].data : NULL, at,
                                      t[1].data, n, now, &err) == UM_OK;
-    ok = ok && fetch(&lab, &report[k], at, sizeof fresh) && (!rounded || fetch(&lab, copy[k], rounded, 2 * (size_t)n));
+    ok = ok && fetch(&lab, &report[k], at, sizeof fresh) && (!half || fetch(&lab, copy[k], half, 2 * (size_t)n));
     for (int i = 0; i < 3; i++) {
       out[k][i] = room(n);
       ok = ok && check_read(&lab, &t[i ? i + 1 : 0], out[k][i]);
