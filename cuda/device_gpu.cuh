@@ -8,9 +8,7 @@
 /* ---- launches ---- */
 
 /* Keeps an argument out of template deduction: the kernel alone decides the types. */
-template <class T> struct um_same {
-  typedef T type;
-};
+template <class T> struct um_same { typedef T type; };
 
 template <class... P>
 static inline void um_launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,

@@ -18,7 +18,13 @@ enum { STACK = 256 * 1024 };
 enum { STACK = 64 * 1024 };
 #endif
 
-enum { GUARD = 4096, WARP = 32, MAX_WARPS = UM_EMU_MAX_THREADS / WARP, SHARED_MAP = (UM_EMU_SHARED_OPT_IN + 8191) / 4096 * 4096, WATCHED = 256 };
+enum {
+  GUARD = 4096,
+  WARP = 32,
+  MAX_WARPS = UM_EMU_MAX_THREADS / WARP,
+  SHARED_MAP = (UM_EMU_SHARED_OPT_IN + 8191) / 4096 * 4096,
+  WATCHED = 256
+};
 
 um_emu_thread *um_emu_self;
 uint3 um_emu_block;
@@ -172,15 +178,15 @@ static bool prepare_threads(dim3 dim) {
 
 /* ---- failures ---- */
 
-static const char *const MEETING[UM_EMU_MEETINGS] = {"nothing",    "the kernel's end", "__syncthreads", "__syncthreads_or", "__syncwarp",
-                                                     "__shfl_xor_sync", "__shfl_down_sync", "__shfl_sync", "um_warp_sum",
-                                                     "um_warp_sum", "um_ldmatrix", "um_ldmatrix_trans", "um_mma_bf16", "um_mma_tf32"};
+static const char *const MEETING[UM_EMU_MEETINGS] = {
+    "nothing",     "the kernel's end", "__syncthreads", "__syncthreads_or", "__syncwarp",        "__shfl_xor_sync", "__shfl_down_sync",
+    "__shfl_sync", "um_warp_sum",      "um_warp_sum",   "um_ldmatrix",      "um_ldmatrix_trans", "um_mma_bf16",     "um_mma_tf32"};
 
 /* Tells it and leaves all fibers of the block where they are. */
 _Noreturn static void end_launch(cudaError_t e, const char *text) {
   const uint3 t = um_emu_self->index, b = um_emu_block;
-  fprintf(stderr, "cuda_host: %s: block (%u,%u,%u) thread (%u,%u,%u): %s (seed %" PRIu64 ")\n", um_emu_kernel_name(current->kernel), b.x, b.y,
-          b.z, t.x, t.y, t.z, text, um_emu_seed());
+  fprintf(stderr, "cuda_host: %s: block (%u,%u,%u) thread (%u,%u,%u): %s (seed %" PRIu64 ")\n", um_emu_kernel_name(current->kernel), b.x,
+          b.y, b.z, t.x, t.y, t.z, text, um_emu_seed());
   failure = e;
   in_kernel = 0;
   switch_to(um_emu_self, &host);
@@ -264,8 +270,10 @@ void um_emu_check_shared(um_emu_thread *t, const void *p, const char *what) {
 }
 
 static void do_copy(const um_emu_copy *c) {
-  if (c->global) memcpy(c->shared, c->global, 16);
-  else memset(c->shared, 0, 16);
+  if (c->global)
+    memcpy(c->shared, c->global, 16);
+  else
+    memset(c->shared, 0, 16);
 }
 
 void um_emu_copy16(void *shared, const void *global, bool there) {
@@ -358,8 +366,7 @@ void um_emu_stop(um_emu_meeting m) {
   um_emu_thread *self = um_emu_self;
   self->at = m;
   if (lanes[lane_first].at != m) mixed = true;
-  um_emu_thread *next =
-      ++lane_at < n_lanes ? &lanes[(lane_first + (unsigned)lane_at * lane_step) % (unsigned)n_lanes] : end_segment(m);
+  um_emu_thread *next = ++lane_at < n_lanes ? &lanes[(lane_first + (unsigned)lane_at * lane_step) % (unsigned)n_lanes] : end_segment(m);
   if (next != self) switch_to(self, next);
 }
 
@@ -391,8 +398,8 @@ static void run_block(void) {
   switch_to(&host, begin_phase());
   in_kernel = 0;
   if (!failure && (!still_poison(um_emu_shared + current->shared, shared_end) || !still_poison(um_emu_shared - WATCHED, um_emu_shared))) {
-    fprintf(stderr, "cuda_host: %s: block (%u,%u,%u) writes outside of its %zu bytes of shared memory\n", um_emu_kernel_name(current->kernel),
-            um_emu_block.x, um_emu_block.y, um_emu_block.z, current->shared);
+    fprintf(stderr, "cuda_host: %s: block (%u,%u,%u) writes outside of its %zu bytes of shared memory\n",
+            um_emu_kernel_name(current->kernel), um_emu_block.x, um_emu_block.y, um_emu_block.z, current->shared);
     failure = cudaErrorIllegalAddress;
   }
 }
@@ -416,7 +423,8 @@ cudaError_t um_emu_run(const um_emu_launch *l) {
     if (l->pointers[i] && !um_emu_find(l->pointers[i], 0)) {
       char where[200];
       um_emu_describe(where, sizeof where, l->pointers[i]);
-      fprintf(stderr, "cuda_host: %s: pointer argument %d of the launch is %p, %s\n", um_emu_kernel_name(l->kernel), i, l->pointers[i], where);
+      fprintf(stderr, "cuda_host: %s: pointer argument %d of the launch is %p, %s\n", um_emu_kernel_name(l->kernel), i, l->pointers[i],
+              where);
       return cudaErrorIllegalAddress;
     }
   um_emu_record(l->kernel);

@@ -70,17 +70,17 @@ typedef struct CUgraph_st *cudaGraph_t;
 typedef struct CUgraphExec_st *cudaGraphExec_t;
 typedef struct CUgraphNode_st *cudaGraphNode_t;
 
-#define cudaStreamDefault           0x00
-#define cudaStreamNonBlocking       0x01
-#define cudaStreamLegacy            ((cudaStream_t)0x1)
-#define cudaEventDefault            0x00
-#define cudaEventBlockingSync       0x01
-#define cudaEventDisableTiming      0x02
-#define cudaEventWaitDefault        0x00
-#define cudaHostAllocDefault        0x00
-#define cudaHostAllocPortable       0x01
-#define cudaHostAllocMapped         0x02
-#define cudaHostAllocWriteCombined  0x04
+#define cudaStreamDefault          0x00
+#define cudaStreamNonBlocking      0x01
+#define cudaStreamLegacy           ((cudaStream_t)0x1)
+#define cudaEventDefault           0x00
+#define cudaEventBlockingSync      0x01
+#define cudaEventDisableTiming     0x02
+#define cudaEventWaitDefault       0x00
+#define cudaHostAllocDefault       0x00
+#define cudaHostAllocPortable      0x01
+#define cudaHostAllocMapped        0x02
+#define cudaHostAllocWriteCombined 0x04
 
 enum cudaMemcpyKind {
   cudaMemcpyHostToHost = 0,
@@ -92,11 +92,7 @@ enum cudaMemcpyKind {
 
 enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal = 0, cudaStreamCaptureModeThreadLocal = 1, cudaStreamCaptureModeRelaxed = 2 };
 
-enum cudaStreamCaptureStatus {
-  cudaStreamCaptureStatusNone = 0,
-  cudaStreamCaptureStatusActive = 1,
-  cudaStreamCaptureStatusInvalidated = 2
-};
+enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone = 0, cudaStreamCaptureStatusActive = 1, cudaStreamCaptureStatusInvalidated = 2 };
 
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout = 9 };
 

@@ -101,9 +101,7 @@ static inline double __dadd_rn(double a, double b) { return a + b; }
 
 /* ---- launches ---- */
 
-template <class T> struct um_same {
-  typedef T type;
-};
+template <class T> struct um_same { typedef T type; };
 
 static inline void um_emu_note(um_emu_launch *l, const void *pointer) {
   if (l->n_pointers < UM_EMU_POINTERS) l->pointers[l->n_pointers++] = pointer;
@@ -131,7 +129,8 @@ static inline void um_launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t
   l.shared = shared;
   int each[] = {0, (um_emu_argument(&l, args), 0)...};
   (void)each;
-  um_emu_queue(&l, [=]() { kernel(args...); }, stream);
+  um_emu_queue(
+      &l, [=]() { kernel(args...); }, stream);
 }
 
 /* The overloads that nvcc's cuda_runtime.h has. */
@@ -164,7 +163,9 @@ template <class T> static inline T um_from_float(float v);
 template <> inline float um_from_float<float>(float v) { return v; }
 template <> inline um_bf16 um_from_float<um_bf16>(float v) { return um_to_bf16(v); }
 
-static inline uint32_t um_pack_bf16(float low, float high) { return (uint32_t)um_to_bf16(low).bits | (uint32_t)um_to_bf16(high).bits << 16; }
+static inline uint32_t um_pack_bf16(float low, float high) {
+  return (uint32_t)um_to_bf16(low).bits | (uint32_t)um_to_bf16(high).bits << 16;
+}
 
 /* As cvt.rna.tf32.f32; infinities stay, every NaN becomes 0x7fffffff. */
 static inline uint32_t um_to_tf32(float v) {

@@ -94,21 +94,27 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
   um_emu_capture *c = s->capture;
   if (!c) return um_emu_return(cudaErrorInvalidValue);
   cudaError_t e = cudaSuccess;
-  if (c->origin != s) e = cudaErrorStreamCaptureUnmatched;
-  else if (c->mode != cudaStreamCaptureModeRelaxed && !pthread_equal(c->thread, pthread_self())) e = cudaErrorStreamCaptureWrongThread;
+  if (c->origin != s)
+    e = cudaErrorStreamCaptureUnmatched;
+  else if (c->mode != cudaStreamCaptureModeRelaxed && !pthread_equal(c->thread, pthread_self()))
+    e = cudaErrorStreamCaptureWrongThread;
   if (e) {
     um_emu_invalidate(c);
     return um_emu_return(e);
   }
-  if (c->invalid) e = cudaErrorStreamCaptureInvalidated;
-  else if (!joined(c)) e = cudaErrorStreamCaptureUnjoined;
+  if (c->invalid)
+    e = cudaErrorStreamCaptureInvalidated;
+  else if (!joined(c))
+    e = cudaErrorStreamCaptureUnjoined;
   for (cudaStream_t o = um_emu_streams; o; o = o->next)
     if (o->capture == c) {
       o->capture = NULL;
       o->tails.n = 0;
     }
-  if (e) um_emu_graph_unref(c->graph);
-  else *graph = c->graph;
+  if (e)
+    um_emu_graph_unref(c->graph);
+  else
+    *graph = c->graph;
   free(c);
   return um_emu_return(e);
 }
@@ -117,7 +123,9 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureSta
   um_emu_lock();
   cudaStream_t s = um_emu_stream(stream);
   if (!s || !status) return um_emu_return(cudaErrorInvalidValue);
-  *status = !s->capture ? cudaStreamCaptureStatusNone : s->capture->invalid ? cudaStreamCaptureStatusInvalidated : cudaStreamCaptureStatusActive;
+  *status = !s->capture           ? cudaStreamCaptureStatusNone
+            : s->capture->invalid ? cudaStreamCaptureStatusInvalidated
+                                  : cudaStreamCaptureStatusActive;
   return um_emu_return(cudaSuccess);
 }
 

@@ -110,8 +110,8 @@ bool um_emu_memory_intact(const char *after) {
   for (um_emu_allocation *a = all; a; a = a->next) {
     const bool before = mend(a->map + PAGE, a->start), behind = mend(a->start + a->bytes, a->map + a->map_bytes - PAGE);
     if (before && behind) continue;
-    fprintf(stderr, "cuda_host: %s: wrote %s an allocation of %zu bytes at %p\n", after, before ? "past the end of" : "in front of", a->bytes,
-            (void *)a->start);
+    fprintf(stderr, "cuda_host: %s: wrote %s an allocation of %zu bytes at %p\n", after, before ? "past the end of" : "in front of",
+            a->bytes, (void *)a->start);
     intact = false;
   }
   return intact;
@@ -126,10 +126,12 @@ void um_emu_describe(char *text, size_t size, const void *p) {
   for (const um_emu_allocation *a = all; a; a = a->next) {
     if (q < a->map || q >= a->map + a->map_bytes) continue;
     const char *kind = a->device ? "device" : "page-locked";
-    if (q < a->start) snprintf(text, size, "%td bytes in front of %zu bytes of %s memory", a->start - q, a->bytes, kind);
+    if (q < a->start)
+      snprintf(text, size, "%td bytes in front of %zu bytes of %s memory", a->start - q, a->bytes, kind);
     else if (q >= a->start + a->bytes)
       snprintf(text, size, "%td bytes past the end of %zu bytes of %s memory", q - (a->start + a->bytes), a->bytes, kind);
-    else snprintf(text, size, "%td bytes into %zu bytes of %s memory", q - a->start, a->bytes, kind);
+    else
+      snprintf(text, size, "%td bytes into %zu bytes of %s memory", q - a->start, a->bytes, kind);
     return;
   }
 }

@@ -71,8 +71,10 @@ static cudaError_t implicit(void) {
 
 cudaError_t um_emu_enqueue(cudaStream_t stream, const um_emu_op *op) {
   cudaError_t e = dead;
-  if (!e && stream->capture) e = um_emu_add_node(stream, op); /* which copies what it owns */
-  else if (!e && stream == &legacy) e = implicit();
+  if (!e && stream->capture)
+    e = um_emu_add_node(stream, op); /* which copies what it owns */
+  else if (!e && stream == &legacy)
+    e = implicit();
   if (e || stream->capture) {
     if (e) free(op->owned);
     return e;
@@ -80,8 +82,10 @@ cudaError_t um_emu_enqueue(cudaStream_t stream, const um_emu_op *op) {
   um_emu_op *o = own(op);
   o->next = NULL;
   o->order = ++order;
-  if (stream->tail) stream->tail->next = o;
-  else stream->head = o;
+  if (stream->tail)
+    stream->tail->next = o;
+  else
+    stream->head = o;
   stream->tail = o;
   return cudaSuccess;
 }
@@ -138,8 +142,10 @@ void um_emu_execute(um_emu_op *op) {
   if (to && !reachable(op->dst, op->bytes, "write")) return;
   if (op->kind == UM_EMU_COPY && from && !reachable(op->src, op->bytes, "read")) return;
   um_emu_doing("a copy of the emulated runtime");
-  if (op->kind == UM_EMU_COPY) memmove(op->dst, op->src, op->bytes);
-  else memset(op->dst, op->value & 0xff, op->bytes);
+  if (op->kind == UM_EMU_COPY)
+    memmove(op->dst, op->src, op->bytes);
+  else
+    memset(op->dst, op->value & 0xff, op->bytes);
   um_emu_doing(NULL);
 }
 
@@ -182,7 +188,8 @@ static void step(cudaStream_t s) {
   } else if (op->kind == UM_EMU_GRAPH) {
     over = um_emu_graph_step(op);
     if (over) op->exec->finished++;
-  } else if (op->kind != UM_EMU_WAIT) um_emu_execute(op);
+  } else if (op->kind != UM_EMU_WAIT)
+    um_emu_execute(op);
   if (dead) {
     drop_all();
     return;

@@ -249,7 +249,8 @@ cudaError_t cudaFuncSetAttribute(const void *func, enum cudaFuncAttribute attr, 
 /* By threads and shared memory; registers are not known here. */
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const void *func, int block_size, size_t shared) {
   if (!blocks || !func || block_size < 1 || block_size > UM_EMU_MAX_THREADS) return fail(cudaErrorInvalidValue);
-  const int by_threads = THREADS_PER_MULTIPROCESSOR / ((block_size + 31) / 32 * 32), by_shared = (int)(SHARED_PER_MULTIPROCESSOR / (shared + 1024));
+  const int by_threads = THREADS_PER_MULTIPROCESSOR / ((block_size + 31) / 32 * 32),
+            by_shared = (int)(SHARED_PER_MULTIPROCESSOR / (shared + 1024));
   *blocks = by_threads < by_shared ? by_threads : by_shared;
   if (*blocks > BLOCKS_PER_MULTIPROCESSOR) *blocks = BLOCKS_PER_MULTIPROCESSOR;
   return cudaSuccess;

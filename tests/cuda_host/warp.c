@@ -19,7 +19,8 @@ static float from_bits(uint32_t u) {
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((target_clones("avx2", "default")))
 #endif
-static void multiply(row *d, const float *a, const row *b, int depth) {
+static void
+multiply(row *d, const float *a, const row *b, int depth) {
   for (int m = 0; m < M; m++) {
     row sum = d[m];
     for (int k = 0; k < depth; k++) sum += a[m * 16 + k] * b[k];
