@@ -2,7 +2,6 @@
  * and gradients that are not finite are found. The arithmetic is core/optim.c's, float by float and in its order; products are never
  * contracted into sums and division and square root are rounded as IEEE 754 says (nvcc's default: no fast math here), so that the
  * bits are the cpu backend's. */
-#include "core/optim.h"
 #include "cuda/vector.cuh"
 
 /* um_optimizer in f32. */
