@@ -12,7 +12,9 @@ template <int PRECISION> static void launch(const um_conv_gemm *p, um_conv_tile 
 }
 
 um_conv_tile_info um_conv_forward_tile(um_precision precision, um_conv_tile tile) {
-  return precision == UM_PRECISION_BF16 ? info<UM_PRECISION_BF16>(tile) : precision == UM_PRECISION_TF32 ? info<UM_PRECISION_TF32>(tile) : info<UM_PRECISION_FP32>(tile);
+  return precision == UM_PRECISION_BF16   ? info<UM_PRECISION_BF16>(tile)
+         : precision == UM_PRECISION_TF32 ? info<UM_PRECISION_TF32>(tile)
+                                          : info<UM_PRECISION_FP32>(tile);
 }
 
 void um_conv_forward_launch(const um_conv_gemm *p, um_conv_tile tile, cudaStream_t stream) {

@@ -12,9 +12,9 @@
 
 /* A thread's share of the copies. */
 template <class T> struct loader {
-  int r, s, c;      /* forward, backward data: the next vector's place in the depth (c: channel). weights: place in the rows (fixed) */
-  uint32_t at;      /* the depth index of the next vector or, where the tile is deep, of its first row */
-  int n, y, x;      /* backward weights: the next position n, p, q */
+  int r, s, c; /* forward, backward data: the next vector's place in the depth (c: channel). weights: place in the rows (fixed) */
+  uint32_t at; /* the depth index of the next vector or, where the tile is deep, of its first row */
+  int n, y, x; /* backward weights: the next position n, p, q */
   int row_n[T::deep_a ? 1 : T::count_a], row_y[T::deep_a ? 1 : T::count_a], row_x[T::deep_a ? 1 : T::count_a]; /* of a's rows, see below */
 };
 
@@ -60,7 +60,9 @@ template <class T> static __device__ __forceinline__ void start_rows(const um_co
     l.row_y[i] = m < p.M ? y * stride_y - top : NOWHERE;
     l.row_x[i] = x * stride_x - left;
     l.row_n[i] = n;
-    if (!T::general) l.row_n[i] = (int)((((uint32_t)n * (uint32_t)a_y + (uint32_t)l.row_y[i]) * (uint32_t)a_x + (uint32_t)l.row_x[i]) * (uint32_t)(channels / T::vec));
+    if (!T::general)
+      l.row_n[i] = (int)((((uint32_t)n * (uint32_t)a_y + (uint32_t)l.row_y[i]) * (uint32_t)a_x + (uint32_t)l.row_x[i]) *
+                         (uint32_t)(channels / T::vec));
   }
 }
 
@@ -119,7 +121,8 @@ template <class T> static __device__ __forceinline__ void load_a(const um_conv_g
 }
 
 /* b as it lies: rows of the depth (deep), or w's rows c of a tap (backward data). step: of the stage. */
-template <class T> static __device__ __forceinline__ void load_b(const um_conv_gemm &p, const loader<T> &l, unsigned char *b, uint32_t n0, uint32_t step) {
+template <class T>
+static __device__ __forceinline__ void load_b(const um_conv_gemm &p, const loader<T> &l, unsigned char *b, uint32_t n0, uint32_t step) {
   const um_cuda_conv &g = p.g;
   const uint32_t wide = (uint32_t)(g.K / T::vec);
   if constexpr (T::deep_b) {
@@ -137,7 +140,8 @@ template <class T> static __device__ __forceinline__ void load_b(const um_conv_g
     for (int i = 0; i < T::count_b; i++) {
       const int row = (int)(threadIdx.x / 4) + i * T::down_b;
       const uint32_t column = n0 + (uint32_t)row;
-      copy_vector(b + shallow_at(row, (int)(threadIdx.x % 4)), p.b, (tap + column) * wide + (uint32_t)l.c / T::vec, l.r < g.R && column < p.N);
+      copy_vector(b + shallow_at(row, (int)(threadIdx.x % 4)), p.b, (tap + column) * wide + (uint32_t)l.c / T::vec,
+                  l.r < g.R && column < p.N);
     }
   }
 }
@@ -157,8 +161,7 @@ template <class T> static __device__ __forceinline__ void advance_depth(const um
 /* ---- anything ---- */
 
 /* The element of a at (row n, y, x before the tap, tap, channel), as an index, or -1 where there is none. */
-template <class T>
-static __device__ __forceinline__ int64_t element_of_a(const um_conv_gemm &p, int n, int y, int x, int r, int s, int c) {
+template <class T> static __device__ __forceinline__ int64_t element_of_a(const um_conv_gemm &p, int n, int y, int x, int r, int s, int c) {
   const um_cuda_conv &g = p.g;
   if constexpr (T::pass == UM_CONV_BACKWARD_DATA) {
     const int h = y - r, w = x - s;
@@ -175,7 +178,8 @@ static __device__ __forceinline__ int64_t element_of_a(const um_conv_gemm &p, in
 
 /* A vector of a whose elements begin at (r, s, c) and run on through channels and taps; y, x as above. */
 template <class T>
-static __device__ __forceinline__ void gather_a(const um_conv_gemm &p, unsigned char *to, int n, int y, int x, int r, int s, int c, int channels) {
+static __device__ __forceinline__ void gather_a(const um_conv_gemm &p, unsigned char *to, int n, int y, int x, int r, int s, int c,
+                                                int channels) {
   const typename T::type *a = (const typename T::type *)p.a;
   if (p.whole_a) {
     const int64_t at = element_of_a<T>(p, n, y, x, r, s, c);
@@ -209,7 +213,8 @@ template <class T> static __device__ __forceinline__ void gather_b(const um_conv
 }
 
 template <class T>
-static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loader<T> &l, unsigned char *a, unsigned char *b, uint32_t n0, uint32_t step) {
+static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loader<T> &l, unsigned char *a, unsigned char *b, uint32_t n0,
+                                                    uint32_t step) {
   const um_cuda_conv &g = p.g;
   if constexpr (T::deep_a) {
     for (int i = 0; i < T::count_a; i++) {
@@ -221,8 +226,8 @@ static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loade
   } else {
 #pragma unroll
     for (int i = 0; i < T::count_a; i++)
-      gather_a<T>(p, a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), l.row_n[i], l.row_y[i], l.row_x[i], l.r, l.s,
-                  l.c, depth_channels<T>(p));
+      gather_a<T>(p, a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), l.row_n[i], l.row_y[i], l.row_x[i],
+                  l.r, l.s, l.c, depth_channels<T>(p));
   }
   if constexpr (T::deep_b) {
     const uint32_t column = n0 + threadIdx.x % T::across_b * T::vec;
@@ -297,8 +302,8 @@ static __device__ __forceinline__ void store_floats(const um_conv_gemm &p, float
 
 /* A warp's tile as bf16, by way of the warp's own shared memory so that rows are written in vectors of 16 bytes. m, n: the tile's corner. */
 template <class T>
-static __device__ __forceinline__ void store_bf16(const um_conv_gemm &p, float (&sum)[T::WM / 16][T::WN / 8][4], unsigned char *room, uint32_t m,
-                                                  uint32_t n, int lane) {
+static __device__ __forceinline__ void store_bf16(const um_conv_gemm &p, float (&sum)[T::WM / 16][T::WN / 8][4], unsigned char *room,
+                                                  uint32_t m, uint32_t n, int lane) {
   const int g = lane >> 2, t = lane & 3;
 #pragma unroll
   for (int j = 0; j < T::WN / 8; j++) {

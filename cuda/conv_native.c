@@ -44,13 +44,15 @@ static bool fast(const um_conv_gemm *p, um_conv_pass pass) {
 }
 
 static uint64_t tiles_of(const um_conv_gemm *p, const um_conv_tile_info *t) {
-  return ((uint64_t)p->M + (unsigned)t->rows - 1) / (unsigned)t->rows * (((uint64_t)p->N + (unsigned)t->columns - 1) / (unsigned)t->columns);
+  return ((uint64_t)p->M + (unsigned)t->rows - 1) / (unsigned)t->rows *
+         (((uint64_t)p->N + (unsigned)t->columns - 1) / (unsigned)t->columns);
 }
 
 /* Clock cycles, by a model: a multiprocessor multiplies at a rate of the tile's, lower where too few blocks share it to hide their
  * latencies; a block costs some steps more than it has; splits are written, read and added up. The numbers are estimates from how many words of shared memory
  * a warp reads for each mma, none is measured. */
-static double cycles(const um_cuda *cuda, const um_conv_gemm *p, um_conv_tile tile, const um_conv_tile_info *t, int splits, int split_steps) {
+static double cycles(const um_cuda *cuda, const um_conv_gemm *p, um_conv_tile tile, const um_conv_tile_info *t, int splits,
+                     int split_steps) {
   static const double rate[UM_CONV_TILES] = {0.95, 1.0, 0.8, 0.6, 0.1};
   const double step = (double)t->rows * t->columns / (p->g.precision == UM_PRECISION_FP32 ? 8.0 : 32.0) / rate[tile];
   const double blocks = (double)tiles_of(p, t) * splits, shared_by = blocks / cuda->multiprocessors;
@@ -152,7 +154,8 @@ int um_cuda_native_ways(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass
   if (n > max) n = max;
   for (int i = 0; i < n; i++) {
     const int splits = list[i].splits;
-    ways[i] = (um_conv_way){.scratch = splits > 1 ? (size_t)splits * one : 0, .run = run[pass], .variant = (int)list[i].tile, .splits = splits};
+    ways[i] =
+        (um_conv_way){.scratch = splits > 1 ? (size_t)splits * one : 0, .run = run[pass], .variant = (int)list[i].tile, .splits = splits};
     snprintf(ways[i].name, sizeof ways[i].name, "native %s k%d", tile_name[list[i].tile], splits);
   }
   return n;

@@ -31,8 +31,8 @@ typedef struct um_conv_tile_info {
 typedef struct um_conv_gemm {
   um_cuda_conv g;
   const void *a, *b;
-  void *out;         /* splits > 1: the sums of all splits, f32 [splits][M][N] */
-  const float *bias; /* forward, one split */
+  void *out;            /* splits > 1: the sums of all splits, f32 [splits][M][N] */
+  const float *bias;    /* forward, one split */
   uint32_t M, N, depth; /* each below 2^31 */
   int splits, split_steps;
   int step_n, step_p, step_q; /* backward weights: how far apart a thread's positions are */

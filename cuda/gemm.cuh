@@ -19,20 +19,16 @@
 #include <string.h>
 
 /* Number of a precision's elements in memory, and what they are. */
-template <int PRECISION> struct um_element {
-  typedef float type;
-};
-template <> struct um_element<UM_PRECISION_BF16> {
-  typedef um_bf16 type;
-};
+template <int PRECISION> struct um_element { typedef float type; };
+template <> struct um_element<UM_PRECISION_BF16> { typedef um_bf16 type; };
 
 /* A way of tiling for one pass. A's tile is deep in backward weights only, b's in all but backward data. */
 template <int PASS_, int PRECISION_, int BM_, int BN_, int WM_, int WN_, int STAGES_, int BLOCKS_, bool GENERAL_> struct um_tiling {
   typedef typename um_element<PRECISION_>::type type;
   static constexpr int pass = PASS_, precision = PRECISION_;
   static constexpr int BM = BM_, BN = BN_, WM = WM_, WN = WN_, stages = STAGES_;
-  static constexpr int blocks = BLOCKS_;        /* a multiprocessor, that the registers must allow */
-  static constexpr bool general = GENERAL_;     /* takes operands that are not whole vectors, and backward data with a stride */
+  static constexpr int blocks = BLOCKS_;    /* a multiprocessor, that the registers must allow */
+  static constexpr bool general = GENERAL_; /* takes operands that are not whole vectors, and backward data with a stride */
   static constexpr int warps_n = BN / WN, warps = BM / WM * warps_n, threads = 32 * warps;
   static constexpr int size = (int)sizeof(type), vec = 16 / size, depth = 64 / size;
   static constexpr bool deep_a = PASS_ == UM_CONV_BACKWARD_WEIGHTS, deep_b = PASS_ != UM_CONV_BACKWARD_DATA;
@@ -41,7 +37,7 @@ template <int PASS_, int PRECISION_, int BM_, int BN_, int WM_, int WN_, int STA
   static constexpr int bytes_a = deep_a ? depth * pitch_a : BM * 64, bytes_b = deep_b ? depth * pitch_b : BN * 64;
   static constexpr int stage_bytes = bytes_a + bytes_b;
   static constexpr int pitch_out = WN * 2 + 16, bytes_out = size == 2 ? warps * WM * pitch_out : 0; /* where bf16 results are gathered */
-  static constexpr int shared_bytes = stages * stage_bytes > bytes_out ? stages * stage_bytes : bytes_out;
+  static constexpr int shared_bytes = stages * stage_bytes > bytes_out ? stages *stage_bytes : bytes_out;
   /* Vectors of 16 bytes that a thread copies: of a shallow tile column t % 4 of rows t / 4 + i threads / 4, of a deep one column
    * t % across of rows t / across + i threads / across. */
   static constexpr int across_a = deep_a ? BM / vec : 4, across_b = deep_b ? BN / vec : 4;
@@ -57,14 +53,14 @@ static __device__ __forceinline__ float float_of(uint32_t bits) {
 }
 
 /* Where vector v of a row lies in a shallow tile. */
-static __device__ __forceinline__ int shallow_at(int row, int v) { return (row >> 1) * 128 + ((((row & 1) << 2 | v) ^ (row >> 1 & 3)) << 4); }
+static __device__ __forceinline__ int shallow_at(int row, int v) {
+  return (row >> 1) * 128 + ((((row & 1) << 2 | v) ^ (row >> 1 & 3)) << 4);
+}
 
 /* ---- tensor cores ---- */
 
 /* One mma step (16 bf16 or 8 f32) of a warp's rows of a and columns of b. */
-template <class T> struct fragments {
-  uint32_t a[T::WM / 16][4], b[T::WN / 8 * 2];
-};
+template <class T> struct fragments { uint32_t a[T::WM / 16][4], b[T::WN / 8 * 2]; };
 
 /* Brings mma step kk (0 or 1) of a stage into registers. m, n: the warp's corner. The tiles of ldmatrix are in the order of the registers of
  * mma's fragments; a row of 16 bytes is 8 bf16 or 4 f32, so that shallow tiles are the same for both. */
@@ -134,8 +130,8 @@ template <class T> static __device__ __forceinline__ int plain_column(int j, int
 
 /* One stage of a warp's tile: sum[i][j] belongs to row m + ty + 8 i and column n + plain_column(j). */
 template <class T>
-static __device__ __forceinline__ void multiply_plain(float (&sum)[T::WM / 8][T::WN / 4], const unsigned char *a, const unsigned char *b, int m,
-                                                      int n, int lane) {
+static __device__ __forceinline__ void multiply_plain(float (&sum)[T::WM / 8][T::WN / 4], const unsigned char *a, const unsigned char *b,
+                                                      int m, int n, int lane) {
   const int ty = lane >> 2, tx = lane & 3;
 #pragma unroll
   for (int v = 0; v < 4; v++) {
