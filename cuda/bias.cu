@@ -52,7 +52,7 @@ static __global__ void __launch_bounds__(THREADS) sum_runs(float *db, const floa
 /* Runs of rows: enough blocks for the GPU, no run shorter than LEAST_ROWS but the last. */
 static int64_t run_length(const um_cuda *cuda, int64_t rows) {
   const int64_t blocks = (int64_t)cuda->multiprocessors * BLOCKS, run = (rows + blocks - 1) / blocks;
-  return run < LEAST_ROWS ? LEAST_ROWS : run;
+  return run < LEAST_ROWS ? (int64_t)LEAST_ROWS : run;
 }
 
 static int64_t run_count(const um_cuda *cuda, int64_t rows) {

@@ -246,6 +246,7 @@ static const um_cuda_conv fixed[] = {
     VGG(1, 9, 1, 1),
     VGG(2, 5, 16, 3), /* one operand whole, the other not */
     VGG(2, 5, 3, 16),
+    VGG(1, 6, 35, 20), /* a long depth without whole vectors */
     {.N = 2, .H = 9, .W = 11, .C = 16, .K = 24, .P = 5, .Q = 6, .R = 3, .S = 3, .stride = {2, 2}, .pad = {1, 1}},
     {.N = 2, .H = 10, .W = 7, .C = 8, .K = 16, .P = 4, .Q = 3, .R = 5, .S = 5, .stride = {3, 2}, .pad = {2, 1}},
     {.N = 1, .H = 8, .W = 6, .C = 24, .K = 40, .P = 6, .Q = 6, .R = 5, .S = 5, .stride = {1, 1}, .pad = {0, 4}}, /* one side only */
