@@ -36,7 +36,7 @@ static __device__ __forceinline__ void position(uint32_t i, int &n, int &y, int 
 static __device__ __forceinline__ bool within(int i, int size) { return (uint32_t)i < (uint32_t)size; }
 
 /* Channels of a in the depth of forward and backward data. */
-template <class T> static __device__ __forceinline__ int depth_channels(const um_conv_gemm &p) {
+template <class T> static __host__ __device__ __forceinline__ int depth_channels(const um_conv_gemm &p) {
   return T::pass == UM_CONV_BACKWARD_DATA ? p.g.K : p.g.C;
 }
 
@@ -92,7 +92,7 @@ static __device__ __forceinline__ void copy_vector(unsigned char *to, const void
 
 /* ---- whole vectors ---- */
 
-template <class T> static __device__ __forceinline__ void load_a(const um_conv_gemm &p, loader<T> &l, unsigned char *a) {
+template <class T> static __device__ __forceinline__ void load_a(const um_conv_gemm &p, loader<T> &l, unsigned char *a, bool live) {
   const um_cuda_conv &g = p.g;
   if constexpr (T::deep_a) {
     const uint32_t wide = (uint32_t)(g.C / T::vec);
@@ -101,10 +101,10 @@ template <class T> static __device__ __forceinline__ void load_a(const um_conv_g
 #pragma unroll
     for (int i = 0; i < T::count_a; i++) {
       const int h = l.y * g.stride[0] + top, w = l.x * g.stride[1] + left;
-      const bool there = l.r < g.R && l.n < g.N && within(h, g.H) && within(w, g.W);
+      const bool there = live && l.r < g.R && l.n < g.N && within(h, g.H) && within(w, g.W);
       const uint32_t index = (((uint32_t)l.n * (uint32_t)g.H + (uint32_t)h) * (uint32_t)g.W + (uint32_t)w) * wide + (uint32_t)l.c / T::vec;
       copy_vector(to + i * T::down_a * T::pitch_a, p.a, index, there);
-      advance(l.n, l.y, l.x, p.step_n, p.step_p, p.step_q, g.P, g.Q);
+      advance(l.n, l.y, l.x, p.step[0], p.step[1], p.step[2], g.P, g.Q);
     }
   } else {
     const bool data = T::pass == UM_CONV_BACKWARD_DATA;
@@ -114,7 +114,7 @@ template <class T> static __device__ __forceinline__ void load_a(const um_conv_g
 #pragma unroll
     for (int i = 0; i < T::count_a; i++) {
       const int y = data ? l.row_y[i] - l.r : l.row_y[i] + l.r, x = data ? l.row_x[i] - l.s : l.row_x[i] + l.s;
-      const bool there = l.r < g.R && within(y, a_y) && within(x, a_x);
+      const bool there = live && l.r < g.R && within(y, a_y) && within(x, a_x);
       copy_vector(a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), p.a, (uint32_t)l.row_n[i] + move, there);
     }
   }
@@ -122,7 +122,8 @@ template <class T> static __device__ __forceinline__ void load_a(const um_conv_g
 
 /* b as it lies: rows of the depth (deep), or w's rows c of a tap (backward data). step: of the stage. */
 template <class T>
-static __device__ __forceinline__ void load_b(const um_conv_gemm &p, const loader<T> &l, unsigned char *b, uint32_t n0, uint32_t step) {
+static __device__ __forceinline__ void load_b(const um_conv_gemm &p, const loader<T> &l, unsigned char *b, uint32_t n0, uint32_t step,
+                                              bool live) {
   const um_cuda_conv &g = p.g;
   const uint32_t wide = (uint32_t)(g.K / T::vec);
   if constexpr (T::deep_b) {
@@ -131,7 +132,7 @@ static __device__ __forceinline__ void load_b(const um_conv_gemm &p, const loade
     uint32_t index = row * wide + column / T::vec;
 #pragma unroll
     for (int i = 0; i < T::count_b; i++) {
-      copy_vector(to + i * T::down_b * T::pitch_b, p.b, index, row + (uint32_t)(i * T::down_b) < p.depth && column < p.N);
+      copy_vector(to + i * T::down_b * T::pitch_b, p.b, index, live && row + (uint32_t)(i * T::down_b) < p.depth && column < p.N);
       index += T::down_b * wide;
     }
   } else {
@@ -141,21 +142,14 @@ static __device__ __forceinline__ void load_b(const um_conv_gemm &p, const loade
       const int row = (int)(threadIdx.x / 4) + i * T::down_b;
       const uint32_t column = n0 + (uint32_t)row;
       copy_vector(b + shallow_at(row, (int)(threadIdx.x % 4)), p.b, (tap + column) * wide + (uint32_t)l.c / T::vec,
-                  l.r < g.R && column < p.N);
+                  live && l.r < g.R && column < p.N);
     }
   }
 }
 
 /* On to the next stage. Backward weights has moved its position while it copied. */
 template <class T> static __device__ __forceinline__ void advance_depth(const um_conv_gemm &p, loader<T> &l) {
-  if constexpr (!T::deep_a) {
-    const int channels = depth_channels<T>(p);
-    l.c += T::depth;
-    while (l.c >= channels) {
-      l.c -= channels;
-      if (++l.s == p.g.S) l.s = 0, l.r++;
-    }
-  }
+  if constexpr (!T::deep_a) advance(l.r, l.s, l.c, p.step[0], p.step[1], p.step[2], p.g.S, depth_channels<T>(p));
 }
 
 /* ---- anything ---- */
@@ -214,27 +208,28 @@ template <class T> static __device__ __forceinline__ void gather_b(const um_conv
 
 template <class T>
 static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loader<T> &l, unsigned char *a, unsigned char *b, uint32_t n0,
-                                                    uint32_t step) {
+                                                    uint32_t step, bool live) {
   const um_cuda_conv &g = p.g;
+  const int r = live ? l.r : g.R; /* past the last tap there is nothing */
   if constexpr (T::deep_a) {
     for (int i = 0; i < T::count_a; i++) {
       const int row = (int)(threadIdx.x / T::across_a) + i * T::down_a;
       gather_a<T>(p, a + row * T::pitch_a + threadIdx.x % T::across_a * 16, l.n, l.n < g.N ? l.y * g.stride[0] - g.pad[0] : NOWHERE,
-                  l.x * g.stride[1] - g.pad[1], l.r, l.s, l.c, g.C);
-      advance(l.n, l.y, l.x, p.step_n, p.step_p, p.step_q, g.P, g.Q);
+                  l.x * g.stride[1] - g.pad[1], r, l.s, l.c, g.C);
+      advance(l.n, l.y, l.x, p.step[0], p.step[1], p.step[2], g.P, g.Q);
     }
   } else {
 #pragma unroll
     for (int i = 0; i < T::count_a; i++)
-      gather_a<T>(p, a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), l.row_n[i], l.row_y[i], l.row_x[i],
-                  l.r, l.s, l.c, depth_channels<T>(p));
+      gather_a<T>(p, a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), l.row_n[i], l.row_y[i], l.row_x[i], r,
+                  l.s, l.c, depth_channels<T>(p));
   }
   if constexpr (T::deep_b) {
     const uint32_t column = n0 + threadIdx.x % T::across_b * T::vec;
     for (int i = 0; i < T::count_b; i++) {
       const int row = (int)(threadIdx.x / T::across_b) + i * T::down_b;
       const uint32_t depth = step * T::depth + (uint32_t)row;
-      const bool there = depth < p.depth && column < p.N;
+      const bool there = live && depth < p.depth && column < p.N;
       gather_b<T>(p, b + row * T::pitch_b + threadIdx.x % T::across_b * 16, (int64_t)depth * g.K + column, there ? (int)(p.N - column) : 0);
     }
   } else {
@@ -243,7 +238,7 @@ static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loade
       const int row = (int)(threadIdx.x / 4) + i * T::down_b;
       const uint32_t column = n0 + (uint32_t)row;
       unsigned char *to = b + shallow_at(row, (int)(threadIdx.x % 4));
-      int tap = l.r * g.S + l.s, k = l.c;
+      int tap = r * g.S + l.s, k = l.c;
       const int64_t index = ((int64_t)tap * g.C + column) * g.K + k;
       if (p.whole_b) {
         gather_b<T>(p, to, index, tap < g.R * g.S && column < p.N ? T::vec : 0);
@@ -262,13 +257,16 @@ static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loade
   }
 }
 
+/* A stage that is not live is filled with zeros: the loop has no branches into which the compiler could not move what it hides latencies
+ * with. */
 template <class T>
-static __device__ __forceinline__ void load_stage(const um_conv_gemm &p, loader<T> &l, unsigned char *stage, uint32_t n0, uint32_t step) {
+static __device__ __forceinline__ void load_stage(const um_conv_gemm &p, loader<T> &l, unsigned char *stage, uint32_t n0, uint32_t step,
+                                                  bool live) {
   if constexpr (T::general) {
-    load_general<T>(p, l, stage, stage + T::bytes_a, n0, step);
+    load_general<T>(p, l, stage, stage + T::bytes_a, n0, step, live);
   } else {
-    load_a<T>(p, l, stage);
-    load_b<T>(p, l, stage + T::bytes_a, n0, step);
+    load_a<T>(p, l, stage, live);
+    load_b<T>(p, l, stage + T::bytes_a, n0, step, live);
   }
   advance_depth<T>(p, l);
 }
@@ -280,19 +278,20 @@ static __device__ __forceinline__ float finished(float sum, float bias, bool rel
   return relu ? fmaxf(sum, 0.0f) : sum;
 }
 
+template <class T> static __device__ __forceinline__ float bias_of(const um_conv_gemm &p, uint32_t n) {
+  return T::pass == UM_CONV_FORWARD && p.bias && n < p.N ? p.bias[n] : 0.0f;
+}
+
 /* COUNT (1, 2 or 4) f32 that lie together in row m from column n on. */
-template <int COUNT>
+template <class T, int COUNT>
 static __device__ __forceinline__ void store_floats(const um_conv_gemm &p, float *out, uint32_t m, uint32_t n, const float *sum) {
-  float v[COUNT];
-  if (m >= p.M) return;
-  float *to = out + (size_t)m * p.N + n;
+  if (m >= p.M || n >= p.N) return;
+  float v[COUNT], *to = out + (size_t)m * p.N + n;
 #pragma unroll
-  for (int e = 0; e < COUNT; e++) v[e] = n + e < p.N ? finished(sum[e], p.bias ? p.bias[n + e] : 0.0f, p.relu) : 0.0f;
-  if (COUNT > 1 && p.whole_out && n < p.N) {
-    if (COUNT == 4)
-      *(float4 *)to = make_float4(v[0], v[1], v[2], v[3]);
-    else
-      *(float2 *)to = make_float2(v[0], v[1]);
+  for (int e = 0; e < COUNT; e++) v[e] = finished(sum[e], bias_of<T>(p, n + e), p.relu);
+  if (COUNT > 1 && (!T::general || p.whole_out)) {
+    if constexpr (COUNT == 4) *(float4 *)to = make_float4(v[0], v[1], v[2], v[3]);
+    if constexpr (COUNT == 2) *(float2 *)to = make_float2(v[0], v[1]);
   } else {
 #pragma unroll
     for (int e = 0; e < COUNT; e++)
@@ -308,7 +307,7 @@ static __device__ __forceinline__ void store_bf16(const um_conv_gemm &p, float (
 #pragma unroll
   for (int j = 0; j < T::WN / 8; j++) {
     const uint32_t column = n + j * 8 + 2 * t;
-    const float b0 = p.bias && column < p.N ? p.bias[column] : 0.0f, b1 = p.bias && column + 1 < p.N ? p.bias[column + 1] : 0.0f;
+    const float b0 = bias_of<T>(p, column), b1 = bias_of<T>(p, column + 1);
 #pragma unroll
     for (int i = 0; i < T::WM / 16; i++)
 #pragma unroll
@@ -326,7 +325,7 @@ static __device__ __forceinline__ void store_bf16(const um_conv_gemm &p, float (
     const unsigned char *from = room + row * T::pitch_out + lane % across * 16;
     if (m + row >= p.M || column >= p.N) continue;
     um_bf16 *to = out + (size_t)(m + row) * p.N + column;
-    if (p.whole_out) {
+    if (!T::general || p.whole_out) {
       *(uint4 *)to = *(const uint4 *)from;
     } else {
       for (int e = 0; e < 8 && column + e < p.N; e++) to[e] = ((const um_bf16 *)from)[e];
@@ -349,7 +348,7 @@ template <class T> __global__ void __launch_bounds__(T::threads, T::blocks) conv
   start<T>(p, l, m0, first);
 
   for (uint32_t i = 0; i < T::stages - 1; i++) {
-    if (i < steps) load_stage<T>(p, l, shared + i * T::stage_bytes, n0, first + i);
+    load_stage<T>(p, l, shared + i * T::stage_bytes, n0, first + i, i < steps);
     um_copy_commit();
   }
   um_copy_wait<T::stages - 2>();
@@ -359,7 +358,7 @@ template <class T> __global__ void __launch_bounds__(T::threads, T::blocks) conv
   if constexpr (T::precision == UM_PRECISION_FP32) {
     float sum[T::WM / 8][T::WN / 4] = {};
     for (uint32_t step = 0; step < steps; step++) {
-      if (step + T::stages - 1 < steps) load_stage<T>(p, l, shared + next * T::stage_bytes, n0, first + step + T::stages - 1);
+      load_stage<T>(p, l, shared + next * T::stage_bytes, n0, first + step + T::stages - 1, step + T::stages - 1 < steps);
       um_copy_commit();
       const unsigned char *stage = shared + now * T::stage_bytes;
       multiply_plain<T>(sum, stage, stage + T::bytes_a, wm, wn, lane);
@@ -372,33 +371,33 @@ template <class T> __global__ void __launch_bounds__(T::threads, T::blocks) conv
       const uint32_t m = m0 + wm + (lane >> 2) + 8 * i;
       if constexpr (T::deep_b) {
 #pragma unroll
-        for (int j = 0; j < T::WN / 4; j += 4) store_floats<4>(p, partial, m, n0 + wn + plain_column<T>(j, lane & 3), &sum[i][j]);
+        for (int j = 0; j < T::WN / 4; j += 4) store_floats<T, 4>(p, partial, m, n0 + wn + plain_column<T>(j, lane & 3), &sum[i][j]);
       } else {
 #pragma unroll
-        for (int j = 0; j < T::WN / 4; j++) store_floats<1>(p, partial, m, n0 + wn + plain_column<T>(j, lane & 3), &sum[i][j]);
+        for (int j = 0; j < T::WN / 4; j++) store_floats<T, 1>(p, partial, m, n0 + wn + plain_column<T>(j, lane & 3), &sum[i][j]);
       }
     }
   } else {
     float sum[T::WM / 16][T::WN / 8][4] = {};
     fragments<T> f0, f1;
-    if (steps > 0) load_fragments<T>(f0, shared, shared + T::bytes_a, 0, wm, wn, lane);
+    load_fragments<T>(f0, shared, shared + T::bytes_a, 0, wm, wn, lane);
     for (uint32_t step = 0; step < steps; step++) {
       const unsigned char *stage = shared + now * T::stage_bytes;
       load_fragments<T>(f1, stage, stage + T::bytes_a, 1, wm, wn, lane);
       multiply<T>(sum, f0);
-      if (step + T::stages - 1 < steps) load_stage<T>(p, l, shared + next * T::stage_bytes, n0, first + step + T::stages - 1);
+      load_stage<T>(p, l, shared + next * T::stage_bytes, n0, first + step + T::stages - 1, step + T::stages - 1 < steps);
       um_copy_commit();
       next = now, now = now + 1 == T::stages ? 0 : now + 1;
       um_copy_wait<T::stages - 2>();
       __syncthreads();
-      if (step + 1 < steps) {
-        stage = shared + now * T::stage_bytes;
-        load_fragments<T>(f0, stage, stage + T::bytes_a, 0, wm, wn, lane);
-      }
+      stage = shared + now * T::stage_bytes;
+      load_fragments<T>(f0, stage, stage + T::bytes_a, 0, wm, wn, lane);
       multiply<T>(sum, f1);
     }
     if constexpr (T::precision == UM_PRECISION_BF16 && T::pass != UM_CONV_BACKWARD_WEIGHTS) {
       if (p.splits == 1) {
+        um_copy_wait<0>(); /* the zeros of stages that are not live, before the same memory is used for the results */
+        __syncthreads();
         store_bf16<T>(p, sum, shared + warp * T::WM * T::pitch_out, m0 + wm, n0 + wn, lane);
         return;
       }
@@ -409,7 +408,7 @@ template <class T> __global__ void __launch_bounds__(T::threads, T::blocks) conv
       for (int h = 0; h < 2; h++)
 #pragma unroll
         for (int j = 0; j < T::WN / 8; j++)
-          store_floats<2>(p, partial, m0 + wm + i * 16 + h * 8 + (lane >> 2), n0 + wn + j * 8 + 2 * (lane & 3), &sum[i][j][2 * h]);
+          store_floats<T, 2>(p, partial, m0 + wm + i * 16 + h * 8 + (lane >> 2), n0 + wn + j * 8 + 2 * (lane & 3), &sum[i][j][2 * h]);
   }
 }
 
@@ -418,10 +417,8 @@ template <class T> __global__ void __launch_bounds__(T::threads, T::blocks) conv
 template <class T> static void launch_tiling(const um_conv_gemm *given, cudaStream_t stream) {
   um_conv_gemm p = *given;
   const uint64_t tiles = ((uint64_t)p.M + T::BM - 1) / T::BM * ((p.N + T::BN - 1) / T::BN);
-  if (T::deep_a) {
-    const int down = T::down_a, line = p.g.Q, picture = p.g.P * p.g.Q;
-    p.step_n = down / picture, p.step_p = down % picture / line, p.step_q = down % picture % line;
-  }
+  const int step = T::deep_a ? T::down_a : T::depth, X = T::deep_a ? p.g.Q : depth_channels<T>(p), Y = T::deep_a ? p.g.P : p.g.S;
+  p.step[0] = step / X / Y, p.step[1] = step / X % Y, p.step[2] = step % X;
   um_launch((conv_kernel<T>), dim3((unsigned)tiles, (unsigned)p.splits), dim3(T::threads), T::shared_bytes, stream, p);
 }
 
@@ -443,7 +440,7 @@ template <int PASS, int PRECISION, class F> static void with_tiling(um_conv_tile
   case UM_TILE_128X64:
     if constexpr (!plain) f(um_tiling<PASS, PRECISION, 128, 64, 64, 32, 4, 3, false>());
     break;
-  case UM_TILE_64X64: f(um_tiling<PASS, PRECISION, 64, 64, 32, 32, 4, 4, false>()); break;
+  case UM_TILE_64X64: f(um_tiling<PASS, PRECISION, 64, 64, 32, 32, 4, plain ? 3 : 4, false>()); break;
   default: f(um_tiling<PASS, PRECISION, 64, 64, 32, 32, 3, 3, true>()); break;
   }
 }

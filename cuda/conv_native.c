@@ -39,7 +39,7 @@ static bool fast(const um_conv_gemm *p, um_conv_pass pass) {
   const uint64_t in = (uint64_t)g->N * (uint64_t)g->H * (uint64_t)g->W * (uint64_t)((g->C + vec - 1) / vec);
   const uint64_t out = (uint64_t)g->N * (uint64_t)g->P * (uint64_t)g->Q * (uint64_t)((g->K + vec - 1) / vec);
   const uint64_t w = (uint64_t)g->R * (uint64_t)g->S * (uint64_t)g->C * (uint64_t)((g->K + vec - 1) / vec);
-  if (!p->whole_a || !p->whole_b || in > UINT32_MAX || out > UINT32_MAX || w > UINT32_MAX) return false;
+  if (!p->whole_a || !p->whole_b || !p->whole_out || in > UINT32_MAX || out > UINT32_MAX || w > UINT32_MAX) return false;
   return pass != UM_CONV_BACKWARD_DATA || (g->stride[0] == 1 && g->stride[1] == 1);
 }
 

@@ -35,7 +35,7 @@ typedef struct um_conv_gemm {
   const float *bias;    /* forward, one split */
   uint32_t M, N, depth; /* each below 2^31 */
   int splits, split_steps;
-  int step_n, step_p, step_q; /* backward weights: how far apart a thread's positions are */
+  int step[3]; /* how far a thread's places are apart: in the depth as r, s, channel, in backward weights as n, p, q */
   bool relu;
   bool whole_a, whole_b, whole_out; /* rows of channels are whole vectors of 16 bytes */
 } um_conv_gemm;
