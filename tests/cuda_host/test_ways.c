@@ -5,7 +5,7 @@
  * themselves in bf16, so that every sum must come out bit by bit whatever its order, rounded once where the result is bf16. The rest are arbitrary,
  * and compared within the rounding of the operands and a few dozen roundings of the sums.
  *
- *   ways [--seed N] [--cases N] [--verbose] */
+ *   test_ways [--seed N] [--cases N] [--verbose] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,19 +305,19 @@ int main(int argc, char **argv) {
     } else if (strcmp(argv[i], "--verbose") == 0) {
       verbose = true;
     } else {
-      fprintf(stderr, "usage: ways [--seed N] [--cases N] [--verbose]\n");
+      fprintf(stderr, "usage: test_ways [--seed N] [--cases N] [--verbose]\n");
       return 2;
     }
   }
   if (um_ref_open(&ref, &err) != UM_OK) {
-    fprintf(stderr, "ways: %s\n", err.text);
+    fprintf(stderr, "test_ways: %s\n", err.text);
     return 1;
   }
   for (int p = 0; p < PRECISIONS; p++) {
     const int n_fixed = (int)(sizeof fixed / sizeof *fixed);
     bool ok = true;
     int ways_run = 0;
-    printf("[ RUN      ] ways: %s\n", precision_name[p]);
+    printf("[ RUN      ] test_ways: %s\n", precision_name[p]);
     for (int i = 0; i < n_fixed + cases && ok; i++) {
       check_dice dice = {.seed = seed, .test = 1000, .number = (uint32_t)i};
       um_cuda_conv g = i < n_fixed ? fixed[i] : random_geometry(&dice);
@@ -326,12 +326,12 @@ int main(int argc, char **argv) {
       ok = run_case(ref, g, &dice, i % 4 != 3, &ways_run);
       if (!ok) check_fail("case %d, seed %llu", i, (unsigned long long)seed);
     }
-    printf("[ %s ] ways: %s, %d runs\n", ok ? "      OK" : " FAILED ", precision_name[p], ways_run);
+    printf("[ %s ] test_ways: %s, %d runs\n", ok ? "      OK" : " FAILED ", precision_name[p], ways_run);
     failed += !ok, passed += ok;
   }
-  printf("[ RUN      ] ways: every one of them\n");
+  printf("[ RUN      ] test_ways: every one of them\n");
   const bool all = failed || all_seen();
-  printf("[ %s ] ways: every one of them\n", all ? "      OK" : " FAILED ");
+  printf("[ %s ] test_ways: every one of them\n", all ? "      OK" : " FAILED ");
   failed += !all, passed += all;
   ref->ops->close(ref);
   printf("[  PASSED  ] %d test(s).\n", passed);
