@@ -62,7 +62,7 @@ static item *list_items(const um_model *m, unsigned with_states, int *count, um_
   return list;
 }
 
-static char *preprocess_text(const um_preprocess *p) {
+char *um_preprocess_text(const um_preprocess *p) {
   cJSON *o = cJSON_CreateObject();
   char *text = NULL;
   cJSON *size = cJSON_CreateIntArray(p->target_size, 2);
@@ -77,7 +77,7 @@ static char *preprocess_text(const um_preprocess *p) {
   return text;
 }
 
-static char *classes_text(const um_preprocess *p) {
+char *um_classes_text(const um_preprocess *p) {
   const char *const names[2] = {p->classes[0], p->classes[1]};
   cJSON *o = cJSON_CreateStringArray(names, 2);
   char *text = o ? cJSON_PrintUnformatted(o) : NULL;
@@ -127,7 +127,8 @@ int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, co
   int count = 0, params, status = UM_OK;
   item *list = list_items(m, position ? position->states : 0, &count, err);
   um_st_entry *entry = NULL;
-  char *graph = NULL, *preprocess = preprocess_text(p), *classes = classes_text(p), *where = position ? position_text(position) : NULL;
+  char *graph = NULL, *preprocess = um_preprocess_text(p), *classes = um_classes_text(p),
+       *where = position ? position_text(position) : NULL;
   const um_param *param = um_model_params(m, &params);
 
   if (!list) {
@@ -198,15 +199,12 @@ static bool get_double(const cJSON *o, const char *key, double *out) {
   return *end == 0 && !isnan(*out);
 }
 
-static int read_preprocess(um_preprocess *p, const um_st *st, const char *path, um_error *err) {
-  const char *text = um_st_metadata(st, "preprocessing"), *names = um_st_metadata(st, "classes");
-  cJSON *o = text ? cJSON_Parse(text) : NULL, *classes = names ? cJSON_Parse(names) : NULL;
+bool um_preprocess_parse(um_preprocess *p, const char *text) {
+  cJSON *o = text ? cJSON_Parse(text) : NULL;
   const cJSON *size = cJSON_GetObjectItemCaseSensitive(o, "target_size");
   int interpolation = 0, preprocessing = 0;
   int64_t max_size = 0;
   bool ok = cJSON_IsArray(size) && cJSON_GetArraySize(size) == 2;
-
-  memset(p, 0, sizeof *p);
   for (int i = 0; ok && i < 2; i++) {
     const cJSON *v = cJSON_GetArrayItem(size, i);
     ok = cJSON_IsNumber(v) && v->valuedouble >= 1 && v->valuedouble <= 65536 && floor(v->valuedouble) == v->valuedouble;
@@ -219,15 +217,25 @@ static int read_preprocess(um_preprocess *p, const um_st *st, const char *path, 
   p->interpolation = interpolation;
   p->preprocessing = preprocessing;
   p->max_size = (int)max_size;
-  ok = ok && cJSON_IsArray(classes) && cJSON_GetArraySize(classes) == 2;
+  cJSON_Delete(o);
+  return ok;
+}
+
+bool um_classes_parse(um_preprocess *p, const char *text) {
+  cJSON *classes = text ? cJSON_Parse(text) : NULL;
+  bool ok = cJSON_IsArray(classes) && cJSON_GetArraySize(classes) == 2;
   for (int i = 0; ok && i < 2; i++) {
     const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(classes, i));
     ok = name && snprintf(p->classes[i], sizeof p->classes[i], "%s", name) < (int)sizeof p->classes[i];
   }
-  cJSON_Delete(o);
   cJSON_Delete(classes);
-  if (!ok) return um_fail(err, UM_EFORMAT, "%s: its preprocessing or its classes cannot be understood", path);
-  return UM_OK;
+  return ok;
+}
+
+static int read_preprocess(um_preprocess *p, const um_st *st, const char *path, um_error *err) {
+  memset(p, 0, sizeof *p);
+  if (um_preprocess_parse(p, um_st_metadata(st, "preprocessing")) && um_classes_parse(p, um_st_metadata(st, "classes"))) return UM_OK;
+  return um_fail(err, UM_EFORMAT, "%s: its preprocessing or its classes cannot be understood", path);
 }
 
 int um_checkpoint_open(um_st **st, um_graph *g, um_preprocess *p, const char *path, um_error *err) {

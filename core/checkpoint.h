@@ -21,6 +21,13 @@ typedef struct um_preprocess {
 /* Pixels to the model's input, as it was trained: rescale, or for caffe BGR minus ImageNet's mean. The fill is nearest. */
 void um_preprocess_warp(um_warp *how, const um_preprocess *p);
 
+/* The preprocessing (without the classes) and the class names as JSON text, malloc'd; and back: false where the texts, which may be
+ * NULL, do not say all of it. */
+char *um_preprocess_text(const um_preprocess *p);
+char *um_classes_text(const um_preprocess *p);
+bool um_preprocess_parse(um_preprocess *p, const char *text);
+bool um_classes_parse(um_preprocess *p, const char *text);
+
 /* Position in a run. */
 typedef struct um_position {
   int epoch, batch; /* the next batch to do */

@@ -31,6 +31,15 @@ int um_graph_find(const um_graph *g, const char *name) {
   return -1;
 }
 
+int um_graph_copy(um_graph *out, const um_graph *g, um_error *err) {
+  const size_t bytes = sizeof *g->node * (size_t)g->count;
+  *out = (um_graph){.node = malloc(bytes ? bytes : 1)};
+  if (!out->node) return um_fail(err, UM_ENOMEM, "graph: no memory for %d nodes", g->count);
+  memcpy(out->node, g->node, bytes);
+  out->count = g->count;
+  return UM_OK;
+}
+
 void um_graph_free(um_graph *g) {
   free(g->node);
   *g = (um_graph){0};

@@ -38,6 +38,7 @@ int um_graph_add_simple(um_graph *g, const char *name, um_op_kind kind, const in
                         um_error *err);
 
 void um_graph_free(um_graph *g);
+int um_graph_copy(um_graph *out, const um_graph *g, um_error *err);
 int um_graph_find(const um_graph *g, const char *name); /* index, or -1 */
 
 /* The graph as JSON text and back (the `graph` metadata of a model file). The text is malloc'd. Reading trusts nothing. */

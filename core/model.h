@@ -18,6 +18,7 @@ typedef struct um_model_options {
   um_algorithm algorithm; /* convolutions */
   um_precision precision; /* UM_EUNSUPPORTED where the backend has it not; the layer that makes the logit is always FP32 */
   um_optimizer optimizer; /* decides the state buffers */
+  bool any_output;        /* inference: the last node may be anything, um_model_output gives it; there is no logit and no loss */
   bool sizes_only;        /* the plan is for its sizes: a backend chooses without timing anything */
 } um_model_options;
 
@@ -79,6 +80,8 @@ int um_model_feed(um_model *m, const float *values, int64_t n, um_error *err);
 int um_model_forward(um_model *m, um_error *err);
 /* Logits of the n samples fed last. */
 int um_model_logits(um_model *m, float *logits, um_error *err);
+/* With any_output: the last node's values (plain) of the n samples fed last. */
+int um_model_output(um_model *m, float *values, um_error *err);
 /* Output of a node (plain) of the samples fed last; between forward and backward, for nodes whose memory the plan has not given to
  * later ones (in training that is nearly all of them); UM_EUNSUPPORTED for the others and for the final sigmoid. */
 int um_model_activation(um_model *m, int node, float *values, um_error *err);

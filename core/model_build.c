@@ -72,6 +72,11 @@ static int find_logit(um_model *m, um_error *err) {
   const um_graph *g = &m->graph;
   if (g->count < 2) return um_fail(err, UM_ECONFIG, "model: the graph has no layers");
   const um_node *last = &g->node[g->count - 1];
+  if (m->options.any_output && m->options.training) return um_fail(err, UM_EINTERNAL, "model: training needs a logit");
+  if (m->options.any_output) {
+    m->logit = g->count - 1;
+    return UM_OK;
+  }
   m->logit = last->op == UM_OP_SIGMOID ? last->input[0] : g->count - 1;
   const um_node *logit = &g->node[m->logit];
   if (logit->ndim != 1 || logit->dim[0] != 1)
@@ -253,7 +258,7 @@ static int plan_forward(um_model *m, um_error *err) {
   if ((m->input = add_storage(m, 0)) < 0 || (m->value[0] = add_view_of(m, &values, m->input)) < 0) return no_memory(err);
   for (int i = 1; i < m->graph.count; i++) {
     m->value[i] = NONE;
-    if (i > m->logit && m->graph.node[i].op == UM_OP_SIGMOID && i == m->graph.count - 1) break;
+    if (!m->options.any_output && i > m->logit && m->graph.node[i].op == UM_OP_SIGMOID && i == m->graph.count - 1) break;
     if ((status = plan_forward_node(m, i, err)) != UM_OK) return status;
   }
   const um_tensor plain = plain_of(&m->view[m->value[m->logit]].t);

@@ -181,6 +181,12 @@ int um_model_logits(um_model *m, float *logits, um_error *err) {
   return m->be->ops->download(m->be, logits, um_model_tensor(m, m->z)->data, sizeof *logits * (size_t)m->n, err);
 }
 
+int um_model_output(um_model *m, float *values, um_error *err) {
+  const um_tensor *y = um_model_tensor(m, m->z);
+  if (m->state < UM_MODEL_FORWARD) return um_fail(err, UM_EINTERNAL, "model: output before forward");
+  return m->be->ops->download(m->be, values, y->data, y->bytes / (size_t)m->options.batch * (size_t)m->n, err);
+}
+
 /* Queues the loss of what is in the slot; dz may be NULL. */
 static int queue_loss(um_model *m, int slot, um_tensor *dz, int report, um_error *err) {
   return m->be->ops->bce_logits(m->be, dz, device_report(m, report), um_model_tensor(m, m->z), device_labels(m, slot),

@@ -187,15 +187,13 @@ static void test_other_formats(void **state) {
   (void)state;
   SAYS(DIR "keras3_new.weights.h5", UM_EUNSUPPORTED, "model.save(\"model.h5\")");
   SAYS("tests/golden/weights/none.h5", UM_EIO, "No such file");
-  SAYS("tests/golden/weights", UM_EFORMAT, "an empty file");
+  SAYS("tests/golden/weights", UM_EFORMAT, "expected a file");
   tmp_write(path, "", 0);
   SAYS(path, UM_EFORMAT, "an empty file");
   tmp_write(path, "\x89HDF", 4);
   SAYS(path, UM_EFORMAT, "too short");
-  tmp_write(path, "PK\3\4 and so on", 14);
-  SAYS(path, UM_EUNSUPPORTED, ".keras");
   tmp_write(path, "GIF89a and so on", 16);
-  SAYS(path, UM_EFORMAT, "neither HDF5 nor safetensors");
+  SAYS(path, UM_EFORMAT, "none of the formats that are read");
   tmp_write(path, "\x89HDF\r\n\x1a\n and nothing more", 24);
   SAYS(path, UM_EFORMAT, "not readable as HDF5");
   free(path);

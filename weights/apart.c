@@ -27,9 +27,10 @@ typedef struct apart {
 } apart;
 
 typedef struct request {
-  int32_t index;
+  int32_t index; /* MODEL: the model in the file, else a tensor */
   int64_t count;
 } request;
+enum { MODEL = -1, MAX_GRAPH = 1 << 22 };
 
 /* All of it or false; a closed socket is no signal. */
 static bool send_all(int to, const void *data, size_t size) {
@@ -69,14 +70,36 @@ static bool receive_text(int from, char text[MAX_TEXT]) {
 }
 
 static bool send_list(int to, const um_weight_source *s) {
-  if (!send_text(to, s->kind) || !send_all(to, &s->count, sizeof s->count)) return false;
+  const bool model = s->model != NULL;
+  if (!send_text(to, s->kind) || !send_text(to, s->note) || !send_all(to, &model, sizeof model) ||
+      !send_all(to, &s->count, sizeof s->count))
+    return false;
   for (int i = 0; i < s->count; i++) {
     const um_weight_item *item = &s->item[i];
     if (!send_text(to, item->name) || !send_text(to, item->from) || !send_all(to, &item->ndim, sizeof item->ndim) ||
-        !send_all(to, item->dim, sizeof item->dim))
+        !send_all(to, item->dim, sizeof item->dim) || !send_all(to, &item->layout, sizeof item->layout) ||
+        !send_all(to, item->chw, sizeof item->chw) || !send_text(to, item->dtype))
       return false;
   }
   return true;
+}
+
+/* The answer to MODEL: an error, or the graph as JSON and what is said of preprocessing. */
+static bool send_model(int to, um_weight_source *s) {
+  um_graph graph = {0};
+  um_preprocess p;
+  um_error answer = {0};
+  unsigned said = 0;
+  char *text = NULL;
+  memset(&p, 0, sizeof p);
+  if (s->model(s, &graph, &p, &said, &answer) == UM_OK) um_graph_to_json(&graph, &text, &answer);
+  uint32_t n = text ? (uint32_t)strlen(text) : 0;
+  bool ok = send_all(to, &answer, sizeof answer);
+  if (ok && answer.code == UM_OK)
+    ok = send_all(to, &n, sizeof n) && send_all(to, text, n) && send_all(to, &p, sizeof p) && send_all(to, &said, sizeof said);
+  free(text);
+  um_graph_free(&graph);
+  return ok;
 }
 
 /* The child. It only leaves through _exit: what the parent registered to happen at its end is not the child's to do. */
@@ -97,6 +120,10 @@ static void serve(int socket, const char *path, const um_graph *graph, um_weight
   open_file(&s, path, graph, &err);
   if (!send_all(socket, &err, sizeof err) || (err.code == UM_OK && !send_list(socket, &s))) _exit(1);
   while (err.code == UM_OK && receive_all(socket, &r, sizeof r)) {
+    if (r.index == MODEL && s.model) {
+      if (!send_model(socket, &s)) _exit(1);
+      continue;
+    }
     if (r.index < 0 || r.index >= s.count || r.count < 0 || r.count > room) _exit(1);
     um_error answer = {0};
     s.read(&s, r.index, shared, r.count, &answer);
@@ -119,20 +146,55 @@ static int died(um_weight_source *s, um_error *err) {
                  WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "it ended early");
 }
 
+static int ask_model(um_weight_source *s, um_graph *graph, um_preprocess *p, unsigned *said, um_error *err) {
+  apart *a = s->handle;
+  const request r = {.index = MODEL};
+  um_preprocess read;
+  um_error answer;
+  uint32_t n = 0;
+  if (!send_all(a->socket, &r, sizeof r) || !receive_all(a->socket, &answer, sizeof answer)) return died(s, err);
+  if (answer.code != UM_OK) {
+    if (err) *err = answer;
+    return answer.code;
+  }
+  if (!receive_all(a->socket, &n, sizeof n) || n > MAX_GRAPH) return died(s, err);
+  char *text = malloc((size_t)n + 1);
+  if (!text) return um_fail(err, UM_ENOMEM, "%s: no memory for its model", s->path);
+  int status = UM_OK;
+  if (!receive_all(a->socket, text, n) || !receive_all(a->socket, &read, sizeof read) || !receive_all(a->socket, said, sizeof *said))
+    status = died(s, err);
+  text[n] = 0;
+  if (status == UM_OK) status = um_graph_from_json(graph, text, err);
+  free(text);
+  if (status != UM_OK) return status;
+  if (*said & UM_SAYS_CLASSES) memcpy(p->classes, read.classes, sizeof p->classes);
+  if (*said & UM_SAYS_PREPROCESS) {
+    memcpy(read.classes, p->classes, sizeof read.classes);
+    *p = read;
+  }
+  return UM_OK;
+}
+
 static int receive_list(um_weight_source *s, um_error *err) {
   apart *a = s->handle;
-  char kind[MAX_TEXT], name[MAX_TEXT], from[MAX_TEXT];
+  char kind[MAX_TEXT], note[MAX_TEXT], name[MAX_TEXT], from[MAX_TEXT];
   int count;
-  if (!receive_text(a->socket, kind) || !receive_all(a->socket, &count, sizeof count) || count < 0 || count > MAX_ITEMS)
+  bool model;
+  if (!receive_text(a->socket, kind) || !receive_text(a->socket, note) || !receive_all(a->socket, &model, sizeof model) ||
+      !receive_all(a->socket, &count, sizeof count) || count < 0 || count > MAX_ITEMS)
     return died(s, err);
   snprintf(s->kind, sizeof s->kind, "%.*s", (int)sizeof s->kind - 1, kind);
+  snprintf(s->note, sizeof s->note, "%.*s", (int)sizeof s->note - 1, note);
+  if (model) s->model = ask_model;
   for (int i = 0; i < count; i++) {
     um_weight_item *item;
     if (!receive_text(a->socket, name) || !receive_text(a->socket, from)) return died(s, err);
     if (!(item = um_weight_source_add(s, name, from))) return um_fail(err, UM_ENOMEM, "%s: no memory for its list of tensors", s->path);
     if (!receive_all(a->socket, &item->ndim, sizeof item->ndim) || !receive_all(a->socket, item->dim, sizeof item->dim) || item->ndim < 0 ||
-        item->ndim > UM_WEIGHT_MAX_DIMS)
+        item->ndim > UM_WEIGHT_MAX_DIMS || !receive_all(a->socket, &item->layout, sizeof item->layout) ||
+        !receive_all(a->socket, item->chw, sizeof item->chw) || !receive_text(a->socket, kind))
       return died(s, err);
+    snprintf(item->dtype, sizeof item->dtype, "%.*s", (int)sizeof item->dtype - 1, kind);
   }
   return UM_OK;
 }

@@ -23,8 +23,8 @@ typedef struct um_weight_item {
   int ndim;
   int64_t dim[UM_WEIGHT_MAX_DIMS]; /* in the file's order */
   um_weight_layout layout;
-  int64_t chw[3];  /* _CHW: the picture that was flattened */
-  char dtype[12];  /* in the file: "f32", "f16", "bf16", "f64", "u8", "i64" ... */
+  int64_t chw[3]; /* _CHW: the picture that was flattened */
+  char dtype[12]; /* in the file: "f32", "f16", "bf16", "f64", "u8", "i64" ... */
 } um_weight_item;
 
 typedef struct um_weight_source {
@@ -47,12 +47,12 @@ enum { UM_SAYS_CLASSES = 1, UM_SAYS_PREPROCESS = 2 };
 /* Opens a file and lists its tensors; trusts nothing in it. The graph (may be NULL: then names are the file's, and every layout OURS
  * unless the format says otherwise) tells which names are layers of ours, and what was flattened. On failure there is nothing to close. */
 typedef int um_weight_open(um_weight_source *s, const char *path, const um_graph *graph, um_error *err);
-um_weight_open um_keras_h5_open;      /* keras_h5.c: notop, full .h5, .weights.h5 */
-um_weight_open um_keras_zip_open;     /* keras_zip.c: .keras */
-um_weight_open um_st_source_open;     /* st_source.c: safetensors, names of ours, torchvision's or timm's */
-um_weight_open um_torch_open;         /* torch.c: .pt and .pth, zip or legacy pickle */
-um_weight_open um_onnx_open;          /* onnx.c */
-um_weight_open um_npz_open;           /* npz.c: names of ours */
+um_weight_open um_keras_h5_open;                        /* keras_h5.c: notop, full .h5, .weights.h5 */
+__attribute__((weak)) um_weight_open um_keras_zip_open; /* keras_zip.c: .keras */
+um_weight_open um_st_source_open;                       /* st_source.c: safetensors, names of ours, torchvision's or timm's */
+__attribute__((weak)) um_weight_open um_torch_open;     /* torch.c: .pt and .pth, zip or legacy pickle */
+__attribute__((weak)) um_weight_open um_onnx_open;      /* onnx.c */
+__attribute__((weak)) um_weight_open um_npz_open;       /* npz.c: names of ours */
 
 /* open.c: the reader for what the file begins with (never its name). room: the most values that read() will be asked for. */
 int um_weight_source_open(um_weight_source *s, const char *path, const um_graph *graph, int64_t room, um_error *err);
@@ -72,6 +72,19 @@ bool um_weight_shape(const um_weight_item *item, int *ndim, int64_t dim[UM_WEIGH
 int um_weight_read(um_weight_source *s, int index, float *values, float *spare, int64_t count, um_error *err);
 /* The way back, for writers: values in our layout into the file's; item says which. */
 void um_weight_turn_back(const um_weight_item *item, float *out, const float *values);
+
+/* match.c: a parameter that a model wants, its plain tensor described. */
+typedef struct um_weight_want {
+  const char *name;
+  int node;
+  um_tensor plain;
+} um_weight_want;
+/* Which item goes into each parameter (-1: none), by name, with every shape compared. remedy: the end of the message where one differs. */
+int um_weight_match(int *item_of, const um_weight_source *s, const um_weight_want *want, int count, const char *remedy, um_error *err);
+/* UM_EFORMAT where a parameter up to the node `last` (NULL: the graph's last) has no item. */
+int um_weight_cover(const int *item_of, const um_weight_source *s, const um_graph *graph, const um_weight_want *want, int count,
+                    const char *last, um_error *err);
+const char *um_weight_shape_text(char *text, size_t size, const int64_t *dim, int ndim); /* "3x3x3x64", and "scalar" */
 
 /* torch_names.c: renames the items of a file with PyTorch's names (torchvision's and timm's vgg16: features.0.weight ...; the two dense
  * layers of our own export) to the graph's, and sets their layouts. Items of other names stay. True where the file is one of those;

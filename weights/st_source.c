@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/safetensors.h"
-#include "weights/source.h"
+#include "weights/model_data.h"
 
 /* IEEE 754 binary16 to binary32; exact. */
 static float half_to_float(uint16_t h) {
@@ -45,9 +45,30 @@ static int read_item(um_weight_source *s, int index, float *values, int64_t coun
 
 static void close_file(um_weight_source *s) { um_st_close(s->handle); }
 
-int um_st_source_open(um_weight_source *s, const char *path, um_error *err) {
+static const char *find(void *st, const char *key) { return um_st_metadata(st, key); }
+
+/* A model file of ours says everything; an export of ours (PyTorch's names) likewise, under other keys. */
+static int read_model(um_weight_source *s, um_graph *graph, um_preprocess *p, unsigned *said, um_error *err) {
+  const char *ours = um_st_metadata(s->handle, "graph"), *exported = um_st_metadata(s->handle, "unmask.graph");
+  *said = 0;
+  if (!ours && !exported)
+    return um_fail(err, UM_EUNSUPPORTED, "%s: weights without a model: it must be said which layers they belong to (--config FILE)",
+                   s->path);
+  int status = um_graph_from_json(graph, ours ? ours : exported, err);
+  if (status) return um_fail_context(err, "%s", s->path);
+  if (!ours) {
+    *said = um_model_metadata_read(p, find, s->handle);
+  } else {
+    if (um_preprocess_parse(p, um_st_metadata(s->handle, "preprocessing"))) *said |= UM_SAYS_PREPROCESS;
+    if (um_classes_parse(p, um_st_metadata(s->handle, "classes"))) *said |= UM_SAYS_CLASSES;
+  }
+  return UM_OK;
+}
+
+int um_st_source_open(um_weight_source *s, const char *path, const um_graph *graph, um_error *err) {
   um_st *st = NULL;
-  *s = (um_weight_source){.path = path, .kind = "safetensors", .read = read_item, .close = close_file};
+  (void)graph;
+  *s = (um_weight_source){.path = path, .kind = "safetensors", .read = read_item, .close = close_file, .model = read_model};
   int code = um_st_open(&st, path, err);
   if (code) return code;
   s->handle = st;
@@ -58,6 +79,7 @@ int um_st_source_open(um_weight_source *s, const char *path, um_error *err) {
       um_weight_source_close(s);
       return um_fail(err, UM_ENOMEM, "%s: no memory for its list of tensors", path);
     }
+    snprintf(item->dtype, sizeof item->dtype, "%s", um_dtype_name(e->tensor.dtype));
     item->ndim = e->tensor.ndim;
     for (int d = 0; d < e->tensor.ndim; d++) item->dim[d] = e->tensor.dim[d];
   }

@@ -1,4 +1,4 @@
-/* Weights from files into a model, whatever the format (found by content): safetensors of ours, Keras HDF5 (notop and full). */
+/* Weights from files into a model, whatever the format (found by content, weights/open.c). */
 #ifndef UM_WEIGHTS_WEIGHTS_H
 #define UM_WEIGHTS_WEIGHTS_H
 
@@ -11,7 +11,8 @@ typedef struct um_weights_report {
   char **skipped;
   int skipped_count; /* in the file, not in the model: "predictions ... (not in the model)" */
   char **fresh;
-  int fresh_count; /* in the model, not in the file: initialised */
+  int fresh_count;          /* in the model, not in the file: initialised */
+  char kind[96], note[192]; /* what the file is, and what people should know of its weights, or "" */
 } um_weights_report;
 void um_weights_report_free(um_weights_report *r);
 

@@ -1,0 +1,69 @@
+/* The reader of a weights file, by what the file begins with. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "weights/source.h"
+
+um_weight_item *um_weight_source_add(um_weight_source *s, const char *name, const char *from) {
+  if (s->count == s->room) {
+    int room = s->room ? 2 * s->room : 64;
+    um_weight_item *grown = realloc(s->item, sizeof *grown * (size_t)room);
+    if (!grown) return NULL;
+    s->item = grown;
+    s->room = room;
+  }
+  um_weight_item *item = &s->item[s->count];
+  *item = (um_weight_item){.name = strdup(name), .from = strdup(from), .dtype = "f32"};
+  if (!item->name || !item->from) {
+    free(item->name);
+    free(item->from);
+    return NULL;
+  }
+  s->count++;
+  return item;
+}
+
+void um_weight_source_close(um_weight_source *s) {
+  if (s->handle) s->close(s);
+  for (int i = 0; i < s->count; i++) {
+    free(s->item[i].name);
+    free(s->item[i].from);
+  }
+  free(s->item);
+  *s = (um_weight_source){0};
+}
+
+/* True where the bytes occur in the first part of a file: a zip's first names, say. */
+static bool holds(const unsigned char *head, size_t n, const char *text) { return memmem(head, n, text, strlen(text)) != NULL; }
+
+int um_weight_source_open(um_weight_source *s, const char *path, const um_graph *graph, int64_t room, um_error *err) {
+  static const unsigned char hdf5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  unsigned char head[4096];
+  struct stat st;
+  FILE *f = fopen(path, "rb");
+  if (!f) return um_fail(err, UM_EIO, "%s: cannot be opened: %s", path, strerror(errno));
+  if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode)) {
+    fclose(f);
+    return um_fail(err, UM_EFORMAT, "%s: a folder or a device, expected a file", path);
+  }
+  const size_t n = fread(head, 1, sizeof head, f);
+  fclose(f);
+  if (n >= 8 && memcmp(head, hdf5, sizeof hdf5) == 0) return um_weight_source_apart(s, path, graph, um_keras_h5_open, room, err);
+  if (n >= 9 && head[8] == '{') return um_st_source_open(s, path, graph, err);
+  if (n >= 4 && memcmp(head, "PK\3\4", 4) == 0) {
+    /* All three are zips; their first entries differ. */
+    if (um_keras_zip_open && (holds(head, n, "metadata.json") || holds(head, n, "config.json") || holds(head, n, "model.weights.h5")))
+      return um_weight_source_apart(s, path, graph, um_keras_zip_open, room, err);
+    if (holds(head, n, ".npy")) return um_npz_open ? um_npz_open(s, path, graph, err) : um_fail(err, UM_EUNSUPPORTED, "%s: npz", path);
+    return um_torch_open ? um_torch_open(s, path, graph, err) : um_fail(err, UM_EUNSUPPORTED, "%s: torch", path);
+  }
+  if (n >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5 && um_torch_open) return um_torch_open(s, path, graph, err); /* a pickle */
+  if (n >= 2 && head[0] == 0x08 && head[1] >= 1 && head[1] <= 32 && um_onnx_open) return um_onnx_open(s, path, graph, err); /* ir_version */
+  return um_fail(err, UM_EFORMAT, "%s: %s; expected Keras (.h5, .weights.h5, .keras), safetensors, PyTorch (.pt, .pth), ONNX or .npz", path,
+                 n == 0  ? "an empty file"
+                 : n < 9 ? "too short for a weights file"
+                         : "none of the formats that are read, by its first bytes");
+}
