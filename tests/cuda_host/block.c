@@ -213,6 +213,9 @@ static void fail_apart(const um_emu_thread *first, int n, const char *who) {
 
 void um_emu_doing(const char *what) { doing = what; }
 
+static const int FAULTS[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP};
+static struct sigaction before[sizeof FAULTS / sizeof *FAULTS];
+
 static void on_fault(int number, siginfo_t *info, void *context) {
   char where[200], text[300];
   const char *how = "touches";
@@ -233,11 +236,12 @@ static void on_fault(int number, siginfo_t *info, void *context) {
   }
   if (in_kernel) end_launch(number == SIGSEGV || number == SIGBUS ? cudaErrorIllegalAddress : cudaErrorMisalignedAddress, text);
   fprintf(stderr, "cuda_host: %s %s\n", doing ? doing : "the host (outside of kernels and copies)", text);
-  signal(number, SIG_DFL); /* the instruction is run again, and the process ends as it would have */
+  for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++)
+    if (FAULTS[i] == number) sigaction(number, &before[i], NULL); /* the instruction is run again, and ends as it would have */
 }
 
+/* Again and again: test programs put handlers of their own in its place. */
 void um_emu_catch_faults(void) {
-  static bool installed;
   static _Thread_local bool stacked;
   if (!stacked) { /* a fiber's own stack may be what is used up */
     stack_t s = {.ss_size = 64 * 1024};
@@ -245,14 +249,13 @@ void um_emu_catch_faults(void) {
     if (s.ss_sp != MAP_FAILED) sigaltstack(&s, NULL);
     stacked = true;
   }
-  if (installed) return;
-  installed = true;
   struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
   sigemptyset(&a.sa_mask);
-  sigaction(SIGSEGV, &a, NULL);
-  sigaction(SIGBUS, &a, NULL);
-  sigaction(SIGILL, &a, NULL);
-  sigaction(SIGTRAP, &a, NULL);
+  for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++) {
+    struct sigaction old;
+    sigaction(FAULTS[i], &a, &old);
+    if (!(old.sa_flags & SA_SIGINFO) || old.sa_sigaction != on_fault) before[i] = old;
+  }
 }
 
 /* ---- asynchronous copies ---- */

@@ -219,11 +219,11 @@ static cudaStream_t needed(cudaStream_t s) {
 }
 
 /* Until s is empty (or the event's version is done, or, with s NULL and no event, all is done). Three ways, by the schedule: only what is
- * needed for it; all the others first; anything. */
+ * needed for it; all the others first; anything. They take turns. */
 static cudaError_t run_until(cudaStream_t s, cudaEvent_t event, uint64_t version) {
   static uint64_t waits, steps;
-  um_emu_random_begin(++waits, ~(uint64_t)0);
-  const unsigned how = (unsigned)(um_emu_random() % 3);
+  const unsigned how = (unsigned)((um_emu_seed() + waits + waits / 3) % 3);
+  waits++;
   um_emu_catch_faults();
   while (!dead) {
     if (event ? event->done >= version : s && !s->head) break;
