@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 enum { STACK = 256 * 1024 };
 #else
@@ -171,6 +172,9 @@ static bool prepare_threads(dim3 dim) {
         t->number = i;
         t->stack = stacks + (size_t)i * slot + GUARD;
         t->sanitizer = NULL;
+#if defined(__SANITIZE_ADDRESS__)
+        ASAN_UNPOISON_MEMORY_REGION(t->stack, STACK);
+#endif
         prepare(t, t->stack + STACK - (size_t)(i % 61) * 320);
       }
   return true;
