@@ -12,7 +12,7 @@ CUDA   ?= 0
 CC     ?= cc
 VERSION := 0.1.0
 
-PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libpng libjpeg libcjson expat hdf5
+PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libpng libjpeg libcjson expat hdf5 zlib
 have_packages := $(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes)
 
 is_clang := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
