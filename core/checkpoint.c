@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/file.h"
+
 #define FORMAT         "unmask model"
 #define FORMAT_VERSION "1"
 
@@ -123,12 +125,61 @@ static int fetch(void *arg, int i, void *data, um_error *err) {
   return UM_OK;
 }
 
+/* What a fingerprint covers: three texts, then the parameters' names and numbers in the order of their names in the file. */
+static void begin_fingerprint(um_digest *d, const char *graph, const char *classes, const char *preprocessing) {
+  const char *const text[] = {graph, classes, preprocessing};
+  um_sha256_begin(d);
+  for (int i = 0; i < 3; i++) um_digest_add(d, text[i], strlen(text[i]) + 1);
+}
+
+static void add_tensor(um_digest *d, const char *name, const um_tensor *t, const void *data) {
+  um_digest_add(d, name, strlen(name) + 1);
+  um_digest_add(d, data, (size_t)um_tensor_count(t) * um_dtype_size(t->dtype));
+}
+
+/* Of the first `params` of the list: the parameters, in the order in which they will lie in the file. */
+static int fingerprint_model(char hex[65], fetcher *f, int params, const char *graph, const char *classes, const char *preprocessing,
+                             um_error *err) {
+  um_digest d;
+  size_t largest = 1;
+  for (int i = 0; i < params; i++)
+    if (f->param[i].plain.bytes > largest) largest = f->param[i].plain.bytes;
+  void *values = malloc(largest);
+  int status = values ? UM_OK : um_fail(err, UM_ENOMEM, "%s: no memory for %zu bytes", f->path, largest);
+  begin_fingerprint(&d, graph, classes, preprocessing);
+  for (int i = 0; i < params && !status; i++) {
+    status = fetch(f, i, values, err);
+    if (!status) add_tensor(&d, f->list[i].name, &f->param[f->list[i].index].plain, values);
+  }
+  free(values);
+  um_sha256_end(&d, hex);
+  return status;
+}
+
+int um_checkpoint_verify(const um_st *st, char *hex, const char *path, um_error *err) {
+  const char *graph = um_st_metadata(st, "graph"), *classes = um_st_metadata(st, "classes"),
+             *preprocessing = um_st_metadata(st, "preprocessing"), *said = um_st_metadata(st, "fingerprint");
+  char found[65];
+  um_digest d;
+  if (!graph || !classes || !preprocessing) return um_fail(err, UM_EFORMAT, "%s: no model of unmask", path);
+  begin_fingerprint(&d, graph, classes, preprocessing);
+  for (int i = 0; i < um_st_count(st); i++) {
+    const um_st_entry *e = um_st_at(st, i);
+    if (strncmp(e->name, "optimizer/", 10) != 0) add_tensor(&d, e->name, &e->tensor, e->tensor.data);
+  }
+  um_sha256_end(&d, found);
+  if (hex) memcpy(hex, found, sizeof found);
+  if (!said || strcmp(said, found) == 0) return UM_OK;
+  return um_fail(err, UM_EFORMAT,
+                 "%s: its contents are not what its fingerprint stands for: damaged, or changed by hand; copy the file again", path);
+}
+
 int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, const um_position *position, um_error *err) {
   int count = 0, params, status = UM_OK;
   item *list = list_items(m, position ? position->states : 0, &count, err);
   um_st_entry *entry = NULL;
-  char *graph = NULL, *preprocess = um_preprocess_text(p), *classes = um_classes_text(p),
-       *where = position ? position_text(position) : NULL;
+  char hex[65], *graph = NULL, *preprocess = um_preprocess_text(p), *classes = um_classes_text(p),
+                *where = position ? position_text(position) : NULL;
   const um_param *param = um_model_params(m, &params);
 
   if (!list) {
@@ -146,10 +197,12 @@ int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, co
     entry[i].tensor = param[list[i].index].plain;
     entry[i].tensor.dtype = UM_F32;
   }
-  const char *metadata[] = {"format", FORMAT,          "format_version", FORMAT_VERSION, "graph", graph, "classes",
-                            classes,  "preprocessing", preprocess,       "position",     where,   NULL,  NULL};
-  if (!position) metadata[10] = NULL;
   fetcher f = {m, list, param, path};
+  if ((status = fingerprint_model(hex, &f, params, graph, classes, preprocess, err))) goto done;
+  const char *metadata[] = {
+      "format",      FORMAT, "format_version", FORMAT_VERSION, "graph", graph, "classes", classes, "preprocessing", preprocess,
+      "fingerprint", hex,    "position",       where,          NULL,    NULL};
+  if (!position) metadata[12] = NULL;
   status = um_st_write_from(path, entry, count, metadata, fetch, &f, err);
 done:
   free(graph);
@@ -296,6 +349,7 @@ int um_checkpoint_load(um_model *m, const um_st *st, um_position *position, um_e
   const um_param *param = um_model_params(m, &params);
   item *list = NULL;
 
+  if ((status = um_checkpoint_verify(st, NULL, "the file", err))) return status;
   if (position && (status = read_position(position, st, err))) return status;
   list = list_items(m, position ? position->states : 0, &count, err);
   if (!list) return UM_ENOMEM;

@@ -41,6 +41,9 @@ typedef struct um_position {
   char data[65];   /* SHA-256 of what the run learns from (names and labels), as hex; "" where nobody said */
 } um_position;
 
+/* The fingerprint of a model, 64 hexadecimal digits: SHA-256 over structure, classes, preprocessing and every parameter. A file carries
+ * its own, and reading compares. */
+
 /* position NULL: a model file (no optimizer state). UM_ENUMERIC where a number is not finite; the old file stays then, as with
  * any other failure. */
 int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, const um_position *position, um_error *err);
@@ -50,5 +53,9 @@ int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, co
  * that is missing, of another shape, or unknown is UM_EFORMAT with its name. */
 int um_checkpoint_open(um_st **st, um_graph *g, um_preprocess *p, const char *path, um_error *err);
 int um_checkpoint_load(um_model *m, const um_st *st, um_position *position, um_error *err);
+
+/* UM_EFORMAT where the file's contents are not those that its fingerprint stands for; a file without one (written before there were
+ * any) passes. hex (65 bytes, may be NULL) gets the fingerprint of the contents. */
+int um_checkpoint_verify(const um_st *st, char *hex, const char *path, um_error *err);
 
 #endif

@@ -6,13 +6,6 @@
 
 #include "core/file.h"
 
-typedef struct digest {
-  uint32_t h[8];
-  uint64_t bytes;
-  uint8_t block[64];
-  void (*compress)(uint32_t *h, const uint8_t *block);
-} digest;
-
 static uint32_t rotate_left(uint32_t x, int n) { return x << n | x >> (32 - n); }
 static uint32_t rotate_right(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
@@ -72,21 +65,22 @@ static void md5_compress(uint32_t *h, const uint8_t *p) {
   h[0] += a, h[1] += b, h[2] += c, h[3] += d;
 }
 
-static void sha256_begin(digest *d) {
+void um_sha256_begin(um_digest *d) {
   static const uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   memset(d, 0, sizeof *d);
   memcpy(d->h, h, sizeof h);
   d->compress = sha256_compress;
 }
 
-static void md5_begin(digest *d) {
+static void md5_begin(um_digest *d) {
   static const uint32_t h[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
   memset(d, 0, sizeof *d);
   memcpy(d->h, h, sizeof h);
   d->compress = md5_compress;
 }
 
-static void add(digest *d, const uint8_t *p, size_t n) {
+void um_digest_add(um_digest *d, const void *data, size_t n) {
+  const uint8_t *p = data;
   size_t have = (size_t)(d->bytes % 64);
   d->bytes += n;
   if (have + n < 64) {
@@ -103,21 +97,21 @@ static void add(digest *d, const uint8_t *p, size_t n) {
   if (n > 0) memcpy(d->block, p, n);
 }
 
-static void pad(digest *d, bool big_endian) {
+static void pad(um_digest *d, bool big_endian) {
   static const uint8_t zeros[72] = {0x80};
   uint64_t bits = d->bytes * 8;
   uint8_t length[8];
   for (int i = 0; i < 8; i++) length[i] = (uint8_t)(bits >> 8 * (big_endian ? 7 - i : i));
-  add(d, zeros, 1 + (119 - d->bytes % 64) % 64);
-  add(d, length, 8);
+  um_digest_add(d, zeros, 1 + (119 - d->bytes % 64) % 64);
+  um_digest_add(d, length, 8);
 }
 
-static void sha256_end(digest *d, uint8_t out[32]) {
+static void end_sha256(um_digest *d, uint8_t out[32]) {
   pad(d, true);
   for (int i = 0; i < 32; i++) out[i] = (uint8_t)(d->h[i / 4] >> 8 * (3 - i % 4));
 }
 
-static void md5_end(digest *d, uint8_t out[16]) {
+static void md5_end(um_digest *d, uint8_t out[16]) {
   pad(d, false);
   for (int i = 0; i < 16; i++) out[i] = (uint8_t)(d->h[i / 4] >> 8 * (i % 4));
 }
@@ -126,7 +120,13 @@ static void to_hex(char *hex, const uint8_t *bytes, int n) {
   for (int i = 0; i < n; i++) snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static int add_file(digest *d, const char *path, um_error *err) {
+void um_sha256_end(um_digest *d, char hex[65]) {
+  uint8_t out[32];
+  end_sha256(d, out);
+  to_hex(hex, out, 32);
+}
+
+static int add_file(um_digest *d, const char *path, um_error *err) {
   enum { CHUNK = 1 << 16 };
   int status = UM_OK;
   uint8_t *buffer = NULL;
@@ -140,7 +140,7 @@ static int add_file(digest *d, const char *path, um_error *err) {
     status = um_fail(err, UM_ENOMEM, "%s: no memory for %d bytes", path, CHUNK);
     goto done;
   }
-  for (size_t n; (n = fread(buffer, 1, CHUNK, f)) > 0;) add(d, buffer, n);
+  for (size_t n; (n = fread(buffer, 1, CHUNK, f)) > 0;) um_digest_add(d, buffer, n);
   if (ferror(f)) status = um_fail(err, UM_EIO, "%s: cannot be read to its end", path);
 done:
   free(buffer);
@@ -149,25 +149,25 @@ done:
 }
 
 void um_sha256(uint8_t out[32], const void *data, size_t size) {
-  digest d;
-  sha256_begin(&d);
-  add(&d, data, size);
-  sha256_end(&d, out);
+  um_digest d;
+  um_sha256_begin(&d);
+  um_digest_add(&d, data, size);
+  end_sha256(&d, out);
 }
 
 int um_sha256_file(char hex[65], const char *path, um_error *err) {
-  digest d;
+  um_digest d;
   uint8_t out[32];
-  sha256_begin(&d);
+  um_sha256_begin(&d);
   int status = add_file(&d, path, err);
   if (status) return status;
-  sha256_end(&d, out);
+  end_sha256(&d, out);
   to_hex(hex, out, 32);
   return UM_OK;
 }
 
 int um_md5_file(char hex[33], const char *path, um_error *err) {
-  digest d;
+  um_digest d;
   uint8_t out[16];
   md5_begin(&d);
   int status = add_file(&d, path, err);

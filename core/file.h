@@ -34,6 +34,17 @@ int um_sha256_file(char hex[65], const char *path, um_error *err);
 int um_md5_file(char hex[33], const char *path, um_error *err);
 void um_sha256(uint8_t digest[32], const void *data, size_t size);
 
+/* The same by parts. */
+typedef struct um_digest {
+  uint32_t h[8];
+  uint64_t bytes;
+  uint8_t block[64];
+  void (*compress)(uint32_t *h, const uint8_t *block);
+} um_digest;
+void um_sha256_begin(um_digest *d);
+void um_digest_add(um_digest *d, const void *data, size_t size);
+void um_sha256_end(um_digest *d, char hex[65]);
+
 double um_seconds(void); /* monotonic clock */
 
 #endif
