@@ -7,10 +7,11 @@
 
 typedef struct options {
   const char *model, *json, *csv, *labels, *device;
-  double fps; /* negative: as the model says */
+  const char *detector; /* NULL, and negative numbers: as the model says */
+  double fps, margin;
   int jobs, threads;
   um_precision precision;
-  bool faces_are_cut, quiet;
+  bool faces_are_cut, force, quiet;
 } options;
 
 typedef enum label { LABEL_NONE = -1, LABEL_REAL = 0, LABEL_FAKE = 1 } label;
@@ -50,7 +51,6 @@ void inputs_free(inputs *in);
 /* A model that is ready to score. */
 typedef struct scorer {
   um_backend *backend;
-  um_graph graph;
   um_model *model;
   um_preprocess preprocess;
   um_warp warp;

@@ -24,12 +24,16 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "score of a video is the mean over its faces; above 0.5 the verdict is fake. Where\n"
                             "no face is found or a file cannot be read the verdict is none, and why is said.\n"
                             "\n"
-                            "  --model FILE      what train wrote: best.safetensors or last.safetensors\n"
+                            "  --model FILE      what train wrote (best.safetensors, last.safetensors), or what\n"
+                            "                    export did, in any of its formats\n"
                             "  --json FILE|-     all results as one JSON object (- : to standard output)\n"
                             "  --csv FILE        one line an input\n"
                             "  --labels WHICH    how right it is: a metadata.json as of the DFDC set, or the\n"
                             "                    word folders (files below fake/ and real/)\n"
-                            "  --fps N|all       frames a second to look at, in place of the model's\n"
+                            "  --fps N|all, --detector haar|haar-strict, --margin F\n"
+                            "                    frames a second to look at, how faces are found, how much around\n"
+                            "                    them; what is not as the model was trained is refused without\n"
+                            "  --force           which takes it all the same, and says so\n"
                             "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
                             "                    them: nothing is detected, the whole picture is the face\n"
                             "  --device NAME     auto, cpu, ref or cuda[:N] (auto)\n"
@@ -56,13 +60,11 @@ static bool whole(const char *text, int low, int high, int *out) {
 
 /* 0, or the exit status that main returns; *done where there is nothing more to do. */
 static int read_options(options *o, int argc, char **argv, bool *done) {
-  static const struct option known[] = {{"model", 1, 0, 'm'},     {"json", 1, 0, 'j'},
-                                        {"csv", 1, 0, 'c'},       {"labels", 1, 0, 'l'},
-                                        {"fps", 1, 0, 'f'},       {"faces-are-cut", 0, 0, 'a'},
-                                        {"device", 1, 0, 'd'},    {"threads", 1, 0, 't'},
-                                        {"precision", 1, 0, 'p'}, {"jobs", 1, 0, 'n'},
-                                        {"quiet", 0, 0, 'q'},     {"help", 0, 0, 'h'},
-                                        {"version", 0, 0, 'v'},   {0, 0, 0, 0}};
+  static const struct option known[] = {
+      {"model", 1, 0, 'm'},         {"json", 1, 0, 'j'},   {"csv", 1, 0, 'c'},     {"labels", 1, 0, 'l'},    {"fps", 1, 0, 'f'},
+      {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'}, {"threads", 1, 0, 't'}, {"precision", 1, 0, 'p'}, {"detector", 1, 0, 'D'},
+      {"margin", 1, 0, 'M'},        {"force", 0, 0, 'F'},  {"jobs", 1, 0, 'n'},    {"quiet", 0, 0, 'q'},     {"help", 0, 0, 'h'},
+      {"version", 0, 0, 'v'},       {0, 0, 0, 0}};
   static const char *const precisions[] = {"fp32", "tf32", "bf16"};
   int key;
   while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -73,6 +75,15 @@ static int read_options(options *o, int argc, char **argv, bool *done) {
     case 'c': o->csv = optarg; break;
     case 'l': o->labels = optarg; break;
     case 'd': o->device = optarg; break;
+    case 'F': o->force = true; break;
+    case 'D':
+      if (strcmp(optarg, "haar") && strcmp(optarg, "haar-strict")) return bad("--detector", "haar or haar-strict", optarg);
+      o->detector = optarg;
+      break;
+    case 'M':
+      o->margin = strtod(optarg, &end);
+      if (end == optarg || *end || !(o->margin >= 0 && o->margin <= 4)) return bad("--margin", "a number from 0 to 4", optarg);
+      break;
     case 'p':
       for (o->precision = UM_PRECISION_FP32; strcmp(precisions[o->precision], optarg);)
         if (++o->precision > UM_PRECISION_BF16) return bad("--precision", "fp32, tf32 or bf16", optarg);
@@ -126,7 +137,7 @@ static void finished(void *arg, input *in) {
 }
 
 int main(int argc, char **argv) {
-  options o = {.fps = -1, .device = "auto"};
+  options o = {.fps = -1, .margin = -1, .device = "auto"};
   inputs in = {0};
   scorer s = {0};
   numbers frame, video;

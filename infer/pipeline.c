@@ -229,7 +229,7 @@ int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn
   int rc =
       thread && p.slot && p.pixels ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d faces of %d x %d", p.capacity, p.width, p.height);
   if (!rc && !o->faces_are_cut) {
-    um_face_options f = {.fps = o->fps < 0 ? s->preprocess.fps : o->fps,
+    um_face_options f = {.fps = s->preprocess.fps,
                          .margin = s->preprocess.margin,
                          .max_size = s->preprocess.max_size,
                          .threads = threads / jobs > 1 ? threads / jobs : 1,

@@ -6,6 +6,8 @@
 #include <strings.h>
 
 #include "core/file.h"
+#include "core/log.h"
+#include "weights/model_data.h"
 
 /* The sigmoid is P(class 1); Keras sorts folders, so class 1 is usually "real". */
 static int find_fake(scorer *s, const char *path, um_error *err) {
@@ -20,18 +22,59 @@ static int find_fake(scorer *s, const char *path, um_error *err) {
                  name[0], name[1]);
 }
 
+/* One thing that was asked for and is not what the model was trained on; text gets " NAME ASKED (the model's: ITS)". */
+static void differ(char *text, size_t size, const char *name, const char *asked, const char *its) {
+  const size_t at = strlen(text);
+  snprintf(text + at, size - at, "%s%s %s (the model's: %s)", at ? ", " : "", name, asked, its);
+}
+
+static const char *number(char text[32], double x, double all) {
+  snprintf(text, 32, "%g", x);
+  return x == all ? "all" : text;
+}
+
+/* A model scores what it was trained on. Other settings by flag are refused, or with --force taken and said. */
+static int take_flags(scorer *s, const options *o, um_error *err) {
+  um_preprocess *p = &s->preprocess;
+  char text[512] = "", a[32], b[32];
+  if (o->fps >= 0 && o->fps != p->fps) differ(text, sizeof text, "--fps", number(a, o->fps, 0), number(b, p->fps, 0));
+  if (o->margin >= 0 && o->margin != p->margin) differ(text, sizeof text, "--margin", number(a, o->margin, -1), number(b, p->margin, -1));
+  if (o->detector && strcmp(o->detector, p->detector)) differ(text, sizeof text, "--detector", o->detector, p->detector);
+  if (!*text) return UM_OK;
+  if (!o->force)
+    return um_fail(err, UM_ECONFIG, "%s: was trained on other settings than are asked for: %s; leave these out, or --force", o->model,
+                   text);
+  um_log(UM_LOG_WARN, "other settings than the model was trained on: %s", text);
+  if (o->fps >= 0) p->fps = o->fps;
+  if (o->margin >= 0) p->margin = o->margin;
+  if (o->detector) snprintf(p->detector, sizeof p->detector, "%s", o->detector);
+  return UM_OK;
+}
+
+/* A file of another tool need not say what scoring must know. */
+static int check_said(const um_model_data *d, const char *path, um_error *err) {
+  if ((d->said & UM_SAYS_CLASSES) && (d->said & UM_SAYS_PREPROCESS)) return UM_OK;
+  return um_fail(
+      err, UM_EFORMAT,
+      "%s: says nothing of its %s: export --model %s --to safetensors --out model.safetensors, with --classes and --rescale, makes a "
+      "file that does",
+      path, d->said & UM_SAYS_CLASSES ? "preprocessing" : "classes", path);
+}
+
 int scorer_open(scorer *s, const options *o, int batch, um_error *err) {
-  um_st *st = NULL;
+  um_model_data d = {0};
   *s = (scorer){0};
-  int rc = um_checkpoint_open(&st, &s->graph, &s->preprocess, o->model, err);
+  int rc = um_model_data_read(&d, o->model, NULL, NULL, err);
+  if (!rc) rc = check_said(&d, o->model, err);
+  if (!rc) s->preprocess = d.preprocess;
   if (!rc) rc = find_fake(s, o->model, err);
+  if (!rc) rc = take_flags(s, o, err);
   if (!rc) rc = um_sha256_file(s->sha256, o->model, err);
   /* Our own kernels: what a score is does not depend on what was measured on some day. */
   const um_backend_options backend = {.device = o->device, .threads = o->threads, .engine = UM_ENGINE_NATIVE};
   if (!rc) rc = um_backend_open_with(&s->backend, &backend, err);
-  if (!rc) rc = um_model_create(&s->model, &s->graph, s->backend, &(um_model_options){.batch = batch, .precision = o->precision}, err);
-  if (!rc) rc = um_checkpoint_load(s->model, st, NULL, err);
-  if (st) um_st_close(st);
+  if (!rc) rc = um_model_data_bind(&s->model, &d, s->backend, batch, o->precision, err);
+  um_model_data_free(&d);
   um_preprocess_warp(&s->warp, &s->preprocess);
   if (rc) scorer_close(s);
   return rc;
@@ -40,7 +83,6 @@ int scorer_open(scorer *s, const options *o, int batch, um_error *err) {
 void scorer_close(scorer *s) {
   um_model_free(s->model);
   if (s->backend) s->backend->ops->close(s->backend);
-  um_graph_free(&s->graph);
   *s = (scorer){0};
 }
 

@@ -216,6 +216,17 @@ static void unreadable_inputs(void **state) {
   cJSON_Delete(root);
 }
 
+/* True where PATH.txt holds the text. */
+static bool says(const char *path, const char *text) {
+  char name[4200], *data = NULL;
+  size_t size;
+  um_error err = {0};
+  snprintf(name, sizeof name, "%s.txt", path);
+  const bool found = um_file_read(&data, &size, name, 1 << 20, &err) == UM_OK && strstr(data, text);
+  free(data);
+  return found;
+}
+
 /* Drawn clips: each gets a score, the mean over its faces; any number of jobs gives the same bytes; --fps counts. */
 static void videos(void **state) {
   const char *model = tmp_path("keras.safetensors"), *clips = tmp_path("drawn"), *one = tmp_path("one.json"),
@@ -256,7 +267,10 @@ static void videos(void **state) {
   char *first = strdup(get(get(root, "results")->child, "path")->valuestring);
   cJSON_Delete(root);
   assert_non_null(first);
-  assert_int_equal(run("--model %s --fps all --json %s %s >/dev/null 2>&1", model, one, first), 0);
+  assert_int_equal(run("--model %s --fps all --margin 0.5 %s 2>%s.txt >/dev/null", model, first, one), 2); /* not as it was trained */
+  assert_true(says(one, "--fps all (the model's: 2), --margin 0.5 (the model's: 0)"));
+  assert_int_equal(run("--model %s --fps 2 --detector haar %s >/dev/null 2>&1", model, first), 0); /* as it was trained */
+  assert_int_equal(run("--model %s --force --fps all --json %s %s >/dev/null 2>&1", model, one, first), 0);
   free(first);
   root = read_json(one);
   assert_int_equal(get(get(root, "results")->child, "frames")->valueint, 5);
@@ -301,7 +315,7 @@ static void real_clips(void **state) {
     skip();
   }
   write_model(model, "fake", "real");
-  assert_int_equal(run("--model %s --fps 0.3 --json %s --labels folders %s >/dev/null 2>&1", model, json, clips), 0);
+  assert_int_equal(run("--model %s --force --fps 0.3 --json %s --labels folders %s >/dev/null 2>&1", model, json, clips), 0);
   cJSON *root = read_json(json);
   const cJSON *r;
   assert_int_equal(cJSON_GetArraySize(get(root, "results")), 6);

@@ -122,8 +122,8 @@ done:
   return status;
 }
 
-int um_model_data_bind(um_model **m, const um_model_data *d, um_backend *be, int64_t batch, um_error *err) {
-  const um_model_options o = {.batch = batch};
+int um_model_data_bind(um_model **m, const um_model_data *d, um_backend *be, int64_t batch, um_precision precision, um_error *err) {
+  const um_model_options o = {.batch = batch, .precision = precision};
   int count = 0, status = um_model_create(m, &d->graph, be, &o, err);
   if (status) return status;
   um_model_params(*m, &count);
@@ -140,7 +140,7 @@ int um_model_data_save(const um_model_data *d, const char *path, um_error *err) 
   um_backend *be = NULL;
   um_model *m = NULL;
   int status = um_ref_open(&be, err);
-  if (!status) status = um_model_data_bind(&m, d, be, 1, err);
+  if (!status) status = um_model_data_bind(&m, d, be, 1, UM_PRECISION_FP32, err);
   if (!status) status = um_checkpoint_save(path, m, &d->preprocess, NULL, err);
   um_model_free(m);
   if (be) be->ops->close(be);

@@ -19,7 +19,7 @@ int um_model_data_read(um_model_data *d, const char *path, const um_graph *graph
 void um_model_data_free(um_model_data *d);
 
 /* A model for inference on the backend with these parameters. */
-int um_model_data_bind(um_model **m, const um_model_data *d, um_backend *be, int64_t batch, um_error *err);
+int um_model_data_bind(um_model **m, const um_model_data *d, um_backend *be, int64_t batch, um_precision precision, um_error *err);
 /* Our own model file (DESIGN, section 4). */
 int um_model_data_save(const um_model_data *d, const char *path, um_error *err);
 

@@ -47,21 +47,25 @@ static void close_file(um_weight_source *s) { um_st_close(s->handle); }
 
 static const char *find(void *st, const char *key) { return um_st_metadata(st, key); }
 
-/* A model file of ours says everything; an export of ours (PyTorch's names) likewise, under other keys. */
+/* A model file of ours says everything, and is checked as a whole; an export of ours (PyTorch's names) says it under other keys. */
 static int read_model(um_weight_source *s, um_graph *graph, um_preprocess *p, unsigned *said, um_error *err) {
-  const char *ours = um_st_metadata(s->handle, "graph"), *exported = um_st_metadata(s->handle, "unmask.graph");
+  const char *exported = um_st_metadata(s->handle, "unmask.graph");
+  um_st *st = NULL;
+  int status;
   *said = 0;
-  if (!ours && !exported)
+  if (um_st_metadata(s->handle, "graph")) {
+    if ((status = um_checkpoint_open(&st, graph, p, s->path, err))) return status;
+    status = um_checkpoint_verify(st, NULL, s->path, err);
+    um_st_close(st);
+    if (status) um_graph_free(graph);
+    *said = UM_SAYS_PREPROCESS | UM_SAYS_CLASSES;
+    return status;
+  }
+  if (!exported)
     return um_fail(err, UM_EUNSUPPORTED, "%s: weights without a model: it must be said which layers they belong to (--config FILE)",
                    s->path);
-  int status = um_graph_from_json(graph, ours ? ours : exported, err);
-  if (status) return um_fail_context(err, "%s", s->path);
-  if (!ours) {
-    *said = um_model_metadata_read(p, find, s->handle);
-  } else {
-    if (um_preprocess_parse(p, um_st_metadata(s->handle, "preprocessing"))) *said |= UM_SAYS_PREPROCESS;
-    if (um_classes_parse(p, um_st_metadata(s->handle, "classes"))) *said |= UM_SAYS_CLASSES;
-  }
+  if ((status = um_graph_from_json(graph, exported, err))) return um_fail_context(err, "%s", s->path);
+  *said = um_model_metadata_read(p, find, s->handle);
   return UM_OK;
 }
 
