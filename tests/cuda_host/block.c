@@ -82,6 +82,34 @@ uint64_t um_emu_random(void) { /* xorshift64* */
   return random_state * 0x2545f4914f6cdd1du >> 16;
 }
 
+/* ---- a call left out ---- */
+
+int um_emu_skip_line;
+static char skip_file[200];
+static uint64_t skipped;
+
+bool um_emu_skips_call(const char *file, int line) {
+  const size_t n = strlen(file), m = strlen(skip_file);
+  const bool skips = line == um_emu_skip_line && n >= m && strcmp(file + n - m, skip_file) == 0 && (n == m || file[n - m - 1] == '/');
+  skipped += skips;
+  return skips;
+}
+
+static void tell_skipped(void) {
+  fprintf(stderr, "cuda_host: %s:%d was left out %" PRIu64 " times\n", skip_file, um_emu_skip_line, skipped);
+}
+
+static void begin_skipping(void) {
+  static bool known;
+  if (known) return;
+  known = true;
+  const char *text = getenv("UM_CUDA_HOST_SKIP"), *colon = text ? strrchr(text, ':') : NULL;
+  if (!colon || (size_t)(colon - text) >= sizeof skip_file) return;
+  memcpy(skip_file, text, (size_t)(colon - text));
+  um_emu_skip_line = atoi(colon + 1);
+  atexit(tell_skipped);
+}
+
 /* ---- fibers ---- */
 
 static void fiber(void);
@@ -146,7 +174,7 @@ static void fiber(void) {
 #endif
   for (;;) { /* once a block */
     current->run(current->arguments);
-    um_emu_stop(UM_EMU_EXIT);
+    um_emu_stop(UM_EMU_EXIT, NULL, 0);
   }
 }
 
@@ -198,7 +226,7 @@ _Noreturn static void end_launch(cudaError_t e, const char *text) {
 }
 
 void um_emu_fail(const char *format, ...) {
-  char text[256];
+  char text[400];
   va_list ap;
   va_start(ap, format);
   vsnprintf(text, sizeof text, format, ap);
@@ -206,13 +234,22 @@ void um_emu_fail(const char *format, ...) {
   end_launch(cudaErrorLaunchFailure, text);
 }
 
+static void place(char *text, size_t size, const um_emu_thread *t) {
+  if (t->file)
+    snprintf(text, size, "%s (%s:%d)", MEETING[t->at], t->file, t->line);
+  else
+    snprintf(text, size, "%s", MEETING[t->at]);
+}
+
 /* Not all came to the same place. The first thread of each kind is named. */
 static void fail_apart(const um_emu_thread *first, int n, const char *who) {
   const um_emu_thread *a = first, *b = first;
+  char here[120], there[120];
   while (b < first + n && b->at == a->at) b++;
   um_emu_self = (um_emu_thread *)a;
-  um_emu_fail("is at %s, but thread (%u,%u,%u) of the same %s is at %s", MEETING[a->at], b->index.x, b->index.y, b->index.z, who,
-              MEETING[b->at]);
+  place(here, sizeof here, a);
+  place(there, sizeof there, b);
+  um_emu_fail("is at %s, but thread (%u,%u,%u) of the same %s is at %s", here, b->index.x, b->index.y, b->index.z, who, there);
 }
 
 void um_emu_doing(const char *what) { doing = what; }
@@ -369,9 +406,11 @@ static um_emu_thread *end_segment(um_emu_meeting m) {
   return ++warp_at < n_warps ? begin_segment(warp_order[warp_at]) : end_phase();
 }
 
-void um_emu_stop(um_emu_meeting m) {
+void um_emu_stop(um_emu_meeting m, const char *file, int line) {
   um_emu_thread *self = um_emu_self;
   self->at = m;
+  self->file = file;
+  self->line = line;
   if (lanes[lane_first].at != m) mixed = true;
   um_emu_thread *next = ++lane_at < n_lanes ? &lanes[(lane_first + (unsigned)lane_at * lane_step) % (unsigned)n_lanes] : end_segment(m);
   if (next != self) switch_to(self, next);
@@ -415,6 +454,7 @@ cudaError_t um_emu_run(const um_emu_launch *l) {
   static uint64_t launches;
   const uint64_t launch = ++launches, blocks = (uint64_t)l->grid.x * l->grid.y * l->grid.z;
   um_emu_catch_faults();
+  begin_skipping();
   current = l;
   failure = cudaSuccess;
   n_threads = (int)(l->block.x * l->block.y * l->block.z);

@@ -29,6 +29,10 @@
 #define gridDim   um_emu_grid_dim
 #define warpSize  32
 
+/* Where a function of the device is called: parameters that nobody gives. */
+#define UM_EMU_AT   const char *file, int line
+#define UM_EMU_HERE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+
 struct alignas(8) float2 {
   float x, y;
 };
@@ -179,15 +183,19 @@ static inline uint32_t um_to_tf32(float v) {
 
 static inline void um_copy16(void *shared, const void *global, bool there) { um_emu_copy16(shared, global, there); }
 static inline void um_copy_commit() { um_emu_self->group++; }
-template <int N> static inline void um_copy_wait() { um_emu_copy_wait(N); }
+template <int N> static inline void um_copy_wait(UM_EMU_HERE) {
+  if (!um_emu_skips(file, line)) um_emu_copy_wait(N);
+}
 
 /* ---- meetings ---- */
 
-static inline void __syncthreads() { um_emu_stop(UM_EMU_SYNCTHREADS); }
+static inline void __syncthreads(UM_EMU_HERE) {
+  if (!um_emu_skips(file, line)) um_emu_stop(UM_EMU_SYNCTHREADS, file, line);
+}
 
-static inline int __syncthreads_or(int predicate) {
+static inline int __syncthreads_or(int predicate, UM_EMU_HERE) {
   um_emu_self->argument = predicate;
-  um_emu_stop(UM_EMU_SYNCTHREADS_OR);
+  um_emu_stop(UM_EMU_SYNCTHREADS_OR, file, line);
   return um_emu_self->argument;
 }
 
@@ -195,57 +203,67 @@ static inline void um_emu_whole(unsigned int mask) {
   if (mask != 0xffffffffu) um_emu_fail("a warp-wide function with the mask 0x%08x", mask);
 }
 
-static inline void __syncwarp(unsigned int mask = 0xffffffffu) {
+static inline void __syncwarp(unsigned int mask = 0xffffffffu, UM_EMU_HERE) {
   um_emu_whole(mask);
-  um_emu_stop(UM_EMU_SYNCWARP);
+  if (!um_emu_skips(file, line)) um_emu_stop(UM_EMU_SYNCWARP, file, line);
 }
 
-template <class T> static inline T um_emu_shuffle(um_emu_meeting how, unsigned int mask, T v, int argument) {
+template <class T> static inline T um_emu_shuffle(um_emu_meeting how, unsigned int mask, T v, int argument, UM_EMU_AT) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8, "32 or 64 bits");
   um_emu_whole(mask);
   um_emu_thread *self = um_emu_self;
   self->value.u = 0;
   memcpy(&self->value.u, &v, sizeof v);
   self->argument = argument;
-  um_emu_stop(how);
+  um_emu_stop(how, file, line);
   memcpy(&v, &self->value.u, sizeof v);
   return v;
 }
 
-template <class T> static inline T __shfl_xor_sync(unsigned int mask, T v, int lanes) {
-  return um_emu_shuffle(UM_EMU_SHFL_XOR, mask, v, lanes);
+template <class T> static inline T __shfl_xor_sync(unsigned int mask, T v, int lanes, UM_EMU_HERE) {
+  return um_emu_shuffle(UM_EMU_SHFL_XOR, mask, v, lanes, file, line);
 }
-template <class T> static inline T __shfl_down_sync(unsigned int mask, T v, unsigned int delta) {
-  return um_emu_shuffle(UM_EMU_SHFL_DOWN, mask, v, (int)delta);
+template <class T> static inline T __shfl_down_sync(unsigned int mask, T v, unsigned int delta, UM_EMU_HERE) {
+  return um_emu_shuffle(UM_EMU_SHFL_DOWN, mask, v, (int)delta, file, line);
 }
-template <class T> static inline T __shfl_sync(unsigned int mask, T v, int lane) { return um_emu_shuffle(UM_EMU_SHFL, mask, v, lane); }
+template <class T> static inline T __shfl_sync(unsigned int mask, T v, int lane, UM_EMU_HERE) {
+  return um_emu_shuffle(UM_EMU_SHFL, mask, v, lane, file, line);
+}
 
-static inline double um_warp_sum(double v) {
+static inline double um_warp_sum(double v, UM_EMU_HERE) {
   um_emu_thread *self = um_emu_self;
   self->value.f64 = v;
-  um_emu_stop(UM_EMU_SUM_DOUBLE);
+  um_emu_stop(UM_EMU_SUM_DOUBLE, file, line);
   return self->value.f64;
 }
 
-static inline float um_warp_sum(float v) {
+static inline float um_warp_sum(float v, UM_EMU_HERE) {
   um_emu_thread *self = um_emu_self;
   self->value.f = v;
-  um_emu_stop(UM_EMU_SUM_FLOAT);
+  um_emu_stop(UM_EMU_SUM_FLOAT, file, line);
   return self->value.f;
 }
 
-static inline void um_emu_fragments(um_emu_meeting m, void *d, const void *a, const void *b) {
+static inline void um_emu_fragments(um_emu_meeting m, void *d, const void *a, const void *b, UM_EMU_AT) {
   um_emu_thread *self = um_emu_self;
   self->d = d;
   self->a = a;
   self->b = b;
-  um_emu_stop(m);
+  um_emu_stop(m, file, line);
 }
 
-static inline void um_ldmatrix(uint32_t r[4], const void *row) { um_emu_fragments(UM_EMU_LDMATRIX, r, row, nullptr); }
-static inline void um_ldmatrix_trans(uint32_t r[4], const void *row) { um_emu_fragments(UM_EMU_LDMATRIX_TRANS, r, row, nullptr); }
-static inline void um_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]) { um_emu_fragments(UM_EMU_MMA_BF16, d, a, b); }
-static inline void um_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]) { um_emu_fragments(UM_EMU_MMA_TF32, d, a, b); }
+static inline void um_ldmatrix(uint32_t r[4], const void *row, UM_EMU_HERE) {
+  um_emu_fragments(UM_EMU_LDMATRIX, r, row, nullptr, file, line);
+}
+static inline void um_ldmatrix_trans(uint32_t r[4], const void *row, UM_EMU_HERE) {
+  um_emu_fragments(UM_EMU_LDMATRIX_TRANS, r, row, nullptr, file, line);
+}
+static inline void um_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2], UM_EMU_HERE) {
+  um_emu_fragments(UM_EMU_MMA_BF16, d, a, b, file, line);
+}
+static inline void um_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2], UM_EMU_HERE) {
+  um_emu_fragments(UM_EMU_MMA_TF32, d, a, b, file, line);
+}
 
 /* One thread runs at a time. */
 static inline unsigned long long atomicMin(unsigned long long *p, unsigned long long v) {

@@ -14,7 +14,8 @@
  * schedule's choice, so that a missing wait shows. Page-locked memory is read and written when the copy runs.
  *
  * Environment: UM_CUDA_HOST_SEED (schedule, default 1), UM_CUDA_HOST_MEMORY (bytes of the device; K, M, G), UM_CUDA_HOST_PROTECT,
- * UM_CUDA_HOST_RECORD (file to which a program adds, when it ends, a line a kernel: launches, name, whole name). */
+ * UM_CUDA_HOST_RECORD (file to which a program adds, when it ends, a line a kernel: launches, name, whole name), UM_CUDA_HOST_SKIP
+ * (FILE:LINE of a __syncthreads, __syncwarp or um_copy_wait that is then left out: mutate.sh). */
 #ifndef UM_CUDA_HOST_EMU_H
 #define UM_CUDA_HOST_EMU_H
 
@@ -58,6 +59,8 @@ typedef struct um_emu_thread {
   uint3 index;
   int number; /* in the block, in linear order */
   um_emu_meeting at;
+  const char *file; /* the call at which it stops */
+  int line;
   /* operands and results of the function in which it stops */
   void *d;
   const void *a, *b;
@@ -81,7 +84,11 @@ extern dim3 um_emu_block_dim, um_emu_grid_dim;
 extern unsigned char *um_emu_shared;
 
 /* To the meeting; returns when all have come and what they came for is done. */
-void um_emu_stop(um_emu_meeting m);
+void um_emu_stop(um_emu_meeting m, const char *file, int line);
+/* Whether this call (a barrier, or a wait for copies) is the one that UM_CUDA_HOST_SKIP leaves out. */
+bool um_emu_skips_call(const char *file, int line);
+extern int um_emu_skip_line; /* 0: none */
+static inline bool um_emu_skips(const char *file, int line) { return line == um_emu_skip_line && um_emu_skips_call(file, line); }
 void um_emu_copy16(void *shared, const void *global, bool there);
 void um_emu_copy_wait(unsigned n);
 /* Ends the kernel with cudaErrorLaunchFailure and this message. */
