@@ -22,7 +22,7 @@ static um_warp_sample random_sample(check_dice *dice, int64_t H, int64_t W) {
   a.m[0] = zoom * cos(angle), a.m[1] = -sin(angle) + shear, a.m[3] = sin(angle), a.m[4] = zoom * cos(angle);
   a.m[2] = (double)H * 0.1 * check_int(dice, -40, 40), a.m[5] = (double)W * 0.1 * check_int(dice, -40, 40);
   if (check_chance(dice, 0.2)) /* whole pixels, and just below zero: where wrap and reflect jump */
-    a.m[0] = a.m[4] = 1, a.m[1] = a.m[3] = 0, a.m[2] = check_int(dice, -40, 40), a.m[5] = check_int(dice, -3, 3) * 1e-16;
+    a.m[0] = a.m[4] = 1, a.m[1] = a.m[3] = 0, a.m[2] = check_int(dice, -40, 40), a.m[5] = check_int(dice, -30, 30) * 1e-17;
   if (check_chance(dice, 0.1)) a.m[2] = check_int(dice, -1, 1) * 9.7e8; /* as far as um_warp_check lets pass */
   return a;
 }
