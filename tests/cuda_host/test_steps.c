@@ -328,7 +328,7 @@ static bool reports(rig *r) {
     memcpy(dz, b.dz, (size_t)b.N * 4);
     loss_on(r, r->be, &b, i < 10, &got);
     for (int64_t k = 0; k < b.N && ok && i < 10; k++)
-      ok = (fabs((double)b.dz[k] - dz[k]) <= 1e-6 / (double)b.n && (k < b.n || b.dz[k] == 0)) ||
+      ok = ((k < b.n || b.dz[k] == 0) && fabs((double)b.dz[k] - dz[k]) <= 1e-6 / (double)b.n) ||
            check_fail("dz[%d]: %g", (int)k, (double)b.dz[k]);
     ok = ok && ((fabs(got.loss - want.loss) <= 1e-13 * want.loss && got.correct == want.correct && got.samples == want.samples &&
                  got.bad_loss == UM_NEVER && got.bad_gradient == UM_NEVER) ||
