@@ -69,6 +69,7 @@ struct um_conv_way {
   char name[32]; /* "native 128x64 k4", "cudnn 31", "cublaslt 2": without a comma; the same name is the same work and the same bits */
   size_t scratch;
   um_conv_run run;
+  bool rough;          /* rounds more than our ops do (a bf16 gradient of weights, say): to compare speeds with, never chosen */
   int variant, splits; /* run's own */
   void *plan;          /* run's own; freed by free_plan where not NULL */
   void (*free_plan)(void *plan);
