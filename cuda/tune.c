@@ -378,8 +378,16 @@ static bool take_remembered(const um_cuda *cuda, const um_cuda_conv *g, um_conv_
     size_t length = strlen(sources[s].name);
     int count, found = -1;
     if (!sources[s].candidate || strncmp(t->name, sources[s].name, length) != 0 || t->name[length] != ' ') continue;
-    count = list_ways(cuda, g, pass, &sources[s], ways, UM_CONV_WAYS);
-    for (int i = 0; i < count && found < 0; i++)
+    memset(ways, 0, sizeof *ways);
+    if (sources[s].find) {
+      count = found = 0;
+      if (!sources[s].find(cuda, g, pass, t->name, ways)) return false;
+      count = 1;
+      if (ways[0].rough || ways[0].scratch > limit_of(cuda)) found = -1;
+    } else {
+      count = list_ways(cuda, g, pass, &sources[s], ways, UM_CONV_WAYS);
+    }
+    for (int i = 0; i < count && found < 0 && !sources[s].find; i++)
       if (strcmp(ways[i].name, t->name) == 0) found = i;
     if (found >= 0 && (ways[found].scratch > memory_free() || prepare(cuda, g, &sources[s], &ways[found], &err) != UM_OK)) found = -1;
     free_ways(ways, count, found);
@@ -458,9 +466,9 @@ int um_cuda_choose_among(um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass
   um_conv_way *ways = NULL;
   const um_way_source *source[UM_CONV_WAYS * 3];
   const um_tuned *remembered;
-  double start = um_seconds(), ms;
+  double start = um_seconds(), ms = 0;
   int count = 0, best = -1, candidates = 0, status;
-  bool whole;
+  bool whole = true;
   char what[160];
 
   memset(way, 0, sizeof *way);
@@ -508,7 +516,7 @@ int um_cuda_choose_among(um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass
 
 /* The first native way: no measuring, so the same choice on every run and machine of a kind. */
 static int choose_native(um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *way, um_error *err) {
-  static const um_way_source native = {"native", true, true, um_cuda_native_ways, NULL};
+  static const um_way_source native = {"native", true, true, um_cuda_native_ways, NULL, NULL};
   um_conv_way ways[UM_CONV_WAYS];
   size_t least = SIZE_MAX;
   int n = list_ways(cuda, g, pass, &native, ways, UM_CONV_WAYS), best = -1;
@@ -533,9 +541,9 @@ static int choose_native(um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass
 
 int um_cuda_choose(um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *way, um_error *err) {
   const bool vendors = cuda->engine != UM_ENGINE_NATIVE, ours = cuda->engine != UM_ENGINE_CUDNN;
-  const um_way_source sources[] = {{"native", ours, true, um_cuda_native_ways, NULL},
-                                   {"cudnn", vendors, false, um_cudnn_ways, um_cudnn_prepare},
-                                   {"cublaslt", vendors, false, um_cublas_ways, NULL}};
+  const um_way_source sources[] = {{"native", ours, true, um_cuda_native_ways, NULL, NULL},
+                                   {"cudnn", vendors, false, um_cudnn_ways, um_cudnn_prepare, um_cudnn_find},
+                                   {"cublaslt", vendors, false, um_cublas_ways, NULL, NULL}};
   char why[256], what[160];
   um_error none;
   int status;

@@ -12,6 +12,8 @@ typedef struct um_way_source {
   int (*list)(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *ways, int max);
   /* Makes a way ready to run without any more work on the host's side; NULL where run alone is enough. */
   int (*prepare)(const um_cuda *cuda, const um_cuda_conv *g, um_conv_way *way, um_error *err);
+  /* The way of this name without listing all of them; false where there is none. NULL: they are listed. */
+  bool (*find)(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, const char *name, um_conv_way *way);
 } um_way_source;
 
 /* um_cuda_choose among the given sources: what is remembered, else what is measured to be the fastest. A way that fails, whose
