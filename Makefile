@@ -178,6 +178,11 @@ $(BUILD)/tests/cuda_host/%: $(BUILD)/host/tests/cuda_host/%.cu.o $(host_obj) $(s
 	@mkdir -p $(@D)
 	$(call say,LD)$(call host_link,$<)
 
+# The one test that links the GPU's own objects: it asks the real cuDNN for plans, which takes no GPU.
+$(BUILD)/tests/test_cudnn_plans.o: UMFLAGS += $(cudaflags)
+$(BUILD)/tests/test_cudnn_plans: $(BUILD)/tests/test_cudnn_plans.o $(cuda_obj) $(support) $(lib)
+	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(cuda_obj) $(support) $(lib) $(LIBS) $(cuda_libs) -lcmocka
+
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
 	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(support) $(lib) $(LIBS) -lcmocka
 

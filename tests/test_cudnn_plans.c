@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef UM_HAVE_CUDNN
+int main(void) {
+  printf("skipped: cudnn plans: built without cuDNN\n[  SKIPPED ] 1 test(s).\n");
+  return 0;
+}
+#else
 #include "cuda/cudnn.h"
 
 #define GPU(name, capability, multiprocessors, shared)                                                                                     \
@@ -44,7 +50,7 @@ static int look(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, i
   *rough = 0;
   for (int i = 0; i < n; i++) {
     int status = um_cudnn_prepare(cuda, g, &ways[i], &err);
-    snprintf(text, sizeof text, "%dx%dx%d %d->%d %s %s: %s", g->N, g->H, g->W, g->C, g->K, precision_name[g->precision], pass_name[pass],
+    snprintf(text, sizeof text, "%dx%dx%d %d->%d %s %s: %.31s", g->N, g->H, g->W, g->C, g->K, precision_name[g->precision], pass_name[pass],
              ways[i].name);
     if (verbose) printf("    %-60s %12zu bytes%s%.300s\n", text, ways[i].scratch, status ? "; " : "", status ? err.text : "");
     check(status == UM_OK, text);
@@ -82,11 +88,11 @@ static um_cuda_conv conv_of(const shape *s, int N, um_precision precision) {
 }
 
 int main(void) {
-  /* VGG16's first and later layers, a strided, a 1x1, a 5x5, one padded at the bottom and right alone (TensorFlow's "same" at stride 2),
-   * and one of odd channels. */
-  static const shape shapes[] = {{150, 3, 64, 3, 1, 1, 150}, {150, 64, 64, 3, 1, 1, 150}, {37, 128, 256, 3, 1, 1, 37},
-                                 {9, 512, 512, 3, 1, 1, 9},  {56, 64, 128, 3, 2, 1, 28},  {28, 256, 128, 1, 1, 0, 28},
-                                 {32, 32, 64, 5, 1, 2, 32},  {56, 64, 128, 3, 2, 0, 28},  {17, 20, 36, 3, 1, 1, 17}};
+  /* VGG16's first and a later layer, a 1x1, one padded at the bottom and right alone (TensorFlow's "same" at stride 2), a 5x5, and one
+   * of odd channels. */
+  static const shape shapes[] = {{150, 3, 64, 3, 1, 1, 150}, {37, 128, 256, 3, 1, 1, 37}, {28, 256, 128, 1, 1, 0, 28},
+                                 {56, 64, 128, 3, 2, 0, 28}, {32, 32, 64, 5, 1, 2, 32},   {17, 20, 36, 3, 1, 1, 17}};
+  static const size_t shapes_of[] = {sizeof shapes / sizeof *shapes, 3}; /* a question takes some 50 ms */
   char why[600] = "";
 
   verbose = getenv("UM_VERBOSE") != NULL;
@@ -99,7 +105,7 @@ int main(void) {
       printf("skipped: cudnn plans: %s\n[  SKIPPED ] 1 test(s).\n", why);
       return 0;
     }
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    for (size_t i = 0; i < shapes_of[d]; i++) {
       for (int p = UM_PRECISION_FP32; p <= UM_PRECISION_BF16; p++) {
         um_cuda_conv g = conv_of(&shapes[i], 32, (um_precision)p);
         for (int pass = 0; pass < UM_CONV_PASSES; pass++) {
@@ -123,3 +129,4 @@ int main(void) {
   if (failed) printf("[  FAILED  ] %d test(s).\n", 2 - passed);
   return failed != 0;
 }
+#endif
