@@ -10,12 +10,13 @@
 #include "cuda/conv_native.h"
 #include "cuda/gemm.cuh"
 
-/* A thread's share of the copies. */
+/* A thread's share of the copies. n, y, x: of the next thing to copy, forward and backward data: its place in the depth (see place()),
+ * backward weights: its position n, p, q. */
 template <class T> struct loader {
-  int r, s, c; /* forward, backward data: the next vector's place in the depth (c: channel). weights: place in the rows (fixed) */
-  uint32_t at; /* the depth index of the next vector or, where the tile is deep, of its first row */
-  int n, y, x; /* backward weights: the next position n, p, q */
-  int row_n[T::deep_a ? 1 : T::count_a], row_y[T::deep_a ? 1 : T::count_a], row_x[T::deep_a ? 1 : T::count_a]; /* of a's rows, see below */
+  int n, y, x;
+  int r, s, c; /* backward weights: tap and channel of its column, which stay */
+  int row_n[T::deep_a ? 1 : T::count_a], row_y[T::deep_a ? 1 : T::count_a],
+      row_x[T::deep_a ? 1 : T::count_a]; /* of a's rows, see start_rows */
 };
 
 /* Adds (dn, dy, dx) to a position in mixed radix; each is below its radix. */
@@ -66,28 +67,38 @@ template <class T> static __device__ __forceinline__ void start_rows(const um_co
   }
 }
 
-template <class T> static __device__ __forceinline__ void start(const um_conv_gemm &p, loader<T> &l, uint32_t m0, uint32_t step) {
-  const um_cuda_conv &g = p.g;
-  uint32_t depth, channels;
-  if constexpr (T::deep_a) {
-    l.at = step * T::depth + threadIdx.x / T::across_a;
-    position(l.at, l.n, l.y, l.x, g.P, g.Q);
-    depth = m0 + threadIdx.x % T::across_a * T::vec;
-    channels = (uint32_t)g.C;
-  } else {
-    start_rows<T>(p, l, m0);
-    depth = l.at = step * T::depth + threadIdx.x % 4 * T::vec;
-    channels = (uint32_t)depth_channels<T>(p);
-  }
-  const uint32_t tap = depth / channels;
-  l.c = (int)(depth - tap * channels);
-  l.r = (int)(tap / (uint32_t)g.S);
-  l.s = (int)(tap - (uint32_t)l.r * (uint32_t)g.S);
+/* The depth is walked in one of two orders. Chunked (whole stages of channels): channels by the stage, then r, then s the fastest, so that the taps of
+ * a chunk follow each other and find most of its rows in the L1 cache. Else r, s, channel as they lie. */
+template <class T> static __device__ __forceinline__ bool chunked(const um_conv_gemm &p) { return !T::general && p.chunked; }
+
+template <class T> static __device__ __forceinline__ void place(const um_conv_gemm &p, const loader<T> &l, int &r, int &s, int &c) {
+  r = chunked<T>(p) ? l.y : l.n;
+  s = chunked<T>(p) ? l.x : l.y;
+  c = chunked<T>(p) ? l.n * T::depth + (int)(threadIdx.x % 4) * T::vec : l.x;
 }
 
-/* The vector of 16 bytes number `index` of base, or zeros. */
-static __device__ __forceinline__ void copy_vector(unsigned char *to, const void *base, uint32_t index, bool there) {
-  um_copy16(to, (const unsigned char *)base + (size_t)(there ? index : 0) * 16, there);
+template <class T> static __device__ __forceinline__ void start(const um_conv_gemm &p, loader<T> &l, uint32_t m0, uint32_t step) {
+  if constexpr (T::deep_a) {
+    position(step * T::depth + threadIdx.x / T::across_a, l.n, l.y, l.x, p.radix[0], p.radix[1]);
+    position(m0 + threadIdx.x % T::across_a * T::vec, l.r, l.s, l.c, p.g.S, p.g.C);
+  } else {
+    start_rows<T>(p, l, m0);
+    position(chunked<T>(p) ? step : step * T::depth + threadIdx.x % 4 * T::vec, l.n, l.y, l.x, p.radix[0], p.radix[1]);
+  }
+}
+
+/* On by a stage (forward, backward data) or by the rows that a thread copies at once (backward weights). */
+template <class T> static __device__ __forceinline__ void advance(const um_conv_gemm &p, loader<T> &l) {
+  advance(l.n, l.y, l.x, p.step[0], p.step[1], p.step[2], p.radix[0], p.radix[1]);
+}
+
+/* The vector of 16 bytes number `index` of base, or zeros. NEAR: other taps will read it again. */
+template <bool NEAR> static __device__ __forceinline__ void copy_vector(unsigned char *to, const void *base, uint32_t index, bool there) {
+  const unsigned char *from = (const unsigned char *)base + (size_t)(there ? index : 0) * 16;
+  if (NEAR)
+    um_copy16_near(to, from, there);
+  else
+    um_copy16(to, from, there);
 }
 
 /* ---- whole vectors ---- */
@@ -103,19 +114,22 @@ template <class T> static __device__ __forceinline__ void load_a(const um_conv_g
       const int h = l.y * g.stride[0] + top, w = l.x * g.stride[1] + left;
       const bool there = live && l.r < g.R && l.n < g.N && within(h, g.H) && within(w, g.W);
       const uint32_t index = (((uint32_t)l.n * (uint32_t)g.H + (uint32_t)h) * (uint32_t)g.W + (uint32_t)w) * wide + (uint32_t)l.c / T::vec;
-      copy_vector(to + i * T::down_a * T::pitch_a, p.a, index, there);
-      advance(l.n, l.y, l.x, p.step[0], p.step[1], p.step[2], g.P, g.Q);
+      copy_vector<true>(to + i * T::down_a * T::pitch_a, p.a, index, there);
+      advance(p, l);
     }
   } else {
     const bool data = T::pass == UM_CONV_BACKWARD_DATA;
     const int a_y = data ? g.P : g.H, a_x = data ? g.Q : g.W;
-    const uint32_t wide = (uint32_t)(depth_channels<T>(p) / T::vec), tap = (uint32_t)(l.r * a_x + l.s) * wide;
-    const uint32_t move = (data ? 0u - tap : tap) + (uint32_t)l.c / T::vec;
+    int r, s, c;
+    place(p, l, r, s, c);
+    const uint32_t wide = (uint32_t)(depth_channels<T>(p) / T::vec), tap = (uint32_t)(r * a_x + s) * wide;
+    const uint32_t move = (data ? 0u - tap : tap) + (uint32_t)c / T::vec;
 #pragma unroll
     for (int i = 0; i < T::count_a; i++) {
-      const int y = data ? l.row_y[i] - l.r : l.row_y[i] + l.r, x = data ? l.row_x[i] - l.s : l.row_x[i] + l.s;
-      const bool there = live && l.r < g.R && within(y, a_y) && within(x, a_x);
-      copy_vector(a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), p.a, (uint32_t)l.row_n[i] + move, there);
+      const int y = data ? l.row_y[i] - r : l.row_y[i] + r, x = data ? l.row_x[i] - s : l.row_x[i] + s;
+      const bool there = live && r < g.R && within(y, a_y) && within(x, a_x);
+      copy_vector<true>(a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), p.a, (uint32_t)l.row_n[i] + move,
+                        there);
     }
   }
 }
@@ -127,29 +141,28 @@ static __device__ __forceinline__ void load_b(const um_conv_gemm &p, const loade
   const um_cuda_conv &g = p.g;
   const uint32_t wide = (uint32_t)(g.K / T::vec);
   if constexpr (T::deep_b) {
-    const uint32_t row = step * T::depth + threadIdx.x / T::across_b, column = n0 + threadIdx.x % T::across_b * T::vec;
+    const bool jumps = T::pass == UM_CONV_FORWARD && chunked<T>(p);
+    const uint32_t first = jumps ? (uint32_t)(l.y * g.S + l.x) * (uint32_t)g.C + (uint32_t)(l.n * T::depth) : step * T::depth;
+    const uint32_t row = first + threadIdx.x / T::across_b, column = n0 + threadIdx.x % T::across_b * T::vec;
     unsigned char *to = b + threadIdx.x / T::across_b * T::pitch_b + threadIdx.x % T::across_b * 16;
     uint32_t index = row * wide + column / T::vec;
 #pragma unroll
     for (int i = 0; i < T::count_b; i++) {
-      copy_vector(to + i * T::down_b * T::pitch_b, p.b, index, live && row + (uint32_t)(i * T::down_b) < p.depth && column < p.N);
+      copy_vector<false>(to + i * T::down_b * T::pitch_b, p.b, index, live && row + (uint32_t)(i * T::down_b) < p.depth && column < p.N);
       index += T::down_b * wide;
     }
   } else {
-    const uint32_t tap = (uint32_t)(l.r * g.S + l.s) * (uint32_t)g.C;
+    int r, s, c;
+    place(p, l, r, s, c);
+    const uint32_t tap = (uint32_t)(r * g.S + s) * (uint32_t)g.C;
 #pragma unroll
     for (int i = 0; i < T::count_b; i++) {
       const int row = (int)(threadIdx.x / 4) + i * T::down_b;
       const uint32_t column = n0 + (uint32_t)row;
-      copy_vector(b + shallow_at(row, (int)(threadIdx.x % 4)), p.b, (tap + column) * wide + (uint32_t)l.c / T::vec,
-                  live && l.r < g.R && column < p.N);
+      copy_vector<false>(b + shallow_at(row, (int)(threadIdx.x % 4)), p.b, (tap + column) * wide + (uint32_t)c / T::vec,
+                         live && r < g.R && column < p.N);
     }
   }
-}
-
-/* On to the next stage. Backward weights has moved its position while it copied. */
-template <class T> static __device__ __forceinline__ void advance_depth(const um_conv_gemm &p, loader<T> &l) {
-  if constexpr (!T::deep_a) advance(l.r, l.s, l.c, p.step[0], p.step[1], p.step[2], p.g.S, depth_channels<T>(p));
 }
 
 /* ---- anything ---- */
@@ -210,19 +223,20 @@ template <class T>
 static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loader<T> &l, unsigned char *a, unsigned char *b, uint32_t n0,
                                                     uint32_t step, bool live) {
   const um_cuda_conv &g = p.g;
-  const int r = live ? l.r : g.R; /* past the last tap there is nothing */
   if constexpr (T::deep_a) {
+    const int r = live ? l.r : g.R; /* past the last tap there is nothing */
     for (int i = 0; i < T::count_a; i++) {
       const int row = (int)(threadIdx.x / T::across_a) + i * T::down_a;
       gather_a<T>(p, a + row * T::pitch_a + threadIdx.x % T::across_a * 16, l.n, l.n < g.N ? l.y * g.stride[0] - g.pad[0] : NOWHERE,
                   l.x * g.stride[1] - g.pad[1], r, l.s, l.c, g.C);
-      advance(l.n, l.y, l.x, p.step[0], p.step[1], p.step[2], g.P, g.Q);
+      advance(p, l);
     }
   } else {
+    const int r = live ? l.n : g.R;
 #pragma unroll
     for (int i = 0; i < T::count_a; i++)
       gather_a<T>(p, a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), l.row_n[i], l.row_y[i], l.row_x[i], r,
-                  l.s, l.c, depth_channels<T>(p));
+                  l.y, l.x, depth_channels<T>(p));
   }
   if constexpr (T::deep_b) {
     const uint32_t column = n0 + threadIdx.x % T::across_b * T::vec;
@@ -238,7 +252,7 @@ static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loade
       const int row = (int)(threadIdx.x / 4) + i * T::down_b;
       const uint32_t column = n0 + (uint32_t)row;
       unsigned char *to = b + shallow_at(row, (int)(threadIdx.x % 4));
-      int tap = r * g.S + l.s, k = l.c;
+      int tap = (live ? l.n : g.R) * g.S + l.y, k = l.x;
       const int64_t index = ((int64_t)tap * g.C + column) * g.K + k;
       if (p.whole_b) {
         gather_b<T>(p, to, index, tap < g.R * g.S && column < p.N ? T::vec : 0);
@@ -268,7 +282,7 @@ static __device__ __forceinline__ void load_stage(const um_conv_gemm &p, loader<
     load_a<T>(p, l, stage, live);
     load_b<T>(p, l, stage + T::bytes_a, n0, step, live);
   }
-  advance_depth<T>(p, l);
+  if constexpr (!T::deep_a) advance(p, l);
 }
 
 /* ---- results ---- */
@@ -417,8 +431,14 @@ template <class T> __global__ void __launch_bounds__(T::threads, T::blocks) conv
 template <class T> static void launch_tiling(const um_conv_gemm *given, cudaStream_t stream) {
   um_conv_gemm p = *given;
   const uint64_t tiles = ((uint64_t)p.M + T::BM - 1) / T::BM * ((p.N + T::BN - 1) / T::BN);
-  const int step = T::deep_a ? T::down_a : T::depth, X = T::deep_a ? p.g.Q : depth_channels<T>(p), Y = T::deep_a ? p.g.P : p.g.S;
-  p.step[0] = step / X / Y, p.step[1] = step / X % Y, p.step[2] = step % X;
+  if (T::deep_a)
+    p.radix[0] = p.g.P, p.radix[1] = p.g.Q;
+  else if (!T::general && p.chunked)
+    p.radix[0] = p.g.R, p.radix[1] = p.g.S;
+  else
+    p.radix[0] = p.g.S, p.radix[1] = depth_channels<T>(p);
+  const int step = T::deep_a ? T::down_a : !T::general && p.chunked ? 1 : T::depth;
+  p.step[0] = step / p.radix[1] / p.radix[0], p.step[1] = step / p.radix[1] % p.radix[0], p.step[2] = step % p.radix[1];
   um_launch((conv_kernel<T>), dim3((unsigned)tiles, (unsigned)p.splits), dim3(T::threads), T::shared_bytes, stream, p);
 }
 
@@ -428,6 +448,9 @@ template <class T> static um_conv_tile_info info_of(void) { return {T::BM, T::BN
 template <int PASS, int PRECISION, class F> static void with_tiling(um_conv_tile tile, const F &f) {
   constexpr bool plain = PRECISION == UM_PRECISION_FP32, wide = PRECISION == UM_PRECISION_BF16 && PASS != UM_CONV_BACKWARD_WEIGHTS;
   switch (tile) {
+  case UM_TILE_256X128:
+    if constexpr (PRECISION == UM_PRECISION_BF16) f(um_tiling<PASS, PRECISION, 256, 128, 64, 64, 4, 1, false>());
+    break;
   case UM_TILE_256X64:
     if constexpr (wide) f(um_tiling<PASS, PRECISION, 256, 64, 64, 64, 4, 2, false>());
     break;
@@ -440,7 +463,7 @@ template <int PASS, int PRECISION, class F> static void with_tiling(um_conv_tile
   case UM_TILE_128X64:
     if constexpr (!plain) f(um_tiling<PASS, PRECISION, 128, 64, 64, 32, 4, 3, false>());
     break;
-  case UM_TILE_64X64: f(um_tiling<PASS, PRECISION, 64, 64, 32, 32, 4, plain ? 3 : 4, false>()); break;
+  case UM_TILE_64X64: f(um_tiling < PASS, PRECISION, 64, 64, 32, 32, 4, plain ? 3 : 4, false > ()); break;
   default: f(um_tiling<PASS, PRECISION, 64, 64, 32, 32, 3, 3, true>()); break;
   }
 }

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-static const char *const tile_name[UM_CONV_TILES] = {"256x64", "128x128", "128x64", "64x64", "general"};
+static const char *const tile_name[UM_CONV_TILES] = {"256x128", "256x64", "128x128", "128x64", "64x64", "general"};
 
 static um_conv_tile_info tile_info(um_conv_pass pass, um_precision precision, um_conv_tile tile) {
   switch (pass) {
@@ -29,6 +29,7 @@ static bool sides(const um_cuda_conv *g, um_conv_pass pass, um_conv_gemm *p) {
   p->whole_a = (pass == UM_CONV_BACKWARD_DATA ? g->K : g->C) % vec == 0;
   p->whole_b = g->K % vec == 0;
   p->whole_out = N % vec_out == 0;
+  p->chunked = pass != UM_CONV_BACKWARD_WEIGHTS && (pass == UM_CONV_FORWARD ? g->C : g->K) % (64 / element_size(g)) == 0;
   return true;
 }
 
@@ -53,7 +54,7 @@ static uint64_t tiles_of(const um_conv_gemm *p, const um_conv_tile_info *t) {
  * a warp reads for each mma, none is measured. */
 static double cycles(const um_cuda *cuda, const um_conv_gemm *p, um_conv_tile tile, const um_conv_tile_info *t, int splits,
                      int split_steps) {
-  static const double rate[UM_CONV_TILES] = {0.95, 1.0, 0.8, 0.6, 0.1};
+  static const double rate[UM_CONV_TILES] = {1.05, 0.95, 1.0, 0.8, 0.6, 0.1};
   const double step = (double)t->rows * t->columns / (p->g.precision == UM_PRECISION_FP32 ? 8.0 : 32.0) / rate[tile];
   const double blocks = (double)tiles_of(p, t) * splits, shared_by = blocks / cuda->multiprocessors;
   const int64_t turns = (int64_t)((blocks + cuda->multiprocessors - 1) / cuda->multiprocessors);

@@ -19,7 +19,15 @@ extern "C" {
 
 /* Tiles of rows x columns. GENERAL is 64x64 too: the one that takes channels which are not whole vectors of 16 bytes, and backward data
  * with a stride. */
-typedef enum um_conv_tile { UM_TILE_256X64, UM_TILE_128X128, UM_TILE_128X64, UM_TILE_64X64, UM_TILE_GENERAL, UM_CONV_TILES } um_conv_tile;
+typedef enum um_conv_tile {
+  UM_TILE_256X128,
+  UM_TILE_256X64,
+  UM_TILE_128X128,
+  UM_TILE_128X64,
+  UM_TILE_64X64,
+  UM_TILE_GENERAL,
+  UM_CONV_TILES
+} um_conv_tile;
 
 typedef struct um_conv_tile_info {
   int rows, columns;
@@ -35,7 +43,10 @@ typedef struct um_conv_gemm {
   const float *bias;    /* forward, one split */
   uint32_t M, N, depth; /* each below 2^31 */
   int splits, split_steps;
-  int step[3]; /* how far a thread's places are apart: in the depth as r, s, channel, in backward weights as n, p, q */
+  /* How places follow each other that are counted in mixed radix: in the depth as r, s, channel or, chunked, as chunk, r, s; in backward
+   * weights as n, p, q. step: from a thread's vector to its next; radix: of the last two. The launch fills them in. */
+  int step[3], radix[2];
+  bool chunked; /* the depth's channels are whole stages: they are walked by the stage, and all taps of one follow each other */
   bool relu;
   bool whole_a, whole_b, whole_out; /* rows of channels are whole vectors of 16 bytes */
 } um_conv_gemm;

@@ -36,6 +36,7 @@ struct um_bf16 {
  *
  *   void um_copy16(void *shared, const void *global, bool there)        asynchronous copy of 16 bytes, both aligned to 16; zeros where
  *                                                                       not `there` (global must then still be a valid pointer)
+ *   void um_copy16_near(...)                                            the same; the L1 cache keeps it, for what is soon read again
  *   void um_copy_commit(); template <int N> void um_copy_wait();        groups of copies; wait until at most N groups are under way.
  *                                                                       Other threads see what was copied after a __syncthreads().
  *

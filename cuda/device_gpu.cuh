@@ -58,6 +58,13 @@ __device__ __forceinline__ void um_copy16(void *shared, const void *global, bool
                : "memory");
 }
 
+/* .ca: by way of the L1. */
+__device__ __forceinline__ void um_copy16_near(void *shared, const void *global, bool there) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global),
+               "r"(there ? 16 : 0)
+               : "memory");
+}
+
 __device__ __forceinline__ void um_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
 template <int N> __device__ __forceinline__ void um_copy_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }

@@ -182,6 +182,7 @@ static inline uint32_t um_to_tf32(float v) {
 /* ---- copies into shared memory ---- */
 
 static inline void um_copy16(void *shared, const void *global, bool there) { um_emu_copy16(shared, global, there); }
+static inline void um_copy16_near(void *shared, const void *global, bool there) { um_emu_copy16(shared, global, there); }
 static inline void um_copy_commit() { um_emu_self->group++; }
 template <int N> static inline void um_copy_wait(UM_EMU_HERE) {
   if (!um_emu_skips(file, line)) um_emu_copy_wait(N);

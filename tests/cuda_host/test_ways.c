@@ -18,7 +18,7 @@ enum { GUARD = 256, PRECISIONS = 3 };
 
 static const char *const precision_name[PRECISIONS] = {"fp32", "tf32", "bf16"};
 static const char *const pass_name[UM_CONV_PASSES] = {"forward", "backward data", "backward weights"};
-static const char *const tile_name[UM_CONV_TILES] = {"256x64", "128x128", "128x64", "64x64", "general"};
+static const char *const tile_name[UM_CONV_TILES] = {"256x128", "256x64", "128x128", "128x64", "64x64", "general"};
 
 /* How often each was run: with one split, with more. */
 static int seen[PRECISIONS][UM_CONV_PASSES][UM_CONV_TILES][2];
