@@ -113,6 +113,7 @@ static void begin_skipping(void) {
 /* ---- fibers ---- */
 
 static void fiber(void);
+static void land(um_emu_thread *t);
 
 #if defined(__x86_64__) && !defined(UM_EMU_UCONTEXT)
 
@@ -174,6 +175,7 @@ static void fiber(void) {
 #endif
   for (;;) { /* once a block */
     current->run(current->arguments);
+    while (um_emu_self->n_copies) land(um_emu_self); /* what nobody waited for comes all the same */
     um_emu_stop(UM_EMU_EXIT, NULL, 0);
   }
 }
@@ -313,11 +315,25 @@ void um_emu_check_shared(um_emu_thread *t, const void *p, const char *what) {
   }
 }
 
+static bool still_poison(const unsigned char *p, const unsigned char *end) {
+  while (p < end && *p == 0xff) p++;
+  return p == end;
+}
+
 static void do_copy(const um_emu_copy *c) {
   if (c->global)
     memcpy(c->shared, c->global, 16);
   else
     memset(c->shared, 0, 16);
+}
+
+/* A late copy. Nobody may have written to its destination meanwhile. */
+static void land(um_emu_thread *t) {
+  const um_emu_copy *c = &t->copies[t->first_copy++];
+  t->n_copies--;
+  if (!still_poison(c->shared, c->shared + 16))
+    um_emu_fail("shared memory at offset %td was written to while um_copy16 was on its way there", c->shared - um_emu_shared);
+  do_copy(c);
 }
 
 void um_emu_copy16(void *shared, const void *global, bool there) {
@@ -345,10 +361,7 @@ void um_emu_copy16(void *shared, const void *global, bool there) {
 
 void um_emu_copy_wait(unsigned n) {
   um_emu_thread *t = um_emu_self;
-  while (t->n_copies && t->copies[t->first_copy].group + n < t->group) {
-    do_copy(&t->copies[t->first_copy++]);
-    t->n_copies--;
-  }
+  while (t->n_copies && t->copies[t->first_copy].group + n < t->group) land(t);
   if (!t->n_copies) t->first_copy = 0;
 }
 
@@ -426,11 +439,6 @@ static bool shared_ready(void) {
   map = m;
   shared_end = m + GUARD + SHARED_MAP;
   return true;
-}
-
-static bool still_poison(const unsigned char *p, const unsigned char *end) {
-  while (p < end && *p == 0xff) p++;
-  return p == end;
 }
 
 static void run_block(void) {
