@@ -9,14 +9,17 @@
 
 #include "support/check.h"
 
-/* ref is among them for its own sake: against itself the numbers are right, but poison, guards and const inputs still count. */
-static const char *const backends[] = {"ref", "cpu"};
+/* ref is among them for its own sake: against itself the numbers are right, but poison, guards and const inputs still count. A program
+ * that was linked with CUDA (the real one, or the emulated device of tests/cuda_host) is there for that alone. */
+static const char *const on_host[] = {"ref", "cpu"}, *const on_device[] = {"cuda"};
 
 int main(int argc, char **argv) {
   const char *only = NULL, *backend = NULL;
   bool bench = false;
   uint64_t seed = 42;
   int passed = 0, failed = 0;
+  const char *const *backends = um_cuda_open ? on_device : on_host;
+  const size_t n_backends = um_cuda_open ? 1 : 2;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--bench") == 0) {
       bench = true;
@@ -31,13 +34,13 @@ int main(int argc, char **argv) {
       only = argv[i];
     }
   }
-  if (!bench && !only && !backend) {
+  if (!bench && !only && !backend && !um_cuda_open) {
     failed += check_gradients(seed, &passed);
   }
-  for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+  for (size_t i = 0; i < n_backends; i++) {
     um_backend *be;
     um_error err = {0};
-    if (backend ? strcmp(backend, backends[i]) != 0 : bench && i == 0) continue; /* ref is not for its speed */
+    if (backend ? strcmp(backend, backends[i]) != 0 : bench && strcmp(backends[i], "ref") == 0) continue; /* not for its speed */
     if (um_backend_open(&be, backends[i], 0, &err) != UM_OK) {
       printf("%s: %s\n", backends[i], err.text);
       failed++;
