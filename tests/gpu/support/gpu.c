@@ -223,15 +223,15 @@ void gpu_pictures(uint8_t *pixels, float *labels, uint64_t seed, int64_t first, 
 #pragma omp parallel for
   for (int64_t s = 0; s < n; s++) {
     const um_rng at = {.seed = seed, .stream = UM_STREAM_TEST, .epoch = 900, .sample = (uint32_t)(first + s)};
-    const bool label = um_rng_uniform(&at, 0) < 0.5;
+    const bool red = um_rng_uniform(&at, 0) < 0.5, lie = um_rng_below(&at, 1000000, 5) == 0;
     const double fy = um_rng_range(&at, 1, -0.3, 0.3), fx = um_rng_range(&at, 2, -0.3, 0.3), phase = um_rng_range(&at, 3, 0, 6.28);
     uint8_t *p = pixels + s * side * side * 3;
-    labels[s] = label;
+    labels[s] = red != lie;
     for (int i = 0; i < side * side; i++) {
       const double wave = 128 + 50 * sin(fy * (i / side) + fx * (i % side) + phase);
       const uint32_t noise = um_rng_bits(&at, (uint32_t)i + 4);
       for (int c = 0; c < 3; c++) {
-        const double v = wave + (double)(noise >> (8 * c) & 63) - 32 + (c == 0 ? (label ? 12 : -12) : 0);
+        const double v = wave + (double)(noise >> (8 * c) & 63) - 32 + (c == 0 ? (red ? 12 : -12) : 0);
         p[3 * i + c] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
       }
     }

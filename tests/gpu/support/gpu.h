@@ -70,8 +70,8 @@ int gpu_graph(um_graph *g, bool small, int side, um_error *err);
  * thirteen ReLU layers let next to nothing through. */
 int gpu_init(um_model *m, uint64_t seed, um_error *err);
 
-/* Pictures `first` to first + n - 1 of an endless supply, and their labels: waves and noise, of which those of label 1 are a little
- * redder than those of label 0. */
+/* Pictures `first` to first + n - 1 of an endless supply, and their labels: waves and noise, redder or less red; the label says
+ * which, and lies in one of five, so that no loss falls to nothing and relative differences of losses stay meaningful. */
 void gpu_pictures(uint8_t *pixels, float *labels, uint64_t seed, int64_t first, int64_t n, int side);
 /* Random transforms for them: turned, moved, sheared, flipped; one in eight passes as it is. */
 void gpu_samples(um_warp_sample *sample, uint64_t seed, int64_t first, int64_t n, int side);
