@@ -10,6 +10,7 @@
  *   memory    a model that does not fit says so, the largest batch that fits is found, and the device goes on
  *
  * VGG16 at 150x150 in every precision, with our own kernels and, where they are there, with those that engine auto takes. */
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ typedef struct context {
   int steps; /* N */
   char folder[64], file[96];
 } context;
+
 
 static bool fail(const um_error *err, const char *what) { return gpu_fail(what, err); }
 
@@ -246,6 +248,17 @@ static bool memory(context *c) {
   return ok;
 }
 
+static void remove_folder(const char *folder) {
+  DIR *d = opendir(folder);
+  char path[512];
+  for (struct dirent *e; d && (e = readdir(d));) {
+    snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+    if (e->d_name[0] != '.') unlink(path);
+  }
+  if (d) closedir(d);
+  rmdir(folder);
+}
+
 int main(int argc, char **argv) {
   static const struct {
     const char *name;
@@ -267,10 +280,11 @@ int main(int argc, char **argv) {
     perror(c.o.program);
     return 1;
   }
+  c.o.cache = c.folder; /* so that engine auto takes the same kernels in every run, as it does for people */
   snprintf(c.file, sizeof c.file, "%s/model.safetensors", c.folder);
   if (gpu_open(&be, &c.o, UM_ENGINE_NATIVE, &err) != UM_OK) {
     fprintf(stderr, "%s: %s\n", c.o.program, err.text);
-    rmdir(c.folder);
+    remove_folder(c.folder);
     return um_exit_status(err.code);
   }
   be->ops->describe(be, text, sizeof text);
@@ -291,7 +305,6 @@ int main(int argc, char **argv) {
       }
   }
   be->ops->close(be);
-  unlink(c.file);
-  rmdir(c.folder);
+  remove_folder(c.folder);
   return gpu_finish(&tally);
 }

@@ -21,7 +21,7 @@ static bool number(const char *text, int least, int *out) {
 bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv) {
   const char *slash = strrchr(argv[0], '/');
   bool ok = true;
-  *o = (gpu_options){.program = slash ? slash + 1 : argv[0], .device = "cuda", .seed = 42};
+  *o = (gpu_options){.program = slash ? slash + 1 : argv[0], .device = "cuda", .cache = "", .seed = 42};
   for (int i = 1; i < argc && ok; i++) {
     const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
     int seed = 0;
@@ -60,7 +60,7 @@ bool gpu_wanted(const gpu_options *o, const char *part) {
 }
 
 int gpu_open(um_backend **out, const gpu_options *o, um_engine engine, um_error *err) {
-  const um_backend_options b = {.device = o->device, .engine = engine, .cache_dir = ""};
+  const um_backend_options b = {.device = o->device, .engine = engine, .cache_dir = o->cache};
   return um_backend_open_with(out, &b, err);
 }
 

@@ -16,6 +16,7 @@ typedef struct gpu_options {
   int batch;          /* 0: the program's own */
   int steps;          /* 0: the program's own */
   uint64_t seed;
+  const char *cache;  /* folder for what engine auto measured; "": nothing is kept */
   const char *json;   /* a file that gets a line of JSON for each measurement, or NULL */
   const char *word[16]; /* what is left: names of parts; none: all parts */
   int words;
@@ -25,7 +26,7 @@ typedef struct gpu_options {
 bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv);
 bool gpu_wanted(const gpu_options *o, const char *part);
 
-/* Opens the device with an engine; nothing that was measured is kept in files. */
+/* Opens the device with an engine. */
 int gpu_open(um_backend **out, const gpu_options *o, um_engine engine, um_error *err);
 
 typedef struct gpu_tally {

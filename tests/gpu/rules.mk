@@ -1,0 +1,51 @@
+# The programs of tests/gpu, included by the Makefile. They link core/, cuda/ and the checks of tests/support, so they need oneDNN and cJSON
+# but neither FFmpeg nor HDF5. $(BUILD)/gpu/NAME is for a GPU; $(BUILD)/tests/cuda_host/NAME the same on the emulated device, with
+# which make test runs each with --small.
+
+gpu_programs := $(patsubst tests/gpu/%.c,%,$(wildcard tests/gpu/gpu_*.c))
+gpu_core     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c core/ref/*.c core/cpu/*.c tests/support/check*.c))
+gpu_support  := $(wildcard tests/gpu/support/*.c)
+gpu_libs     := $(shell pkg-config --libs libcjson 2>/dev/null || echo -lcjson) -ldnnl -lm -pthread
+# Programs of tests/cuda_host that use the op table and the runtime alone, and so run on a GPU as they are.
+gpu_borrowed := $(filter test_ways test_layers test_steps,$(patsubst tests/cuda_host/%.c,%,$(wildcard tests/cuda_host/test_*.c)))
+
+gpu_here := $(gpu_support:%.c=$(BUILD)/gpu/obj/%.o)
+gpu_emulated := $(gpu_support:%.c=$(BUILD)/host/%.c.o)
+gpu_link = $(CC) $(CFLAGS) $(UMFLAGS) -o $@ $(filter %.o,$^) -Wl,-rpath,'$$ORIGIN/lib' $(gpu_libs) $(cuda_libs)
+
+$(BUILD)/gpu/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CFLAGS) $(UMFLAGS) $(cudaflags) -c -o $@ $<
+
+$(BUILD)/gpu/checkops: $(BUILD)/tests/checkops.o $(cuda_obj) $(gpu_core)
+	$(call say,LD)$(gpu_link)
+$(gpu_borrowed:%=$(BUILD)/gpu/%): $(BUILD)/gpu/%: $(BUILD)/gpu/obj/tests/cuda_host/%.o $(BUILD)/gpu/obj/tests/cuda_host/rig.o $(cuda_obj) $(gpu_core)
+	$(call say,LD)$(gpu_link)
+$(gpu_programs:%=$(BUILD)/gpu/%): $(BUILD)/gpu/%: $(BUILD)/gpu/obj/tests/gpu/%.o $(gpu_here) $(cuda_obj) $(gpu_core)
+	$(call say,LD)$(gpu_link)
+
+$(gpu_programs:%=$(BUILD)/tests/cuda_host/%): $(BUILD)/tests/cuda_host/%: $(BUILD)/host/tests/gpu/%.c.o $(gpu_emulated) $(host_obj) $(gpu_core)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(gpu_libs) -lstdc++ -ldl
+
+gpu_all := $(addprefix $(BUILD)/gpu/,$(gpu_programs) $(gpu_borrowed) checkops)
+
+# Where nvcc is not found these say so; without a GPU the programs do, in the driver's words.
+gpu-programs:
+ifeq ($(use_cuda),)
+	@echo "make: $(or $(MAKECMDGOALS),gpu-programs): nvcc was not found, and without it nothing can be built for a GPU; put it on PATH or give NVCC=/path/to/nvcc" >&2; false
+else
+	@$(MAKE) --no-print-directory $(gpu_all)
+endif
+
+gpu-test: gpu-programs
+	@sh tests/gpu/test.sh $(BUILD)/gpu
+
+gpu-bench: gpu-programs
+	@sh tests/gpu/bench.sh $(BUILD)/gpu
+
+# All of it with the libraries that it needs, as $(BUILD)/gpu.tar.gz, to be run on another machine.
+gpu-pack: gpu-programs
+	@sh tests/gpu/pack.sh $(BUILD)/gpu
+
+.PHONY: gpu-programs gpu-test gpu-bench gpu-pack
