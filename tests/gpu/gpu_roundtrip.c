@@ -29,7 +29,6 @@ typedef struct context {
   char folder[64], file[96];
 } context;
 
-
 static bool fail(const um_error *err, const char *what) { return gpu_fail(what, err); }
 
 /* ---- bits, resume ---- */
@@ -57,15 +56,16 @@ static bool bits(context *c) {
   if (!straight(c, 1, a[0], a[1], la) || !straight(c, c->steps, b[0], b[1], lb)) return false;
   printf("    mean losses %.6f, %.6f; state %.16s, %.16s\n", la[0], la[1], a[0], a[1]);
   CHECK(strcmp(a[0], a[1]) != 0, "the state did not change in %d steps", c->steps);
-  CHECK(strcmp(a[0], b[0]) == 0 && strcmp(a[1], b[1]) == 0, "two runs have other bits: %.16s %.16s, then %.16s %.16s", a[0], a[1], b[0], b[1]);
+  CHECK(strcmp(a[0], b[0]) == 0 && strcmp(a[1], b[1]) == 0, "two runs have other bits: %.16s %.16s, then %.16s %.16s", a[0], a[1], b[0],
+        b[1]);
   CHECK(fabs(la[0] - lb[0]) <= 1e-12 * la[0] && fabs(la[1] - lb[1]) <= 1e-12 * la[1], "losses %.12g %.12g, then %.12g %.12g", la[0], la[1],
         lb[0], lb[1]);
   return true;
 }
 
 static int save(context *c, gpu_run *r, um_error *err) {
-  const um_preprocess preprocess = {.target_size = {c->how.side, c->how.side}, .rescale = 1 / 255.0, .detector = "haar",
-                                    .classes = {"fake", "real"}};
+  const um_preprocess preprocess = {
+      .target_size = {c->how.side, c->how.side}, .rescale = 1 / 255.0, .detector = "haar", .classes = {"fake", "real"}};
   const um_position at = {.step = um_model_steps(r->model), .states = 2, .best = INFINITY, .best_epoch = -1};
   return um_checkpoint_save(c->file, r->model, &preprocess, &at, err);
 }
@@ -173,8 +173,8 @@ static bool short_batch(context *c) {
     loss[k] = now.loss - before.loss;
   }
   const double allowed = c->how.precision == UM_PRECISION_BF16 ? 1e-2 : c->how.precision == UM_PRECISION_TF32 ? 2e-3 : 1e-5;
-  CHECK(fabs(loss[0] / loss[1] - 1) <= allowed, "the loss of %d pictures is %.9g in a full-sized model, %.9g in one of their size", N, loss[0],
-        loss[1]);
+  CHECK(fabs(loss[0] / loss[1] - 1) <= allowed, "the loss of %d pictures is %.9g in a full-sized model, %.9g in one of their size", N,
+        loss[0], loss[1]);
   return true;
 }
 
@@ -240,7 +240,9 @@ static bool memory(context *c) {
   options.batch = fits;
   if (ok && fits < 1) ok = check_fail("no batch fits in %.0f MB", (double)available / 1e6);
   if (ok && um_model_measure(&size, &r.graph, r.be, &options, &err) != UM_OK) ok = fail(&err, "measure");
-  if (ok) printf("    \"%s\"; in %.0f MB fit %lld, which take %.0f MB\n", why.text, (double)available / 1e6, (long long)fits, (double)size.total / 1e6);
+  if (ok)
+    printf("    \"%s\"; in %.0f MB fit %lld, which take %.0f MB\n", why.text, (double)available / 1e6, (long long)fits,
+           (double)size.total / 1e6);
   if (ok && size.total > available) ok = check_fail("the batch that is said to fit takes %zu bytes of %zu", size.total, available);
   /* And the device goes on. */
   if (ok && gpu_run_train(&r, 2, rate, 1, NULL, &err) != UM_OK) ok = fail(&err, "after a refusal");
@@ -264,7 +266,7 @@ int main(int argc, char **argv) {
     const char *name;
     bool (*check)(context *);
     bool once; /* one precision and engine say it all */
-  } part[] = {{"bits", bits, false},           {"resume", resume, false},  {"score", score, false},
+  } part[] = {{"bits", bits, false},         {"resume", resume, false},   {"score", score, false},
               {"short", short_batch, false}, {"numbers", numbers, false}, {"memory", memory, true}};
   static const um_engine engine[] = {UM_ENGINE_NATIVE, UM_ENGINE_AUTO};
   context c = {0};
@@ -298,8 +300,13 @@ int main(int argc, char **argv) {
     for (int e = 0; e < 2; e++)
       for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         if (!gpu_wanted(&c.o, part[i].name) || (part[i].once && (precision || e))) continue;
-        c.how = (gpu_recipe){.engine = engine[e], .precision = (um_precision)precision, .side = c.o.small ? 16 : 150,
-                             .batch = c.o.batch ? c.o.batch : c.o.small ? 4 : 10, .training = true};
+        c.how = (gpu_recipe){.engine = engine[e],
+                             .precision = (um_precision)precision,
+                             .side = c.o.small ? 16 : 150,
+                             .batch = c.o.batch   ? c.o.batch
+                                      : c.o.small ? 4
+                                                  : 10,
+                             .training = true};
         gpu_begin("%s: %s, engine %s", part[i].name, gpu_precision_name((um_precision)precision), gpu_engine_name(engine[e]));
         gpu_end(&tally, part[i].check(&c));
       }

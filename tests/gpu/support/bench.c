@@ -91,8 +91,8 @@ static int operands(bench *b, bench_memory *m, job *j, const um_cuda_conv *g, in
   return j->bias ? bench_fill(m, j->bias, g->K, UM_F32, err) : UM_ENOMEM;
 }
 
-int bench_pass(bench *b, bench_best *best, int provider, const um_cuda_conv *g, int pass, void (*every)(bench *, const um_conv_way *, const gpu_time *, void *),
-               void *context, um_error *err) {
+int bench_pass(bench *b, bench_best *best, int provider, const um_cuda_conv *g, int pass,
+               void (*every)(bench *, const um_conv_way *, const gpu_time *, void *), void *context, um_error *err) {
   um_cuda *cuda = (um_cuda *)b->be;
   um_conv_way way[UM_CONV_WAYS] = {0};
   const int count = bench_ways_of[provider](cuda, g, (um_conv_pass)pass, way, UM_CONV_WAYS);
@@ -110,7 +110,7 @@ int bench_pass(bench *b, bench_best *best, int provider, const um_cuda_conv *g, 
       if (status == UM_OK && every) every(b, &way[i], &t, context);
       if (status == UM_OK && t.median < best->time.median) {
         best->time = t;
-        snprintf(best->name, sizeof best->name, "%s", way[i].name);
+        memcpy(best->name, way[i].name, sizeof best->name);
       }
       bench_free(&scratch);
     }
@@ -142,8 +142,8 @@ int bench_peaks(bench *b, um_error *err) {
   int status;
   printf("\nPeaks\n");
   for (int precision = 0; precision < 3; precision++) {
-    const um_cuda_conv g = {.N = n, .H = 1, .W = 1, .C = n, .K = n, .P = 1, .Q = 1, .R = 1, .S = 1, .stride = {1, 1},
-                            .precision = (um_precision)precision};
+    const um_cuda_conv g = {
+        .N = n, .H = 1, .W = 1, .C = n, .K = n, .P = 1, .Q = 1, .R = 1, .S = 1, .stride = {1, 1}, .precision = (um_precision)precision};
     bench_best best[3];
     double least = INFINITY;
     for (int p = 0; p < 3; p++) {
@@ -156,7 +156,8 @@ int bench_peaks(bench *b, um_error *err) {
       if (best[p].name[0]) printf("; %s %.1f", best[p].name, 2e-12 * n * n * n / best[p].time.median);
     printf("\n");
   }
-  copy_job j = {.to = bench_alloc(&m, bytes, err), .from = bench_alloc(&m, bytes, err), .bytes = bytes, .stream = ((um_cuda *)b->be)->compute};
+  copy_job j = {
+      .to = bench_alloc(&m, bytes, err), .from = bench_alloc(&m, bytes, err), .bytes = bytes, .stream = ((um_cuda *)b->be)->compute};
   status = j.to && j.from ? bench_fill(&m, j.from, (int64_t)bytes, UM_U8, err) : UM_ENOMEM;
   if (status == UM_OK) status = gpu_timer_run(&b->timer, &t, copy, &j, 1, err);
   if (status == UM_OK) {

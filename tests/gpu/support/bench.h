@@ -48,7 +48,7 @@ typedef struct bench_best {
   gpu_time time;
   char name[32];
 } bench_best;
-int bench_pass(bench *b, bench_best *best, int provider, const um_cuda_conv *g, int pass, void (*every)(bench *, const um_conv_way *, const gpu_time *, void *),
-               void *context, um_error *err);
+int bench_pass(bench *b, bench_best *best, int provider, const um_cuda_conv *g, int pass,
+               void (*every)(bench *, const um_conv_way *, const gpu_time *, void *), void *context, um_error *err);
 
 #endif

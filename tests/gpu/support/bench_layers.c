@@ -36,13 +36,23 @@ static int one_precision(bench *b, int batch, um_precision precision, um_error *
   bool all = true;
   printf("\n%s, batch %d, us a pass; %% of the matrix product's %.0f TFLOP/s; floors: arithmetic, bytes at %.2f TB/s\n",
          gpu_precision_name(precision), batch, b->flops[precision] * 1e-12, b->copy * 1e-12);
-  printf("%-13s %-16s %8s %8s | %9s %5s %-26s | %9s %-22s | %9s %-14s | %s\n", "layer", "pass", "arith.", "bytes", "native", "%", "", "cuDNN",
-         "", "cuBLASLt", "", "native's speed over cuDNN's");
+  printf("%-13s %-16s %8s %8s | %9s %5s %-26s | %9s %-22s | %9s %-14s | %s\n", "layer", "pass", "arith.", "bytes", "native", "%", "",
+         "cuDNN", "", "cuBLASLt", "", "native's speed over cuDNN's");
   for (int i = 0; i < count; i++)
     for (int pass = 0; pass < GPU_PASSES; pass++) {
-      const um_cuda_conv g = {.N = batch, .H = l[i].side, .W = l[i].side, .C = l[i].in, .K = l[i].out, .P = l[i].side, .Q = l[i].side,
-                              .R = l[i].kernel, .S = l[i].kernel, .stride = {1, 1}, .pad = {l[i].kernel / 2, l[i].kernel / 2},
-                              .precision = precision, .activation = UM_ACT_RELU};
+      const um_cuda_conv g = {.N = batch,
+                              .H = l[i].side,
+                              .W = l[i].side,
+                              .C = l[i].in,
+                              .K = l[i].out,
+                              .P = l[i].side,
+                              .Q = l[i].side,
+                              .R = l[i].kernel,
+                              .S = l[i].kernel,
+                              .stride = {1, 1},
+                              .pad = {l[i].kernel / 2, l[i].kernel / 2},
+                              .precision = precision,
+                              .activation = UM_ACT_RELU};
       const double flop = gpu_layer_flop(&l[i], batch), arithmetic = flop / b->flops[precision];
       const double bytes = gpu_layer_bytes(&l[i], batch, precision, pass) / b->copy;
       bench_best best[3];

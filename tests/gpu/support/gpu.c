@@ -185,8 +185,9 @@ bool gpu_near(const char *what, const float *got, const float *want, const float
   const double norm = size > 0 ? sqrt(off / size) : off > 0 ? INFINITY : 0;
   if (norm_error) *norm_error = norm;
   if (far)
-    return check_fail("%s: %lld of %lld values are too far off; the first is [%lld] %.9g, expected %.9g (magnitude %.3g)", what, (long long)far,
-                      (long long)n, (long long)first, got[first], want[first], magnitude ? magnitude[first] : fabsf(want[first]));
+    return check_fail("%s: %lld of %lld values are too far off; the first is [%lld] %.9g, expected %.9g (magnitude %.3g)", what,
+                      (long long)far, (long long)n, (long long)first, got[first], want[first],
+                      magnitude ? magnitude[first] : fabsf(want[first]));
   CHECK(norm <= b.of_norm, "%s: differs by %.3g of the norm, allowed %.3g", what, norm, b.of_norm);
   return true;
 }

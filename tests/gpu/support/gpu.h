@@ -16,8 +16,8 @@ typedef struct gpu_options {
   int batch;          /* 0: the program's own */
   int steps;          /* 0: the program's own */
   uint64_t seed;
-  const char *cache;  /* folder for what engine auto measured; "": nothing is kept */
-  const char *json;   /* a file that gets a line of JSON for each measurement, or NULL */
+  const char *cache;    /* folder for what engine auto measured; "": nothing is kept */
+  const char *json;     /* a file that gets a line of JSON for each measurement, or NULL */
   const char *word[16]; /* what is left: names of parts; none: all parts */
   int words;
 } gpu_options;

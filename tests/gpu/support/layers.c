@@ -5,12 +5,11 @@
 #include <string.h>
 
 const gpu_layer *gpu_layers(bool small, int *count) {
-  static const gpu_layer vgg[] = {{"block1_conv1", 150, 3, 64, 3, 1, true},    {"block1_conv2", 150, 64, 64, 3, 1, false},
-                                  {"block2_conv1", 75, 64, 128, 3, 1, false},  {"block2_conv2", 75, 128, 128, 3, 1, false},
-                                  {"block3_conv1", 37, 128, 256, 3, 1, false}, {"block3_conv2", 37, 256, 256, 3, 2, false},
-                                  {"block4_conv1", 18, 256, 512, 3, 1, false}, {"block4_conv2", 18, 512, 512, 3, 2, false},
-                                  {"block5_conv1", 9, 512, 512, 3, 3, false},  {"dense", 1, 8192, 256, 1, 1, false},
-                                  {"dense_1", 1, 256, 1, 1, 1, false}};
+  static const gpu_layer vgg[] = {
+      {"block1_conv1", 150, 3, 64, 3, 1, true},    {"block1_conv2", 150, 64, 64, 3, 1, false},  {"block2_conv1", 75, 64, 128, 3, 1, false},
+      {"block2_conv2", 75, 128, 128, 3, 1, false}, {"block3_conv1", 37, 128, 256, 3, 1, false}, {"block3_conv2", 37, 256, 256, 3, 2, false},
+      {"block4_conv1", 18, 256, 512, 3, 1, false}, {"block4_conv2", 18, 512, 512, 3, 2, false}, {"block5_conv1", 9, 512, 512, 3, 3, false},
+      {"dense", 1, 8192, 256, 1, 1, false},        {"dense_1", 1, 256, 1, 1, 1, false}};
   static const gpu_layer few[] = {{"3 to 16 at 9", 9, 3, 16, 3, 1, true},
                                   {"16 to 32 at 7", 7, 16, 32, 3, 1, false},
                                   {"32 to 64 at 5", 5, 32, 64, 3, 1, false},

@@ -8,7 +8,7 @@
 typedef struct gpu_layer {
   const char *name; /* of the first layer with this shape */
   int side, in, out, kernel;
-  int count; /* layers with this shape */
+  int count;  /* layers with this shape */
   bool first; /* nobody wants the gradient of its input */
 } gpu_layer;
 
@@ -25,9 +25,9 @@ double gpu_layer_bytes(const gpu_layer *l, int batch, um_precision precision, in
 typedef struct gpu_problem {
   const gpu_layer *layer;
   int batch;
-  int64_t x, w, b, y;             /* counts */
-  float *in[4];                   /* x, w, b, dy: rounded to bf16 where asked for (b never is) */
-  float *want[4], *magnitude[4];  /* y (with ReLU), dx, dw, db; and the sums of the absolute values that each adds up */
+  int64_t x, w, b, y;            /* counts */
+  float *in[4];                  /* x, w, b, dy: rounded to bf16 where asked for (b never is) */
+  float *want[4], *magnitude[4]; /* y (with ReLU), dx, dw, db; and the sums of the absolute values that each adds up */
 } gpu_problem;
 
 /* Random numbers in [-1, 1), by the cpu backend in fp32 (direct convolutions). False where that failed. */

@@ -185,7 +185,8 @@ static bool casts(context *c) {
   const um_ops *ops = c->be->ops;
   const um_tensor form = large(c);
   const int64_t n = um_tensor_count(&form);
-  um_tensor wide = form, narrow = um_tensor_plain(UM_BF16, 4, form.dim), back = form, sum = um_tensor_plain(c->type, 4, form.dim), other = sum;
+  um_tensor wide = form, narrow = um_tensor_plain(UM_BF16, 4, form.dim), back = form, sum = um_tensor_plain(c->type, 4, form.dim),
+            other = sum;
   float *x = check_floats(&c->dice, n, -2, 2), *y = random_values(c, n, -2, 2), *got = gpu_room(n), *want = gpu_room(n), *z = gpu_room(n);
   check_lab lab = {.be = c->be};
   um_error err = {0};
@@ -370,11 +371,16 @@ void gpu_ops_rest(gpu_tally *t, const gpu_options *o, um_backend *be, int batch)
     const char *name;
     bool (*check)(context *);
     bool types; /* in both types */
-  } part[] = {{"max_pool", max_pools, true}, {"avg_pool, global_avg_pool", average_pools, true},
-              {"relu", relu, true},          {"sigmoid", sigmoid, true},
-              {"add", add, true},            {"concat", concat, true},
-              {"reorder, accumulate", casts, true}, {"warp", warp, true},
-              {"bce_logits", bce, false},    {"optimizer_step", optimizers, false},
+  } part[] = {{"max_pool", max_pools, true},
+              {"avg_pool, global_avg_pool", average_pools, true},
+              {"relu", relu, true},
+              {"sigmoid", sigmoid, true},
+              {"add", add, true},
+              {"concat", concat, true},
+              {"reorder, accumulate", casts, true},
+              {"warp", warp, true},
+              {"bce_logits", bce, false},
+              {"optimizer_step", optimizers, false},
               {"sum_squares", sum_squares, false}};
   context c = {.be = be, .o = o, .batch = batch};
   um_error err = {0};

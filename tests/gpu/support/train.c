@@ -44,8 +44,12 @@ int gpu_run_queue(gpu_run *r, int steps, int64_t n, double rate, bool train, um_
   int status = UM_OK;
   for (int i = 0; i < steps && status == UM_OK; i++, r->step++) {
     const int slot = (int)(r->step % um_model_slots(r->model));
-    const um_feed feed = {.pixels = r->pixels[slot], .sample = r->sample[slot], .labels = r->labels[slot], .n = n ? n : r->batch,
-                          .how = &r->how, .learning_rate = rate};
+    const um_feed feed = {.pixels = r->pixels[slot],
+                          .sample = r->sample[slot],
+                          .labels = r->labels[slot],
+                          .n = n ? n : r->batch,
+                          .how = &r->how,
+                          .learning_rate = rate};
     if ((status = um_model_fetched(r->model, slot, err)) != UM_OK) return status;
     if (!r->fixed || !r->filled[slot]) {
       gpu_pictures(r->pixels[slot], r->labels[slot], r->seed, r->step * r->batch, r->batch, r->side);
