@@ -84,14 +84,14 @@ static bool send_list(int to, const um_weight_source *s) {
   return true;
 }
 
-/* The answer to MODEL: an error, or the graph as JSON and what is said of preprocessing. */
+/* The answer to MODEL, behind which what is known of preprocessing came: an error, or the graph as JSON and what is said of it. */
 static bool send_model(int to, um_weight_source *s) {
   um_graph graph = {0};
   um_preprocess p;
   um_error answer = {0};
   unsigned said = 0;
   char *text = NULL;
-  memset(&p, 0, sizeof p);
+  if (!receive_all(to, &p, sizeof p)) return false;
   if (s->model(s, &graph, &p, &said, &answer) == UM_OK) um_graph_to_json(&graph, &text, &answer);
   uint32_t n = text ? (uint32_t)strlen(text) : 0;
   bool ok = send_all(to, &answer, sizeof answer);
@@ -152,7 +152,8 @@ static int ask_model(um_weight_source *s, um_graph *graph, um_preprocess *p, uns
   um_preprocess read;
   um_error answer;
   uint32_t n = 0;
-  if (!send_all(a->socket, &r, sizeof r) || !receive_all(a->socket, &answer, sizeof answer)) return died(s, err);
+  if (!send_all(a->socket, &r, sizeof r) || !send_all(a->socket, p, sizeof *p) || !receive_all(a->socket, &answer, sizeof answer))
+    return died(s, err);
   if (answer.code != UM_OK) {
     if (err) *err = answer;
     return answer.code;

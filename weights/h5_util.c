@@ -211,6 +211,17 @@ done:
   return code;
 }
 
+void um_h5_dtype(char *text, size_t size, hid_t dataset) {
+  const hid_t type = H5Dget_type(dataset);
+  snprintf(text, size, "?");
+  if (type < 0) return;
+  const H5T_class_t class = H5Tget_class(type);
+  const unsigned bits = (unsigned)H5Tget_size(type) * 8;
+  if (class == H5T_FLOAT) snprintf(text, size, "f%u", bits);
+  if (class == H5T_INTEGER) snprintf(text, size, "%c%u", H5Tget_sign(type) == H5T_SGN_NONE ? 'u' : 'i', bits);
+  H5Tclose(type);
+}
+
 /* The filters that HDF5 itself brings; any other name would make it look for a plugin to run. */
 static int check_filters(hid_t properties, const char *where, um_error *err) {
   int n = H5Pget_nfilters(properties);

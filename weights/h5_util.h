@@ -31,6 +31,9 @@ int um_h5_open(hid_t *out, hid_t group, const char *path, const char *where, um_
 /* Rank and extent of a dataset; UM_EFORMAT where it is not one, has more than `room` dimensions or is empty. */
 int um_h5_shape(hid_t dataset, int *ndim, int64_t *dim, int room, const char *where, um_error *err);
 
+/* "f32", "f16", "i64", "u8" ...: the type of a dataset's values, for people. */
+void um_h5_dtype(char *text, size_t size, hid_t dataset);
+
 /* All `count` values of a floating-point dataset of any width up to 64 bits as float32. What the header claims of chunks and storage
  * is held against count and the file's size before HDF5 is asked to read. */
 int um_h5_read_floats(float *out, hid_t dataset, int64_t count, uint64_t file_size, const char *where, um_error *err);

@@ -55,7 +55,7 @@ int um_weight_source_open(um_weight_source *s, const char *path, const um_graph 
   if (n >= 9 && head[8] == '{') return um_st_source_open(s, path, graph, err);
   if (n >= 4 && memcmp(head, "PK\3\4", 4) == 0) {
     /* All three are zips; their first entries differ. */
-    if (um_keras_zip_open && (holds(head, n, "metadata.json") || holds(head, n, "config.json") || holds(head, n, "model.weights.h5")))
+    if (holds(head, n, "metadata.json") || holds(head, n, "config.json") || holds(head, n, "model.weights.h5"))
       return um_weight_source_apart(s, path, graph, um_keras_zip_open, room, err);
     if (holds(head, n, ".npy")) return um_npz_open ? um_npz_open(s, path, graph, err) : um_fail(err, UM_EUNSUPPORTED, "%s: npz", path);
     return um_torch_open ? um_torch_open(s, path, graph, err) : um_fail(err, UM_EUNSUPPORTED, "%s: torch", path);

@@ -9,7 +9,7 @@ The model: 8 x 8 x 3, block1_conv1 (2 filters of 3 x 3), block1_pool, flatten, d
   keras3_nested   the backbone as a model in a        tfkeras_nested   the same of tf_keras
                   Sequential, as many recipes have it
   tfkeras_notop   save_weights() of the backbone      tfkeras_half, tfkeras_double   of float16 and float64 layers
-  keras3_split    attributes in parts (Keras' limit   keras3_new.weights.h5   a layout of Keras 3 that is refused
+  keras3_split    attributes in parts (Keras' limit   keras3_new.weights.h5   save_weights() of Keras 3
                   lowered for it)
   keras1_names    what Keras 1 called weights, as in the ImageNet file; names variable in length. Written by h5py to the layout of that
                   file's published listing: no Keras 1 runs today.
