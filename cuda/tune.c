@@ -146,7 +146,7 @@ static int fill_random(const bench *m, void *device, um_dtype dtype, size_t coun
       memcpy(host + i * size, &bits, 4);
     }
   }
-  e = cudaMemcpy(device, host, first * size, cudaMemcpyHostToDevice);
+  e = cudaMemcpyAsync(device, host, first * size, cudaMemcpyHostToDevice, m->cuda->compute);
   for (size_t have = first; have < count && e == cudaSuccess;) {
     size_t more = count - have < have ? count - have : have;
     e = cudaMemcpyAsync((char *)device + have * size, device, more * size, cudaMemcpyDeviceToDevice, m->cuda->compute);
