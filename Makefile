@@ -8,7 +8,7 @@ BIN    ?= bin
 PREFIX ?= /usr/local
 PROGRAM_PREFIX ?=
 DATADIR = $(PREFIX)/share/unmask
-CUDA   ?= 0
+CUDA   ?= auto
 CC     ?= cc
 VERSION := 0.1.0
 
@@ -103,7 +103,7 @@ test:
 	$(need_deps)
 	@$(MAKE) --no-print-directory run-tests
 
-run-tests: all $(tests:%=$(BUILD)/tests/%)
+run-tests: all $(tests:%=$(BUILD)/tests/%) $(host_tests:%=$(BUILD)/tests/cuda_host/%)
 	@sh tests/run.sh $(BUILD) $(BIN)
 
 demo:
@@ -177,6 +177,16 @@ $(BUILD)/tests/cuda_host/%: $(BUILD)/host/tests/cuda_host/%.c.o $(host_obj) $(su
 $(BUILD)/tests/cuda_host/%: $(BUILD)/host/tests/cuda_host/%.cu.o $(host_obj) $(support) $(lib)
 	@mkdir -p $(@D)
 	$(call say,LD)$(call host_link,$<)
+
+# The programs themselves on that device, for test_program.
+host_programs := train infer
+$(BUILD)/tests/cuda_host/test_program: $(host_programs:%=$(BUILD)/tests/cuda_host/%)
+define host_program
+$(BUILD)/tests/cuda_host/$(1): $(2) $(host_obj) $(lib)
+	@mkdir -p $$(@D)
+	$$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -rdynamic -o $$@ $(2) $(filter-out %/rig.c.o,$(host_obj)) $(lib) $(LIBS) -lstdc++ -ldl
+endef
+$(foreach p,$(host_programs),$(eval $(call host_program,$(p),$(call objs,$(p)/*.c))))
 
 # The one test that links the GPU's own objects: it asks the real cuDNN for plans, which takes no GPU.
 $(BUILD)/tests/test_cudnn_plans.o: UMFLAGS += $(cudaflags)
