@@ -266,8 +266,9 @@ static void on_fault(int number, siginfo_t *info, void *context) {
   if (number == SIGSEGV) how = ((ucontext_t *)context)->uc_mcontext.gregs[REG_ERR] & 2 ? "writes to" : "reads";
 #endif
   (void)context;
-  if (number == SIGILL || number == SIGTRAP)
-    snprintf(text, sizeof text, "a misaligned address or an index out of range (caught by the sanitizer)");
+  const bool trapped = number == SIGILL || number == SIGTRAP || (number == SIGSEGV && info->si_code == SI_KERNEL);
+  if (trapped) /* -fsanitize=alignment's trap, or the processor's own for a vector */
+    snprintf(text, sizeof text, "uses a misaligned address");
   else {
     um_emu_describe(where, sizeof where, info->si_addr);
     const unsigned char *p = (const unsigned char *)info->si_addr;
@@ -277,7 +278,7 @@ static void on_fault(int number, siginfo_t *info, void *context) {
       snprintf(where, sizeof where, "below its stack of %d bytes", (int)STACK);
     snprintf(text, sizeof text, "%s %p, %s", how, info->si_addr, where);
   }
-  if (in_kernel) end_launch(number == SIGSEGV || number == SIGBUS ? cudaErrorIllegalAddress : cudaErrorMisalignedAddress, text);
+  if (in_kernel) end_launch(trapped ? cudaErrorMisalignedAddress : cudaErrorIllegalAddress, text);
   fprintf(stderr, "cuda_host: %s %s\n", doing ? doing : "the host (outside of kernels and copies)", text);
   for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++)
     if (FAULTS[i] == number) sigaction(number, &before[i], NULL); /* the instruction is run again, and ends as it would have */

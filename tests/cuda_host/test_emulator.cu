@@ -3,6 +3,7 @@
 #include "cuda/device.cuh"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +167,8 @@ enum {
   COPY_PAST,
   COPY_ODD,
   COPY_FROM_PAST,
-  STACK
+  STACK,
+  MISALIGNED
 };
 
 static int deep(volatile int *p, int n) {
@@ -196,12 +198,13 @@ static __global__ void reach(int *p, int n, int how) {
   case COPY_PAST: um_copy16(s + 496, p, true); break;
   case COPY_ODD: um_copy16(s + 4, p, true); break;
   case COPY_FROM_PAST: um_copy16(s, p + n + 64, false); break;
+  case MISALIGNED: *(float2 *)(p + 1) = make_float2(1, 2); break;
   case STACK: p[0] = deep(p, 100000); break;
   default: break;
   }
 }
 
-/* 0: no error; 2: an illegal address; 3: a failed launch; 1: another. */
+/* 0: no error; 1: a misaligned address; 2: an illegal one; 3: a failed launch. */
 static int kind(cudaError_t e) { return e == cudaSuccess ? 0 : e == cudaErrorIllegalAddress ? 2 : e == cudaErrorLaunchFailure ? 3 : 1; }
 
 /* The error comes out at the first wait, and stays. */
@@ -622,6 +625,7 @@ static int run_case(size_t i, int seed, FILE *log) {
     snprintf(text, sizeof text, "%d", seed);
     setenv("UM_CUDA_HOST_SEED", text, 1);
     dup2(fileno(log), 2);
+    signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would end the process in another way */
     _exit(cases[i].run());
   }
   int status;

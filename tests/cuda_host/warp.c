@@ -28,8 +28,8 @@ multiply(row *d, const float *a, const row *b, int depth) {
   }
 }
 
-static void mma(um_emu_thread *lanes, bool bf16) {
-  float a[M * 16];
+static inline __attribute__((always_inline)) void mma(um_emu_thread *lanes, const bool bf16) {
+  float a[M][16];
   union {
     row r[16];
     float f[16][N];
@@ -42,27 +42,28 @@ static void mma(um_emu_thread *lanes, bool bf16) {
     const int g = l >> 2, t = l & 3;
     const uint32_t *x = (const uint32_t *)lanes[l].a, *y = (const uint32_t *)lanes[l].b;
     const float *z = (const float *)lanes[l].d;
-    for (int i = 0; i < 4; i++) d.f[g + i / 2 * 8][2 * t + i % 2] = z[i];
+    memcpy(&d.f[g][2 * t], z, 8);
+    memcpy(&d.f[g + 8][2 * t], z + 2, 8);
     if (bf16) {
       for (int i = 0; i < 4; i++) { /* a[i]: row g or g + 8, columns 2t and 2t + 1, from 8 on for i >= 2; the lower half first */
-        float *p = a + (g + i % 2 * 8) * 16 + i / 2 * 8 + 2 * t;
-        p[0] = from_bits(x[i] << 16);
-        p[1] = from_bits(x[i] & 0xffff0000u);
+        const uint32_t pair[2] = {x[i] << 16, x[i] & 0xffff0000u};
+        memcpy(&a[g + i % 2 * 8][i / 2 * 8 + 2 * t], pair, 8);
       }
       for (int i = 0; i < 2; i++) {
         b.f[i * 8 + 2 * t][g] = from_bits(y[i] << 16);
         b.f[i * 8 + 2 * t + 1][g] = from_bits(y[i] & 0xffff0000u);
       }
     } else { /* of a word the upper 19 bits count */
-      for (int i = 0; i < 4; i++) a[(g + i % 2 * 8) * 16 + i / 2 * 4 + t] = from_bits(x[i] & 0xffffe000u);
+      for (int i = 0; i < 4; i++) a[g + i % 2 * 8][i / 2 * 4 + t] = from_bits(x[i] & 0xffffe000u);
       for (int i = 0; i < 2; i++) b.f[i * 4 + t][g] = from_bits(y[i] & 0xffffe000u);
     }
   }
-  multiply(d.r, a, b.r, bf16 ? 16 : 8);
+  multiply(d.r, a[0], b.r, bf16 ? 16 : 8);
   for (int l = 0; l < WARP; l++) {
     const int g = l >> 2, t = l & 3;
     float *z = (float *)lanes[l].d;
-    for (int i = 0; i < 4; i++) z[i] = d.f[g + i / 2 * 8][2 * t + i % 2];
+    memcpy(z, &d.f[g][2 * t], 8);
+    memcpy(z + 2, &d.f[g + 8][2 * t], 8);
   }
 }
 
