@@ -148,7 +148,9 @@ $(BUILD)/host/%.c.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CFLAGS) $(hostflags) $(UMFLAGS) -c -o $@ $<
 
-host_cxx = $(CXX) $(CXXFLAGS) -std=c++17 -x c++ -D_GNU_SOURCE -I. $(hostflags) -fno-exceptions -fno-rtti -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas -MMD -MP $(SANFLAGS)
+# A vector at an address that is not aligned is an error on a GPU: here it traps.
+host_cxx = $(CXX) $(CXXFLAGS) -std=c++17 -x c++ -D_GNU_SOURCE -I. $(hostflags) -fno-exceptions -fno-rtti -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas -MMD -MP \
+           $(or $(SANFLAGS),-fsanitize=alignment -fsanitize-undefined-trap-on-error)
 $(BUILD)/host/%.cu.o: %.cu
 	@mkdir -p $(@D)
 	$(call say,C++)$(host_cxx) -c -o $@ $<

@@ -586,6 +586,7 @@ static const struct {
     {"um_copy16 to an odd place", reaches<COPY_ODD>, 3},
     {"um_copy16 from nowhere", reaches<COPY_FROM_PAST>, 2},
     {"a stack that is used up", reaches<STACK>, 2},
+    {"a misaligned vector", reaches<MISALIGNED>, 1},
     {"a kernel after cudaFree", after_free, 2},
     {"a kernel after cudaFree, by a struct", after_free_boxed, 2},
     {"a pointer of the host's", host_pointer, 2},
