@@ -235,6 +235,8 @@ static const um_cuda_conv fixed[] = {
     DENSE(1, 8, 8),      /* one vector of depth */
     DENSE(10, 264, 256), /* a depth that ends within a stage */
     DENSE(3, 100, 17),
+    DENSE(5, 16, 512),
+    DENSE(33, 16, 17),
     VGG(2, 15, 3, 64), /* the first layer */
     VGG(1, 5, 32, 16), /* a tap a stage of bf16 */
     VGG(2, 9, 64, 128),
