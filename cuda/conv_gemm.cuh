@@ -167,40 +167,45 @@ static __device__ __forceinline__ void load_b(const um_conv_gemm &p, const loade
 
 /* ---- anything ---- */
 
-/* The element of a at (row n, y, x before the tap, tap, channel), as an index, or -1 where there is none. */
-template <class T> static __device__ __forceinline__ int64_t element_of_a(const um_conv_gemm &p, int n, int y, int x, int r, int s, int c) {
+/* Whether tap (r, s) of a row whose tap 0 reads (y, x) lies in a's picture, and then where in it channel c is. */
+template <class T>
+static __device__ __forceinline__ bool element_of_a(const um_conv_gemm &p, int y, int x, int r, int s, int c, uint32_t &at) {
   const um_cuda_conv &g = p.g;
   if constexpr (T::pass == UM_CONV_BACKWARD_DATA) {
     const int h = y - r, w = x - s;
-    if (h < 0 || w < 0 || h % g.stride[0] != 0 || w % g.stride[1] != 0) return -1;
+    if (r >= g.R || h < 0 || w < 0 || h % g.stride[0] != 0 || w % g.stride[1] != 0) return false;
     const int P = h / g.stride[0], Q = w / g.stride[1];
-    if (r >= g.R || P >= g.P || Q >= g.Q) return -1;
-    return (((int64_t)n * g.P + P) * g.Q + Q) * g.K + c;
+    at = ((uint32_t)P * (uint32_t)g.Q + (uint32_t)Q) * (uint32_t)g.K + (uint32_t)c;
+    return P < g.P && Q < g.Q;
   } else {
     const int h = y + r, w = x + s;
-    if (r >= g.R || !within(h, g.H) || !within(w, g.W)) return -1;
-    return (((int64_t)n * g.H + h) * g.W + w) * g.C + c;
+    at = ((uint32_t)h * (uint32_t)g.W + (uint32_t)w) * (uint32_t)g.C + (uint32_t)c;
+    return r < g.R && within(h, g.H) && within(w, g.W);
   }
 }
 
-/* A vector of a whose elements begin at (r, s, c) and run on through channels and taps; y, x as above. */
+/* A vector of a: elements of picture n that begin at (r, s, c) and run on through channels and taps; y, x as above. */
 template <class T>
-static __device__ __forceinline__ void gather_a(const um_conv_gemm &p, unsigned char *to, int n, int y, int x, int r, int s, int c,
-                                                int channels) {
-  const typename T::type *a = (const typename T::type *)p.a;
+static __device__ __forceinline__ void gather_a(const um_conv_gemm &p, unsigned char *to, int n, int y, int x, int r, int s, int c) {
+  const um_cuda_conv &g = p.g;
+  const bool data = T::pass == UM_CONV_BACKWARD_DATA;
+  const int channels = data ? g.K : g.C;
+  const typename T::type *a = (const typename T::type *)p.a + (int64_t)n * (data ? (int64_t)g.P * g.Q * g.K : (int64_t)g.H * g.W * g.C);
+  uint32_t at = 0;
   if (p.whole_a) {
-    const int64_t at = element_of_a<T>(p, n, y, x, r, s, c);
-    um_copy16(to, a + (at < 0 ? 0 : at), at >= 0);
+    const bool there = element_of_a<T>(p, y, x, r, s, c, at);
+    um_copy16_near(to, there ? a + at : (const typename T::type *)p.a, there);
     return;
   }
-  typename T::type value[T::vec];
+  typename T::type value[T::vec] = {};
+  if (r < g.R && y != NOWHERE) {
 #pragma unroll
-  for (int e = 0; e < T::vec; e++) {
-    const int64_t at = element_of_a<T>(p, n, y, x, r, s, c);
-    value[e] = at < 0 ? um_from_float<typename T::type>(0) : a[at];
-    if (++c == channels) {
-      c = 0;
-      if (++s == p.g.S) s = 0, r++;
+    for (int e = 0; e < T::vec; e++) {
+      if (element_of_a<T>(p, y, x, r, s, c, at)) value[e] = a[at];
+      if (++c == channels) {
+        c = 0;
+        if (++s == g.S) s = 0, r++;
+      }
     }
   }
   memcpy(to, value, 16);
@@ -213,71 +218,64 @@ template <class T> static __device__ __forceinline__ void gather_b(const um_conv
     um_copy16(to, b + (count > 0 ? index : 0), count > 0);
     return;
   }
-  typename T::type value[T::vec];
+  typename T::type value[T::vec] = {};
 #pragma unroll
-  for (int e = 0; e < T::vec; e++) value[e] = e < count ? b[index + e] : um_from_float<typename T::type>(0);
+  for (int e = 0; e < T::vec; e++)
+    if (e < count) value[e] = b[index + e];
+  memcpy(to, value, 16);
+}
+
+/* A vector of w's row `column` of a tap, for backward data: its depth may run from one tap into the next, whose rows are further away. */
+template <class T>
+static __device__ __forceinline__ void gather_w(const um_conv_gemm &p, unsigned char *to, int tap, uint32_t column, int k) {
+  const um_cuda_conv &g = p.g;
+  const typename T::type *w = (const typename T::type *)p.b;
+  typename T::type value[T::vec] = {};
+  if (p.whole_b) {
+    gather_b<T>(p, to, ((int64_t)tap * g.C + column) * g.K + k, tap < g.R * g.S && column < p.N ? T::vec : 0);
+    return;
+  }
+#pragma unroll
+  for (int e = 0; e < T::vec; e++) {
+    if (tap < g.R * g.S && column < p.N) value[e] = w[((int64_t)tap * g.C + column) * g.K + k];
+    if (++k == g.K) k = 0, tap++;
+  }
   memcpy(to, value, 16);
 }
 
 template <class T>
 static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loader<T> &l, unsigned char *a, unsigned char *b, uint32_t n0,
-                                                    uint32_t step, bool live) {
+                                                    uint32_t step) {
   const um_cuda_conv &g = p.g;
-  if constexpr (T::deep_a) {
-    const int r = live ? l.r : g.R; /* past the last tap there is nothing */
-    for (int i = 0; i < T::count_a; i++) {
-      const int row = (int)(threadIdx.x / T::across_a) + i * T::down_a;
-      gather_a<T>(p, a + row * T::pitch_a + threadIdx.x % T::across_a * 16, l.n, l.n < g.N ? l.y * g.stride[0] - g.pad[0] : NOWHERE,
-                  l.x * g.stride[1] - g.pad[1], r, l.s, l.c, g.C);
+  const int row_a = (int)threadIdx.x / T::across_a, column_a = (int)threadIdx.x % T::across_a;
+  const int row_b = (int)threadIdx.x / T::across_b, column_b = (int)threadIdx.x % T::across_b;
+  for (int i = 0; i < T::count_a; i++) {
+    if constexpr (T::deep_a) {
+      gather_a<T>(p, a + (row_a + i * T::down_a) * T::pitch_a + column_a * 16, l.n, l.n < g.N ? l.y * g.stride[0] - g.pad[0] : (int)NOWHERE,
+                  l.x * g.stride[1] - g.pad[1], l.r, l.s, l.c);
       advance(p, l);
+    } else {
+      gather_a<T>(p, a + shallow_at(row_a + i * T::down_a, column_a), l.row_n[i], l.row_y[i], l.row_x[i], l.n, l.y, l.x);
     }
-  } else {
-    const int r = live ? l.n : g.R;
-#pragma unroll
-    for (int i = 0; i < T::count_a; i++)
-      gather_a<T>(p, a + shallow_at((int)(threadIdx.x / 4) + i * T::down_a, (int)(threadIdx.x % 4)), l.row_n[i], l.row_y[i], l.row_x[i], r,
-                  l.y, l.x, depth_channels<T>(p));
   }
-  if constexpr (T::deep_b) {
-    const uint32_t column = n0 + threadIdx.x % T::across_b * T::vec;
-    for (int i = 0; i < T::count_b; i++) {
-      const int row = (int)(threadIdx.x / T::across_b) + i * T::down_b;
-      const uint32_t depth = step * T::depth + (uint32_t)row;
-      const bool there = live && depth < p.depth && column < p.N;
-      gather_b<T>(p, b + row * T::pitch_b + threadIdx.x % T::across_b * 16, (int64_t)depth * g.K + column, there ? (int)(p.N - column) : 0);
-    }
-  } else {
-    /* The depth of a vector may run from one tap into the next, whose rows of w are further away. */
-    for (int i = 0; i < T::count_b; i++) {
-      const int row = (int)(threadIdx.x / 4) + i * T::down_b;
-      const uint32_t column = n0 + (uint32_t)row;
-      unsigned char *to = b + shallow_at(row, (int)(threadIdx.x % 4));
-      int tap = (live ? l.n : g.R) * g.S + l.y, k = l.x;
-      const int64_t index = ((int64_t)tap * g.C + column) * g.K + k;
-      if (p.whole_b) {
-        gather_b<T>(p, to, index, tap < g.R * g.S && column < p.N ? T::vec : 0);
-      } else {
-        const typename T::type *w = (const typename T::type *)p.b;
-        typename T::type value[T::vec];
-#pragma unroll
-        for (int e = 0; e < T::vec; e++) {
-          const bool there = tap < g.R * g.S && column < p.N;
-          value[e] = there ? w[((int64_t)tap * g.C + column) * g.K + k] : um_from_float<typename T::type>(0);
-          if (++k == g.K) k = 0, tap++;
-        }
-        memcpy(to, value, 16);
-      }
+  for (int i = 0; i < T::count_b; i++) {
+    if constexpr (T::deep_b) {
+      const uint32_t column = n0 + (uint32_t)(column_b * T::vec), depth = step * T::depth + (uint32_t)(row_b + i * T::down_b);
+      gather_b<T>(p, b + (row_b + i * T::down_b) * T::pitch_b + column_b * 16, (int64_t)depth * g.K + column,
+                  depth < p.depth && column < p.N ? (int)(p.N - column) : 0);
+    } else {
+      gather_w<T>(p, b + shallow_at(row_b + i * T::down_b, column_b), l.n * g.S + l.y, n0 + (uint32_t)(row_b + i * T::down_b), l.x);
     }
   }
 }
 
-/* A stage that is not live is filled with zeros: the loop has no branches into which the compiler could not move what it hides latencies
- * with. */
+/* A stage that is not live is filled with zeros: the loop has no branches, out of which the compiler could not move what hides latencies.
+ * The general loader, which is long, leaves it as it is; nobody multiplies it. */
 template <class T>
 static __device__ __forceinline__ void load_stage(const um_conv_gemm &p, loader<T> &l, unsigned char *stage, uint32_t n0, uint32_t step,
                                                   bool live) {
   if constexpr (T::general) {
-    load_general<T>(p, l, stage, stage + T::bytes_a, n0, step, live);
+    if (live) load_general<T>(p, l, stage, stage + T::bytes_a, n0, step);
   } else {
     load_a<T>(p, l, stage, live);
     load_b<T>(p, l, stage + T::bytes_a, n0, step, live);

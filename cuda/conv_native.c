@@ -17,13 +17,14 @@ static um_conv_tile_info tile_info(um_conv_pass pass, um_precision precision, um
 
 static int element_size(const um_cuda_conv *g) { return g->precision == UM_PRECISION_BF16 ? 2 : 4; }
 
-/* The matrix product of a pass; false where a side of it is beyond the kernels' 31 bits. */
+/* The matrix product of a pass; false where a side of it is beyond the kernels' 31 bits or a picture beyond 32. */
 static bool sides(const um_cuda_conv *g, um_conv_pass pass, um_conv_gemm *p) {
   const int64_t in = (int64_t)g->N * g->H * g->W, out = (int64_t)g->N * g->P * g->Q, taps = (int64_t)g->R * g->S;
   const int64_t M = pass == UM_CONV_FORWARD ? out : pass == UM_CONV_BACKWARD_DATA ? in : taps * g->C;
   const int64_t N = pass == UM_CONV_BACKWARD_DATA ? g->C : g->K;
   const int64_t depth = pass == UM_CONV_FORWARD ? taps * g->C : pass == UM_CONV_BACKWARD_DATA ? taps * g->K : out;
   const int vec = 16 / element_size(g), vec_out = pass == UM_CONV_BACKWARD_WEIGHTS ? 4 : vec;
+  if ((int64_t)g->H * g->W > UINT32_MAX / g->C || (int64_t)g->P * g->Q > UINT32_MAX / g->K) return false;
   if (in > INT_MAX / 2 || out > INT_MAX / 2 || M > INT_MAX / 2 || N > INT_MAX / 2 || depth > INT_MAX / 2) return false;
   *p = (um_conv_gemm){.g = *g, .M = (uint32_t)M, .N = (uint32_t)N, .depth = (uint32_t)depth};
   p->whole_a = (pass == UM_CONV_BACKWARD_DATA ? g->K : g->C) % vec == 0;
@@ -113,7 +114,7 @@ typedef struct candidate {
   double cycles;
 } candidate;
 
-enum { MOST_SPLITS = 256, SHORTEST_SPLIT = 4 /* steps */, TURNS = 3, CANDIDATES = UM_CONV_TILES * (TURNS + 1) };
+enum { MOST_SPLITS = 512, SHORTEST_SPLIT = 4 /* steps */, TURNS = 3, CANDIDATES = UM_CONV_TILES * (TURNS + 1) };
 
 /* Keeps the list in the order of cycles; the same way is not listed twice. */
 static void add(candidate *list, int *n, candidate c) {

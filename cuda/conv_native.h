@@ -7,7 +7,7 @@
  *   backward weights   r, s, c           K           n, p, q
  *
  * that is cut into tiles and, where these are too few to fill the GPU, the depth into splits. A split's sums are f32 and go to scratch; a
- * second kernel adds the splits up in their order. */
+ * second kernel adds the splits up in a fixed order. */
 #ifndef UM_CUDA_CONV_NATIVE_H
 #define UM_CUDA_CONV_NATIVE_H
 
@@ -58,7 +58,7 @@ void um_conv_forward_launch(const um_conv_gemm *p, um_conv_tile tile, cudaStream
 void um_conv_data_launch(const um_conv_gemm *p, um_conv_tile tile, cudaStream_t stream);
 void um_conv_weights_launch(const um_conv_gemm *p, um_conv_tile tile, cudaStream_t stream);
 
-/* out[i] = act(sum over splits of partial[split][i], in their order, + bias[i % N]); out f32 or bf16; bias may be NULL. */
+/* out[i] = act(sum over splits of partial[split][i], in a fixed order, + bias[i % N]); out f32 or bf16; bias may be NULL. */
 void um_conv_reduce_launch(void *out, um_dtype dtype, const float *partial, int splits, int64_t count, int N, const float *bias, bool relu,
                            cudaStream_t stream);
 

@@ -1,55 +1,67 @@
-/* The sum of a convolution's splits: out[i] = act(partial[0][i] + partial[1][i] + ... + bias[i % N]), in this order, f32 or bf16. */
+/* The sum of a convolution's splits: out[i] = act(partial[0][i] + partial[1][i] + ... + bias[i % N]), f32 or bf16. Where there are many splits,
+ * GROUPS threads share an element: each adds every GROUPSth split up, then their sums are added in order. */
 #include "cuda/conv_native.h"
 #include "cuda/vector.cuh"
 
-static __device__ __forceinline__ float finish(float sum, const float *bias, int n, bool relu) {
-  if (bias) sum += bias[n];
-  return relu ? fmaxf(sum, 0.0f) : sum;
-}
+enum { GROUPS = 8 };
 
-/* A thread has four elements of a row. */
-template <class T>
+/* A thread of each group has V elements of a row: 4, or 1 where rows are no whole vectors. Shared: V floats a thread (where there are groups). */
+template <class T, int V, int GROUP_COUNT>
 static __global__ void __launch_bounds__(UM_BLOCK)
-    reduce4(T *out, const float *partial, int splits, int64_t count, int N, const float *bias, bool relu) {
-  const int64_t at = ((int64_t)blockIdx.x * UM_BLOCK + threadIdx.x) * 4;
-  if (at >= count) return;
-  float4 sum = *(const float4 *)(partial + at);
+    reduce(T *out, const float *partial, int splits, int64_t count, int N, const float *bias, bool relu) {
+  constexpr int across = UM_BLOCK / GROUP_COUNT;
+  const int group = (int)threadIdx.x / across, column = (int)threadIdx.x % across;
+  const int64_t at = ((int64_t)blockIdx.x * across + column) * V;
+  float sum[V] = {};
+  if (at < count) {
 #pragma unroll 8
-  for (int s = 1; s < splits; s++) {
-    const float4 q = *(const float4 *)(partial + s * count + at);
-    sum.x += q.x, sum.y += q.y, sum.z += q.z, sum.w += q.w;
+    for (int s = group; s < splits; s += GROUP_COUNT) {
+      float v[V];
+      um_read(v, partial + s * count + at);
+#pragma unroll
+      for (int e = 0; e < V; e++) sum[e] += v[e];
+    }
   }
-  const int n = (int)(at % N);
-  const float v[4] = {finish(sum.x, bias, n, relu), finish(sum.y, bias, n + 1, relu), finish(sum.z, bias, n + 2, relu),
-                      finish(sum.w, bias, n + 3, relu)};
-  um_write(out + at, v);
+  if constexpr (GROUP_COUNT > 1) {
+    float *shared = (float *)um_shared();
+#pragma unroll
+    for (int e = 0; e < V; e++) shared[(int)threadIdx.x * V + e] = sum[e];
+    __syncthreads();
+    if (group == 0)
+      for (int g = 1; g < GROUP_COUNT; g++)
+#pragma unroll
+        for (int e = 0; e < V; e++) sum[e] += shared[(g * across + column) * V + e];
+  }
+  if (group > 0 || at >= count) return;
+#pragma unroll
+  for (int e = 0; e < V; e++) {
+    if (bias) sum[e] += bias[at % N + e];
+    if (relu) sum[e] = fmaxf(sum[e], 0.0f);
+  }
+  um_write(out + at, sum);
 }
 
-/* Rows that are no whole vectors. */
-template <class T>
-static __global__ void __launch_bounds__(UM_BLOCK)
-    reduce1(T *out, const float *partial, int splits, int64_t count, int N, const float *bias, bool relu) {
-  const int64_t at = (int64_t)blockIdx.x * UM_BLOCK + threadIdx.x;
-  if (at >= count) return;
-  float sum = partial[at];
-  for (int s = 1; s < splits; s++) sum += partial[s * count + at];
-  out[at] = um_from_float<T>(finish(sum, bias, (int)(at % N), relu));
-}
-
-template <class T>
+template <class T, int V>
 static void launch(T *out, const float *partial, int splits, int64_t count, int N, const float *bias, bool relu, cudaStream_t stream) {
-  const int64_t threads = N % 4 == 0 ? count / 4 : count;
-  const dim3 grid((unsigned)((threads + UM_BLOCK - 1) / UM_BLOCK));
-  if (N % 4 == 0)
-    um_launch(reduce4<T>, grid, dim3(UM_BLOCK), 0, stream, out, partial, splits, count, N, bias, relu);
+  const bool many = splits >= 2 * GROUPS;
+  const int64_t threads = count / V, each = many ? UM_BLOCK / GROUPS : UM_BLOCK;
+  const dim3 grid((unsigned)((threads + each - 1) / each));
+  if (many)
+    um_launch((reduce<T, V, GROUPS>), grid, dim3(UM_BLOCK), UM_BLOCK * V * sizeof(float), stream, out, partial, splits, count, N, bias,
+              relu);
   else
-    um_launch(reduce1<T>, grid, dim3(UM_BLOCK), 0, stream, out, partial, splits, count, N, bias, relu);
+    um_launch((reduce<T, V, 1>), grid, dim3(UM_BLOCK), 0, stream, out, partial, splits, count, N, bias, relu);
 }
 
 void um_conv_reduce_launch(void *out, um_dtype dtype, const float *partial, int splits, int64_t count, int N, const float *bias, bool relu,
                            cudaStream_t stream) {
-  if (dtype == UM_BF16)
-    launch((um_bf16 *)out, partial, splits, count, N, bias, relu, stream);
+  const bool whole = N % 4 == 0;
+  if (dtype == UM_BF16 && whole)
+    launch<um_bf16, 4>((um_bf16 *)out, partial, splits, count, N, bias, relu, stream);
+  else if (dtype == UM_BF16)
+    launch<um_bf16, 1>((um_bf16 *)out, partial, splits, count, N, bias, relu, stream);
+  else if (whole)
+    launch<float, 4>((float *)out, partial, splits, count, N, bias, relu, stream);
   else
-    launch((float *)out, partial, splits, count, N, bias, relu, stream);
+    launch<float, 1>((float *)out, partial, splits, count, N, bias, relu, stream);
 }

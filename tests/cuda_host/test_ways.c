@@ -237,6 +237,9 @@ static const um_cuda_conv fixed[] = {
     DENSE(3, 100, 17),
     DENSE(5, 16, 512),
     DENSE(33, 16, 17),
+    DENSE(3, 2304, 24), /* many splits */
+    DENSE(2, 2100, 19),
+    {.N = 9, .H = 16, .W = 16, .C = 8, .K = 8, .P = 16, .Q = 16, .R = 1, .S = 1, .stride = {1, 1}},
     VGG(2, 15, 3, 64), /* the first layer */
     VGG(1, 5, 32, 16), /* a tap a stage of bf16 */
     VGG(2, 9, 64, 128),
