@@ -31,11 +31,12 @@ typedef struct um_export_options {
 
 /* Each writes `path` whole (the caller has it renamed into place). Class names and preprocessing go into the format's own metadata. */
 typedef int um_exporter(const um_model_data *d, const um_export_options *o, const char *path, um_error *err);
-__attribute__((weak)) um_exporter um_export_keras_h5; /* export_keras.c: opens with keras.models.load_model (Keras 2 and 3) as a flat model of named layers */
-__attribute__((weak)) um_exporter um_export_keras;    /* export_keras.c: .keras */
-__attribute__((weak)) um_exporter um_export_torch;    /* export_torch.c: safetensors with torchvision's names and PyTorch's layouts */
-__attribute__((weak)) um_exporter um_export_onnx;     /* export_onnx.c */
-__attribute__((weak)) um_exporter um_export_npz;      /* npz.c */
+um_exporter
+    um_export_keras_h5;      /* export_keras.c: .h5, opens with keras.models.load_model of Keras 2 and 3 as a flat model of named layers */
+um_exporter um_export_keras; /* export_keras.c: .keras, the same for Keras 3 */
+__attribute__((weak)) um_exporter um_export_torch; /* export_torch.c: safetensors with torchvision's names and PyTorch's layouts */
+__attribute__((weak)) um_exporter um_export_onnx;  /* export_onnx.c */
+__attribute__((weak)) um_exporter um_export_npz;   /* npz.c */
 
 /* The metadata that all formats carry, as string pairs key, value, ..., NULL ("unmask.classes": "[\"fake\", \"real\"]",
  * "unmask.preprocessing": {...}, "unmask.positive": "real" ...); malloc'd as one block. And the way back. */
