@@ -1,27 +1,45 @@
 #!/bin/sh
-# Runs every test program of BUILD/tests and adds up what cmocka prints; the last line is "N passed, N failed".
-# A program that dies counts as one failure. Usage: run.sh BUILD BIN
+# Runs every test program of BUILD/tests and adds up what cmocka prints; the last line is "N passed, N failed". A program that dies counts
+# as one failure. The programs of tests/cuda_host run the GPU's kernels on an emulated device; each kernel of cuda/ must be launched by
+# one of them. Usage: run.sh BUILD BIN
 build=$1
 UM_BIN=$(cd "$2" && pwd); export UM_BIN
 UM_TMP=$(mktemp -d); export UM_TMP
 trap 'rm -rf "$UM_TMP"' EXIT
+UM_CUDA_HOST_RECORD=$UM_TMP/kernels; export UM_CUDA_HOST_RECORD
 passed=0 failed=0 skipped=0
-for source in tests/test_*.c tests/checkops.c; do
-  [ -e "$source" ] || continue
-  name=$(basename "$source" .c)
-  log=$UM_TMP/$name.log
+run() { # program, name
+  log=$UM_TMP/$(echo "$2" | tr / _).log
   start=$(date +%s)
-  "$build/tests/$name" >"$log" 2>&1
+  "$1" >"$log" 2>&1
   status=$?
   p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
   f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
   s=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
   if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-  printf '%-24s %4d passed, %d failed, %d skipped  (%d s)\n' "$name" "$p" "$f" "$s" $(($(date +%s) - start))
+  printf '%-28s %4d passed, %d failed, %d skipped  (%d s)\n' "$2" "$p" "$f" "$s" $(($(date +%s) - start))
   if [ "$f" -ne 0 ]; then sed 's/^/    /' "$log" | tail -n 60; fi
   grep -h '^skipped:' "$log" | sed 's/^/    /'
+}
+for source in tests/test_*.c tests/checkops.c; do
+  [ -e "$source" ] && run "$build/tests/$(basename "$source" .c)" "$(basename "$source" .c)"
 done
-[ "$skipped" -eq 0 ] || echo "$skipped skipped (real pictures and clips that are not on this machine)"
+for source in tests/cuda_host/test_*.c tests/cuda_host/test_*.cu tests/cuda_host/checkops.c; do
+  name=$(basename "${source%.*}")
+  [ -x "$build/tests/cuda_host/$name" ] && run "$build/tests/cuda_host/$name" "cuda_host/$name"
+done
+
+# Kernels by name, and the instantiations of those that are templates.
+cat cuda/*.cu cuda/*.cuh | tr '\n' ' ' | grep -oE '__global__ void [^{;]*' |
+  sed -E 's/__launch_bounds__\([^()]*\)//; s/__global__ void *//; s/\(.*//; s/ //g' | sort -u >"$UM_TMP/all"
+cut -f2 "$UM_TMP/kernels" 2>/dev/null | sed 's/.*:://' | sort -u >"$UM_TMP/ran"
+missing=$(comm -23 "$UM_TMP/all" "$UM_TMP/ran" | tr '\n' ' ')
+echo "emulated device: $(comm -12 "$UM_TMP/all" "$UM_TMP/ran" | wc -l) of $(wc -l <"$UM_TMP/all") kernels ran, in $(cut -f3- "$UM_TMP/kernels" 2>/dev/null | sort -u | wc -l) instantiations"
+if [ -n "$missing" ]; then
+  echo "    never launched: $missing"
+  failed=$((failed + 1))
+fi
+[ "$skipped" -eq 0 ] || echo "$skipped skipped (see above: what this machine, or a backend, has not)"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
