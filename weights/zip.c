@@ -121,9 +121,11 @@ static int read_entry(const um_zip *z, entry *e, const uint8_t *p, uint64_t room
     return um_fail(err, UM_EFORMAT, "%s: entry %d of %d is not in its directory", z->path, index, z->count);
   unsigned flags = get16(p + 8);
   size_t name = get16(p + 28), extra = get16(p + 30), comment = get16(p + 32);
-  if (name + extra + comment > room - CENTRAL || name == 0 || name > NAME_LONGEST || memchr(p + CENTRAL, 0, name))
-    return um_fail(err, UM_EFORMAT, "%s: entry %d of %d has no name that can be (%zu bytes; expected 1 to %d, none of them zero)", z->path,
-                   index, z->count, name, NAME_LONGEST);
+  bool plain = name > 0 && name <= NAME_LONGEST && name + extra + comment <= room - CENTRAL;
+  for (size_t i = 0; i < name && plain; i++) plain = p[CENTRAL + i] >= ' ' && p[CENTRAL + i] != 127;
+  if (!plain)
+    return um_fail(err, UM_EFORMAT, "%s: entry %d of %d has no name that can be (%zu bytes; expected 1 to %d, no control characters)",
+                   z->path, index, z->count, name, NAME_LONGEST);
   *used = CENTRAL + name + extra + comment;
   if (!(e->name = strndup((const char *)p + CENTRAL, name))) return um_fail(err, UM_ENOMEM, "%s: no memory for its list of names", z->path);
   e->public = (um_zip_entry){.name = e->name, .method = get16(p + 10), .packed = get32(p + 20), .size = get32(p + 24)};

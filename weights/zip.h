@@ -15,7 +15,7 @@
 typedef struct um_zip um_zip;
 
 typedef struct um_zip_entry {
-  const char *name; /* without a zero byte, 1 to 4096 bytes, no two alike; nothing else is known of it: it is no path to open */
+  const char *name; /* 1 to 4096 bytes, no control characters, no two alike; nothing else is known of it: it is no path to open */
   uint64_t size;    /* unpacked; at most 1,032 times what it takes in the archive, which is all that deflate can do */
   uint64_t packed;
   int method; /* 0 stored, 8 deflated, else um_zip_get refuses it */
