@@ -26,8 +26,7 @@ static __global__ void __launch_bounds__(TILE *LINES) transpose(To *out, const F
 }
 
 template <class To, class From> static int launch(To *out, const From *in, int rows, int columns, cudaStream_t stream, um_error *err) {
-  const int64_t tiles = ((int64_t)rows + TILE - 1) / TILE * (((int64_t)columns + TILE - 1) / TILE),
-                most = 1024; /* blocks: enough for any GPU */
+  const int64_t tiles = ((int64_t)rows + TILE - 1) / TILE * (((int64_t)columns + TILE - 1) / TILE), most = 65535;
 
   um_launch((transpose<To, From>), dim3((unsigned)(tiles < most ? tiles : most)), dim3(TILE, LINES), TILE * PITCH * sizeof(float), stream,
             out, in, rows, columns);
