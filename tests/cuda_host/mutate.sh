@@ -35,14 +35,14 @@ programs() {
 
 run() { # NAME: an op of checkops, or a program
   case $1 in
-  test_*) (cd "$root" && "$build/tests/cuda_host/$1") ;;
-  *) (cd "$root" && "$build/tests/cuda_host/checkops" --backend cuda "$1") ;;
+  test_*) (cd "$root" && timeout 300 "$build/tests/cuda_host/$1") ;;
+  *) (cd "$root" && timeout 300 "$build/tests/cuda_host/checkops" --backend cuda "$1") ;;
   esac
 }
 
 caught=0 missed=0
 for site in $sites; do
-  file=${site%:*} line=${site##*:} by= reached=0
+  file=${site%:*} line=${site##*:} by='' reached=0
   call=$(sed -n "${line}s/^ *\([A-Za-z_0-9]*\).*/\1/p" "$file")
   if [ -n "$source" ]; then
     sed -i "${line}s/\(__syncthreads\|__syncwarp\|um_copy_wait<[^>]*>\)();//" "$root/$file"
