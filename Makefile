@@ -103,7 +103,7 @@ test:
 	$(need_deps)
 	@$(MAKE) --no-print-directory run-tests
 
-run-tests: all $(tests:%=$(BUILD)/tests/%) $(host_tests:%=$(BUILD)/tests/cuda_host/%)
+run-tests: all $(tests:%=$(BUILD)/tests/%) $(host_tests:%=$(BUILD)/tests/cuda_host/%) $(patsubst tests/gpu/%.c,$(BUILD)/tests/cuda_host/%,$(wildcard tests/gpu/gpu_*.c))
 	@sh tests/run.sh $(BUILD) $(BIN)
 
 demo:
@@ -197,6 +197,8 @@ $(BUILD)/tests/test_cudnn_plans: $(BUILD)/tests/test_cudnn_plans.o $(cuda_obj) $
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
 	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(support) $(lib) $(LIBS) -lcmocka
+
+include tests/gpu/rules.mk
 
 .PHONY: all found deps weights golden test run-tests demo bench check install clean
 .SECONDARY:

@@ -8,10 +8,10 @@ UM_TMP=$(mktemp -d); export UM_TMP
 trap 'rm -rf "$UM_TMP"' EXIT
 UM_CUDA_HOST_RECORD=$UM_TMP/kernels; export UM_CUDA_HOST_RECORD
 passed=0 failed=0 skipped=0
-run() { # program, name
+run() { # program, name, arguments
   log=$UM_TMP/$(echo "$2" | tr / _).log
   start=$(date +%s)
-  "$1" >"$log" 2>&1
+  "$1" $3 >"$log" 2>&1
   status=$?
   p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
   f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
@@ -28,6 +28,10 @@ done
 for source in tests/cuda_host/test_*.c tests/cuda_host/test_*.cu tests/cuda_host/checkops.c; do
   name=$(basename "${source%.*}")
   [ -x "$build/tests/cuda_host/$name" ] && run "$build/tests/cuda_host/$name" "cuda_host/$name"
+done
+for source in tests/gpu/gpu_*.c; do
+  name=$(basename "$source" .c)
+  [ -x "$build/tests/cuda_host/$name" ] && run "$build/tests/cuda_host/$name" "gpu/$name" --small
 done
 
 # Kernels by name, and the instantiations of those that are templates.
