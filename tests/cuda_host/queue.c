@@ -288,7 +288,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     um_emu_invalidate(s->capture);
     return um_emu_return(cudaErrorStreamCaptureUnsupported);
   }
-  cudaError_t e = s == &legacy ? implicit() : cudaSuccess;
+  cudaError_t e = um_emu_unsafe();
+  if (!e && s == &legacy) e = implicit();
   if (!e) e = run_until(s, NULL, 0);
   return um_emu_return(e);
 }
@@ -415,7 +416,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     um_emu_invalidate(um_emu_event_capture(event));
     return um_emu_return(cudaErrorCapturedEvent);
   }
-  return um_emu_return(run_until(NULL, event, event->recorded));
+  const cudaError_t e = um_emu_unsafe();
+  return um_emu_return(e ? e : run_until(NULL, event, event->recorded));
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
