@@ -106,7 +106,9 @@ static void collect(onnx_graph *g, int64_t channels, const double *gain, const d
 
 int onnx_arithmetic(onnx_graph *g, const onnx_node *n) {
   onnx_value x;
+  um_pb axis;
   if (n->inputs != 2) return onnx_refuse(g, n, "%d inputs, expected two", n->inputs);
+  if (onnx_attribute(n, "axis", &axis)) return onnx_refuse(g, n, "axis, as operators had before version 7");
   const onnx_value *a = onnx_in(g, n, 0), *b = onnx_in(g, n, 1);
   const bool first = a && a->kind == ONNX_TENSOR; /* the constant comes first */
   const bool sub = onnx_is(n->op, "Sub"), div = onnx_is(n->op, "Div"), add = onnx_is(n->op, "Add");

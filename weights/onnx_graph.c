@@ -11,6 +11,7 @@
 #include "weights/onnx_impl.h"
 
 /* Beyond a diagonal's or a shared kernel's own values: as many as the file has bytes, and this many. */
+enum { OPSET_MIN = 5 }; /* before it, Reshape's shape was an attribute */
 static const int64_t spare_cost = (int64_t)1 << 25, input_max = (int64_t)1 << 26;
 
 static const struct {
@@ -320,22 +321,30 @@ void onnx_set_chw(onnx_graph *g, onnx_value *v, int node) {
 
 /* ---- the input ---- */
 
-/* The node that says how the input lies: a transposition to N C H W makes it N H W C. */
-static bool input_is_hwc(const onnx_graph *g, int value, int ndim) {
+/* How an input of 3 or 4 dimensions lies, by the first node that says it: a layer over pictures, or a transposition that makes it one
+ * (then it was N H W C). Where none does, by where there are as many channels as pictures have. */
+static onnx_order order_of(const onnx_graph *g, int value, int ndim, const int64_t *dim) {
+  static const char *const over_pictures[] = {"Conv", "MaxPool", "AveragePool", "BatchNormalization", "GlobalAveragePool", "ReduceMean"};
+  static const char *const passing[] = {"Add", "Cast", "Div",  "Dropout", "Gather", "Identity",
+                                        "Mul", "Neg",  "Relu", "Sigmoid", "Sub",    "Sum"};
   const onnx_file *f = g->file;
   for (int i = 0; i < f->nodes; i++) {
     const onnx_node *n = &f->node[i];
-    bool reads = false;
+    bool reads = false, passes = false;
+    int64_t perm[UM_WEIGHT_MAX_DIMS];
     for (int k = 0; k < n->inputs; k++) reads |= g->operand[n->first_input + k] == value;
     if (!reads || !g->needed[i]) continue;
-    int64_t perm[UM_WEIGHT_MAX_DIMS];
-    if (onnx_is(n->op, "Transpose")) return onnx_ints(n, "perm", perm, UM_WEIGHT_MAX_DIMS) == ndim && perm[1] == ndim - 1;
-    if (onnx_is(n->op, "Conv") || onnx_is(n->op, "MaxPool") || onnx_is(n->op, "AveragePool") || onnx_is(n->op, "BatchNormalization") ||
-        onnx_is(n->op, "GlobalAveragePool") || n->outputs < 1 || g->operand[n->first_output] < 0)
-      return false;
+    if (onnx_is(n->op, "Transpose") && onnx_ints(n, "perm", perm, UM_WEIGHT_MAX_DIMS) == ndim)
+      return perm[1] == ndim - 1 && perm[2] == 1 ? ONNX_HWC : ONNX_CHW;
+    for (size_t k = 0; k < sizeof over_pictures / sizeof *over_pictures; k++)
+      if (onnx_is(n->op, over_pictures[k])) return ONNX_CHW;
+    if (onnx_is(n->op, "Concat")) return onnx_int(n, "axis", 1) == 1 || ndim == 3 ? ONNX_CHW : ONNX_HWC;
+    for (size_t k = 0; k < sizeof passing / sizeof *passing; k++) passes |= onnx_is(n->op, passing[k]);
+    if (!passes || n->outputs < 1 || g->operand[n->first_output] < 0) break;
     value = g->operand[n->first_output]; /* topological: the reader is further on */
   }
-  return false;
+  const bool first = dim[1] > 0 && dim[1] <= ONNX_MAX_PRE, last = dim[ndim - 1] > 0 && dim[ndim - 1] <= ONNX_MAX_PRE;
+  return ndim != 4 || (!first && !last) ? ONNX_ROW : first ? ONNX_CHW : ONNX_HWC;
 }
 
 static int make_input(onnx_graph *g, const onnx_info *info, const int64_t size[2]) {
@@ -351,7 +360,8 @@ static int make_input(onnx_graph *g, const onnx_info *info, const int64_t size[2
     return um_fail(g->err, UM_EUNSUPPORTED, "%s: its input \"%s\" has %s, expected N x H x W x C or N x C x H x W", g->path, name,
                    info->ndim == 0 ? "no dimension" : "an unknown shape");
   memcpy(d, info->dim, sizeof d);
-  const bool picture = info->ndim == 3 || info->ndim == 4, hwc = picture && input_is_hwc(g, value, info->ndim);
+  const onnx_order order = info->ndim == 3 || info->ndim == 4 ? order_of(g, value, info->ndim, d) : ONNX_ROW;
+  const bool picture = order != ONNX_ROW, hwc = order == ONNX_HWC;
   const int h = hwc ? 1 : 2, w = hwc ? info->ndim - 2 : info->ndim - 1;
   if (info->ndim == 4 && size) {
     if (d[h] < 0) d[h] = size[0];
@@ -375,7 +385,7 @@ static int make_input(onnx_graph *g, const onnx_info *info, const int64_t size[2
   g->bytes = info->type == ONNX_UINT8;
   const int readers = v->readers;
   *v = (onnx_value){.kind = ONNX_VALUE, .readers = readers, .shared = readers > 1, .floats = onnx_is_float(info->type), .node = at};
-  v->order = !picture ? ONNX_ROW : hwc ? ONNX_HWC : ONNX_CHW;
+  v->order = order;
   v->pending = picture && shape[2] <= ONNX_MAX_PRE;
   v->ndim = info->ndim;
   memcpy(v->dim, d, sizeof v->dim);
@@ -483,11 +493,11 @@ static int make_node(onnx_graph *g, const onnx_node *n) {
 
 int onnx_graph_make(onnx_graph *g, const onnx_file *f, const int64_t size[2], bool other_class, um_error *err) {
   int input = 0, output = 0, status;
-  um_error none;
+  um_error none = {0};
   *g = (onnx_graph){.file = f, .path = f->path, .err = err ? err : &none, .negated = other_class};
-  if (f->opset < 7)
+  if (f->opset < OPSET_MIN)
     return um_fail(g->err, UM_EUNSUPPORTED,
-                   "%s: ONNX operators of version %" PRId64 ", expected 7 or newer (onnx.version_converter.convert_version)", g->path,
+                   "%s: ONNX operators of version %" PRId64 ", expected 5 or newer (onnx.version_converter.convert_version)", g->path,
                    f->opset);
   if ((status = allocate(g)) || (status = resolve(g, &input, &output))) goto done;
   if ((status = make_input(g, &f->input[input], size))) goto done;

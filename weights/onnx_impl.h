@@ -107,6 +107,7 @@ typedef struct onnx_value {
   bool pending; /* the input itself, and the arithmetic on it is still collected (onnx_pre) */
   bool floats;  /* false: integers, which only a cast may follow */
   int tensor;   /* TENSOR */
+  bool turned;  /* a matrix, transposed */
   int n;        /* NUMBERS: how many, or -1: a scalar */
   int64_t number[UM_WEIGHT_MAX_DIMS];
   int node; /* VALUE: of our graph */

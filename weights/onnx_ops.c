@@ -21,6 +21,7 @@ int onnx_constant_in(onnx_graph *g, const onnx_node *n, int i, const char *what)
   if (i >= n->inputs || g->operand[n->first_input + i] < 0) return -1;
   const onnx_value *v = onnx_in(g, n, i);
   if (!v || v->kind != ONNX_TENSOR) return onnx_refuse(g, n, "its %s is computed, expected a constant", what);
+  if (v->turned && strcmp(what, "matrix") != 0) return onnx_refuse(g, n, "its %s is a transposed constant", what);
   if (strcmp(onnx_type_name(g->file->tensor[v->tensor].type), "?") == 0)
     return onnx_refuse(g, n, "its %s is of a type that is not read", what);
   return v->tensor;
@@ -188,7 +189,8 @@ int onnx_gemm(onnx_graph *g, const onnx_node *n) {
   const int w = onnx_constant_in(g, n, 1, "matrix"), b = onnx_constant_in(g, n, 2, "bias");
   if (w < -1 || b < -1) return UM_EUNSUPPORTED;
   if (w < 0) return onnx_refuse(g, n, "no matrix");
-  return dense(g, n, &x, w, b, onnx_int(n, "transB", 0) != 0, onnx_float(n, "alpha", 1), onnx_float(n, "beta", 1));
+  return dense(g, n, &x, w, b, (onnx_int(n, "transB", 0) != 0) != onnx_in(g, n, 1)->turned, onnx_float(n, "alpha", 1),
+               onnx_float(n, "beta", 1));
 }
 
 int onnx_matmul(onnx_graph *g, const onnx_node *n) {
@@ -197,7 +199,7 @@ int onnx_matmul(onnx_graph *g, const onnx_node *n) {
   if (status) return status;
   const int w = onnx_constant_in(g, n, 1, "matrix");
   if (w < -1) return w;
-  return w < 0 ? onnx_refuse(g, n, "no matrix") : dense(g, n, &x, w, -1, false, 1, 1);
+  return w < 0 ? onnx_refuse(g, n, "no matrix") : dense(g, n, &x, w, -1, onnx_in(g, n, 1)->turned, 1, 1);
 }
 
 static int activation_node(onnx_graph *g, const onnx_node *n, onnx_value *x, um_op_kind kind) {
@@ -252,7 +254,8 @@ int onnx_batch_norm(onnx_graph *g, const onnx_node *n) {
   const bool fits = x.order == ONNX_CHW || (x.ndim == 2 && x.dim[1] == channels) ||
                     (x.order == ONNX_ROW && x.ndim > 2 && x.dim[1] == channels && onnx_sample(&x) == channels);
   if (!fits) return onnx_refuse(g, n, "its channels are not where they are expected");
-  if (onnx_int(n, "training_mode", 0)) return onnx_refuse(g, n, "training_mode: its mean is that of the batch");
+  if (onnx_int(n, "training_mode", 0) || (g->file->opset < 7 && !onnx_int(n, "is_test", 0)))
+    return onnx_refuse(g, n, "training_mode: its mean is that of the batch");
   if (!onnx_int(n, "spatial", 1)) return onnx_refuse(g, n, "spatial=0");
   for (int i = 0; i < 4; i++) {
     if ((t[i] = onnx_constant_in(g, n, 1 + i, what[i])) < -1) return UM_EUNSUPPORTED;

@@ -51,6 +51,7 @@ int onnx_dropout(onnx_graph *g, const onnx_node *n) {
     const int status = t->count == 1 ? onnx_tensor_ints(t, &on, g->path, g->err) : UM_EUNSUPPORTED;
     if (status || on) return onnx_refuse(g, n, "training_mode");
   }
+  if (g->file->opset < 7 && !onnx_int(n, "is_test", 0)) return onnx_refuse(g, n, "is_test=0: training");
   return onnx_same(g, n);
 }
 
@@ -92,7 +93,7 @@ int onnx_reshape(onnx_graph *g, const onnx_node *n) {
   const bool keeps = d[0] == 0 || d[0] == ONNX_BATCH || (g->batch > 0 && d[0] == g->batch);
   if (d[0] != -1 && !keeps) return onnx_refuse(g, n, "its first dimension becomes %" PRId64 ", expected the batch", d[0]);
   for (int i = 1; i < to.n; i++) {
-    if (d[i] == 0 && i < x.ndim) d[i] = x.dim[i];
+    if (i < x.ndim && d[i] == 0) d[i] = x.dim[i];
     if (d[i] == -1 && open < 0 && keeps) {
       open = i;
     } else if (d[i] < 1 || __builtin_mul_overflow(known, d[i], &known)) {
@@ -162,8 +163,15 @@ int onnx_transpose(onnx_graph *g, const onnx_node *n) {
   const onnx_value *from = onnx_in(g, n, 0);
   int count = onnx_ints(n, "perm", perm, UM_WEIGHT_MAX_DIMS), status;
   unsigned seen = 0;
-  if (!from || from->kind != ONNX_VALUE) return onnx_refuse(g, n, "of a constant");
+  if (!from ||
+      (from->kind != ONNX_VALUE && !(from->kind == ONNX_TENSOR && from->ndim == 2 && (count == -1 || (count == 2 && perm[0] == 1)))))
+    return onnx_refuse(g, n, "of a constant");
   onnx_value x = *from;
+  if (x.kind == ONNX_TENSOR) { /* a matrix for a MatMul */
+    x.turned = !x.turned;
+    onnx_out(g, n, 0, &x);
+    return UM_OK;
+  }
   if (count == -1)
     for (count = 0; count < x.ndim; count++) perm[count] = x.ndim - 1 - count;
   bool same = count == x.ndim, to_hwc = same && x.order == ONNX_CHW, to_chw = same && x.order == ONNX_HWC;
