@@ -50,13 +50,15 @@ static uint64_t tiles_of(const um_conv_gemm *p, const um_conv_tile_info *t) {
          (((uint64_t)p->N + (unsigned)t->columns - 1) / (unsigned)t->columns);
 }
 
-/* Clock cycles, by a model: a multiprocessor multiplies at a rate of the tile's, lower where too few blocks share it to hide their
- * latencies; a block costs some steps more than it has; splits are written, read and added up. The numbers are estimates from how many words of shared memory
- * a warp reads for each mma, none is measured. */
-static double cycles(const um_cuda *cuda, const um_conv_gemm *p, um_conv_tile tile, const um_conv_tile_info *t, int splits,
-                     int split_steps) {
-  static const double rate[UM_CONV_TILES] = {1.05, 0.95, 1.0, 0.8, 0.6, 0.1};
-  const double step = (double)t->rows * t->columns / (p->g.precision == UM_PRECISION_FP32 ? 8.0 : 32.0) / rate[tile];
+/* Clock cycles, by a model: a multiprocessor multiplies at a tile's rate, lower where too few blocks share it to hide their latencies; a
+ * block costs some steps more than it has; splits are written, read and added up. The rates are estimates from the words of shared memory that a warp
+ * reads for each mma and from the bytes that come from the L2 for each product: where taps follow each other a's are in the L1, in
+ * backward weights they are not and large tiles gain more. None is measured. */
+static double cycles(const um_cuda *cuda, const um_conv_gemm *p, um_conv_pass pass, um_conv_tile tile, const um_conv_tile_info *t,
+                     int splits, int split_steps) {
+  static const double rates[2][UM_CONV_TILES] = {{0.97, 0.95, 1.0, 0.85, 0.6, 0.1}, {1.05, 0.9, 0.95, 0.75, 0.5, 0.1}};
+  const double rate = rates[pass == UM_CONV_BACKWARD_WEIGHTS][tile];
+  const double step = (double)t->rows * t->columns / (p->g.precision == UM_PRECISION_FP32 ? 8.0 : 32.0) / rate;
   const double blocks = (double)tiles_of(p, t) * splits, shared_by = blocks / cuda->multiprocessors;
   const int64_t turns = (int64_t)((blocks + cuda->multiprocessors - 1) / cuda->multiprocessors);
   const double full = shared_by < t->blocks ? 0.5 + 0.5 * (shared_by < 1 ? 1 : shared_by) / t->blocks : 1;
@@ -150,7 +152,7 @@ int um_cuda_native_ways(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass
       const int split_steps = (steps + splits - 1) / splits;
       splits = (steps + split_steps - 1) / split_steps; /* none without work */
       if (splits > 1 && (size_t)splits > limit / one) continue;
-      add(list, &n, (candidate){tile, splits, cycles(cuda, &p, tile, &t, splits, split_steps)});
+      add(list, &n, (candidate){tile, splits, cycles(cuda, &p, pass, tile, &t, splits, split_steps)});
     }
   }
   if (n > max) n = max;

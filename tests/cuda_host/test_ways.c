@@ -297,6 +297,40 @@ static bool all_seen(void) {
   return ok;
 }
 
+/* What um_cuda_native_ways lists: nothing beyond a limit, and always something. */
+static bool lists(void) {
+  static const size_t shared[] = {101376, 166912, 232448}; /* sm_86, sm_80, sm_90 */
+  static const size_t limits[] = {1, 1 << 20, 0};
+  um_conv_way way[UM_CONV_WAYS];
+  for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+    for (int pass = 0; pass < UM_CONV_PASSES; pass++)
+      for (int p = 0; p < PRECISIONS; p++)
+        for (int k = 0; k < 9; k++) {
+          const um_cuda cuda = {.multiprocessors = 1 + 131 * (k % 2), .shared_limit = shared[k % 3], .workspace_limit = limits[k / 3]};
+          um_cuda_conv g = fixed[i];
+          g.precision = (um_precision)p;
+          const int n = um_cuda_native_ways(&cuda, &g, (um_conv_pass)pass, way, UM_CONV_WAYS);
+          CHECK(n > 0, "geometry %d, %s, %s: no way", (int)i, pass_name[pass], precision_name[p]);
+          for (int a = 0; a < n; a++) {
+            CHECK(way[a].scratch <= (cuda.workspace_limit ? cuda.workspace_limit : (size_t)512 << 20), "%s: %zu bytes of scratch",
+                  way[a].name, way[a].scratch);
+            for (int b = 0; b < a; b++) CHECK(strcmp(way[a].name, way[b].name) != 0, "%s twice", way[a].name);
+          }
+          CHECK(um_cuda_native_ways(&cuda, &g, (um_conv_pass)pass, way, 1) == 1, "room for one way");
+        }
+  /* More vectors than 32 bits can number are the general tile's; more positions than 31 bits nobody's. */
+  const um_cuda cuda = {.multiprocessors = 132, .shared_limit = 232448};
+  um_cuda_conv large = VGG(1000, 1024, 64, 8), larger = VGG(1 << 16, 1024, 8, 8);
+  large.precision = larger.precision = UM_PRECISION_BF16;
+  CHECK(um_cuda_native_ways(&cuda, &large, UM_CONV_FORWARD, way, UM_CONV_WAYS) > 0 && strstr(way[0].name, "general"), "2^33 vectors: %s",
+        way[0].name);
+  large.N = 100;
+  CHECK(um_cuda_native_ways(&cuda, &large, UM_CONV_FORWARD, way, UM_CONV_WAYS) > 0 && !strstr(way[0].name, "general"), "2^30 vectors: %s",
+        way[0].name);
+  CHECK(um_cuda_native_ways(&cuda, &larger, UM_CONV_FORWARD, way, UM_CONV_WAYS) == 0, "2^36 positions: %s", way[0].name);
+  return true;
+}
+
 int main(int argc, char **argv) {
   um_backend *ref;
   um_error err = {0};
@@ -338,6 +372,10 @@ int main(int argc, char **argv) {
   const bool all = failed || all_seen();
   printf("[ %s ] test_ways: every one of them\n", all ? "      OK" : " FAILED ");
   failed += !all, passed += all;
+  printf("[ RUN      ] test_ways: lists\n");
+  const bool listed = lists();
+  printf("[ %s ] test_ways: lists\n", listed ? "      OK" : " FAILED ");
+  failed += !listed, passed += listed;
   ref->ops->close(ref);
   printf("[  PASSED  ] %d test(s).\n", passed);
   if (failed) printf("[  FAILED  ] %d test(s)\n", failed);
