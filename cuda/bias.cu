@@ -1,11 +1,11 @@
-/* Bias gradients: db[k] = sum over rows of dy[rows][k]. Stage one sums runs of rows, a block each, in f32; stage two adds the runs' sums up, in
- * double, in a fixed order. The order depends on rows, K and the GPU's size alone. */
+/* Bias gradients: db[k] = sum over rows of dy[rows][k]. Stage one sums runs of rows, a block each, in f32; stage two adds the runs' sums
+ * up, in double. The order depends on rows, K and the number of multiprocessors alone. */
 #include "cuda/vector.cuh"
 
 enum { THREADS = 256, BLOCKS = 4 /* a multiprocessor */, LEAST_ROWS = 64, COLUMNS = 8 /* of stage two's block */ };
 
-/* Block (column tile, run): thread t has COUNT columns (1, or a vector of 16 bytes) of every (THREADS / across)th row of the run; then the threads of a
- * column are added up in their order. across is a power of two up to 32. */
+/* Block (column tile, run): thread t has COUNT columns (1, or a vector of 16 bytes) of every (THREADS / across)th row of the run; then
+ * the threads of a column are added up in their order. across is a power of two up to 32. */
 template <class T, int COUNT>
 static __global__ void __launch_bounds__(THREADS) sum_rows(float *partial, const T *dy, int64_t rows, int K, int64_t run, int across) {
   float *shared = (float *)um_shared(); /* THREADS / across x across x COUNT */

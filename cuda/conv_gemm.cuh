@@ -1,9 +1,9 @@
 /* The convolution kernel: how each pass's operands come into the tile engine's shared memory (implicit GEMM: no matrix of windows is ever
  * made), the walk over the depth, and where the sums go.
  *
- * The fast loaders copy vectors of 16 bytes and address them in that unit by 32 bits. A vector's place in the depth (tap, channel) is kept in
- * registers and moved on without divisions. The general loader takes the same vectors where an operand has them, else element after
- * element through registers. */
+ * The fast loaders copy vectors of 16 bytes and number them with 32 bits. A vector's place in the depth (tap, channel) is kept in registers
+ * and moved on without divisions. The general loader takes the same vectors where an operand has them, else element after element
+ * through registers. */
 #ifndef UM_CUDA_CONV_GEMM_CUH
 #define UM_CUDA_CONV_GEMM_CUH
 
@@ -14,9 +14,8 @@
  * backward weights: its position n, p, q. */
 template <class T> struct loader {
   int n, y, x;
-  int r, s, c; /* backward weights: tap and channel of its column, which stay */
-  int row_n[T::deep_a ? 1 : T::count_a], row_y[T::deep_a ? 1 : T::count_a],
-      row_x[T::deep_a ? 1 : T::count_a]; /* of a's rows, see start_rows */
+  int r, s, c;                                                 /* backward weights: tap and channel of its column, which stay */
+  int row_n[T::count_a], row_y[T::count_a], row_x[T::count_a]; /* forward, backward data: of a's rows, see start_rows() */
 };
 
 /* Adds (dn, dy, dx) to a position in mixed radix; each is below its radix. */
@@ -43,9 +42,9 @@ template <class T> static __host__ __device__ __forceinline__ int depth_channels
 
 enum { NOWHERE = -(1 << 30) }; /* a row that no tap brings into a picture */
 
-/* Rows of forward (n, p, q) and backward data (n, h, w): row_y and row_x are the coordinates in a that tap 0 reads, less the picture's
- * edge; a tap's own are added (forward) or taken away. row_n is, for the fast loader, the vector index of that place in a, of which more may be
- * outside than in: it wraps as its sum with the tap's does. */
+/* Rows of forward (n, p, q) and backward data (n, h, w): row_y and row_x are the coordinates in a that tap 0 reads; a tap's own are added
+ * (forward) or taken away. row_n is the picture or, for the fast loader, the number of the vector at that place, which may lie outside
+ * of a: it wraps, and its sum with a tap's, where there is something, wraps back. */
 template <class T> static __device__ __forceinline__ void start_rows(const um_conv_gemm &p, loader<T> &l, uint32_t m0) {
   const um_cuda_conv &g = p.g;
   const bool data = T::pass == UM_CONV_BACKWARD_DATA;
@@ -67,8 +66,9 @@ template <class T> static __device__ __forceinline__ void start_rows(const um_co
   }
 }
 
-/* The depth is walked in one of two orders. Chunked (whole stages of channels): channels by the stage, then r, then s the fastest, so that the taps of
- * a chunk follow each other and find most of its rows in the L1 cache. Else r, s, channel as they lie. */
+/* The depth is walked in one of two orders. Chunked (where channels are whole stages): a stage's channels, all taps of them, s the
+ * fastest, then the next channels; a tap finds most of its rows in the L1 cache, where the tap before it left them. Else r, s, channel
+ * as they lie. */
 template <class T> static __device__ __forceinline__ bool chunked(const um_conv_gemm &p) { return !T::general && p.chunked; }
 
 template <class T> static __device__ __forceinline__ void place(const um_conv_gemm &p, const loader<T> &l, int &r, int &s, int &c) {
@@ -311,7 +311,8 @@ static __device__ __forceinline__ void store_floats(const um_conv_gemm &p, float
   }
 }
 
-/* A warp's tile as bf16, by way of the warp's own shared memory so that rows are written in vectors of 16 bytes. m, n: the tile's corner. */
+/* A warp's tile as bf16, by way of shared memory that is the warp's alone, so that rows are written in vectors of 16 bytes. m, n: the
+ * tile's corner. */
 template <class T>
 static __device__ __forceinline__ void store_bf16(const um_conv_gemm &p, float (&sum)[T::WM / 16][T::WN / 8][4], unsigned char *room,
                                                   uint32_t m, uint32_t n, int lane) {
@@ -378,6 +379,7 @@ template <class T> __global__ void __launch_bounds__(T::threads, T::blocks) conv
       um_copy_wait<T::stages - 2>();
       __syncthreads();
     }
+    um_copy_wait<0>(); /* the zeros of stages that are not live */
 #pragma unroll
     for (int i = 0; i < T::WM / 8; i++) {
       const uint32_t m = m0 + wm + (lane >> 2) + 8 * i;
@@ -406,10 +408,10 @@ template <class T> __global__ void __launch_bounds__(T::threads, T::blocks) conv
       load_fragments<T>(f0, stage, stage + T::bytes_a, 0, wm, wn, lane);
       multiply<T>(sum, f1);
     }
+    um_copy_wait<0>(); /* the zeros of stages that are not live */
     if constexpr (T::precision == UM_PRECISION_BF16 && T::pass != UM_CONV_BACKWARD_WEIGHTS) {
       if (p.splits == 1) {
-        um_copy_wait<0>(); /* the zeros of stages that are not live, before the same memory is used for the results */
-        __syncthreads();
+        __syncthreads(); /* nobody's zeros may fall on the results */
         store_bf16<T>(p, sum, shared + warp * T::WM * T::pitch_out, m0 + wm, n0 + wn, lane);
         return;
       }
@@ -445,6 +447,7 @@ template <class T> static um_conv_tile_info info_of(void) { return {T::BM, T::BN
 /* The tilings that there are; `tile` is taken as one of them. */
 template <int PASS, int PRECISION, class F> static void with_tiling(um_conv_tile tile, const F &f) {
   constexpr bool plain = PRECISION == UM_PRECISION_FP32, wide = PRECISION == UM_PRECISION_BF16 && PASS != UM_CONV_BACKWARD_WEIGHTS;
+  constexpr int few = plain ? 3 : 4;
   switch (tile) {
   case UM_TILE_256X128:
     if constexpr (PRECISION == UM_PRECISION_BF16) f(um_tiling<PASS, PRECISION, 256, 128, 64, 64, 4, 1, false>());
@@ -461,7 +464,7 @@ template <int PASS, int PRECISION, class F> static void with_tiling(um_conv_tile
   case UM_TILE_128X64:
     if constexpr (!plain) f(um_tiling<PASS, PRECISION, 128, 64, 64, 32, 4, 3, false>());
     break;
-  case UM_TILE_64X64: f(um_tiling < PASS, PRECISION, 64, 64, 32, 32, 4, plain ? 3 : 4, false > ()); break;
+  case UM_TILE_64X64: f(um_tiling<PASS, PRECISION, 64, 64, 32, 32, 4, few, false>()); break;
   default: f(um_tiling<PASS, PRECISION, 64, 64, 32, 32, 3, 3, true>()); break;
   }
 }

@@ -1,5 +1,5 @@
-/* The hand-written convolutions, host side: which tiles and splits there are for a geometry, in the order of an estimate of their time, and how
- * one is run. */
+/* The hand-written convolutions, host side: which tiles and splits there are for a geometry, in the order of an estimate of their time,
+ * and how one is run. */
 #include "cuda/conv_native.h"
 
 #include <limits.h>
@@ -51,9 +51,9 @@ static uint64_t tiles_of(const um_conv_gemm *p, const um_conv_tile_info *t) {
 }
 
 /* Clock cycles, by a model: a multiprocessor multiplies at a tile's rate, lower where too few blocks share it to hide their latencies; a
- * block costs some steps more than it has; splits are written, read and added up. The rates are estimates from the words of shared memory that a warp
- * reads for each mma and from the bytes that come from the L2 for each product: where taps follow each other a's are in the L1, in
- * backward weights they are not and large tiles gain more. None is measured. */
+ * block costs some steps more than it has; splits are written, read and added up. The rates are estimates from the words of shared
+ * memory that a warp reads for each mma and from the bytes that come from the L2 for each product: where taps follow each other a's are
+ * in the L1, in backward weights they are not and large tiles gain more. None is measured. */
 static double cycles(const um_cuda *cuda, const um_conv_gemm *p, um_conv_pass pass, um_conv_tile tile, const um_conv_tile_info *t,
                      int splits, int split_steps) {
   static const double rates[2][UM_CONV_TILES] = {{0.97, 0.95, 1.0, 0.85, 0.6, 0.1}, {1.05, 0.9, 0.95, 0.75, 0.5, 0.1}};

@@ -1,5 +1,5 @@
-/* What the hand-written convolutions' host side (conv_native.c) and kernels (conv_forward.cu, conv_data.cu, conv_weights.cu) share: each pass is a
- * matrix product
+/* What the hand-written convolutions' host side (conv_native.c) and kernels (conv_forward.cu, conv_data.cu, conv_weights.cu) share: each
+ * pass is a matrix product
  *
  *                      rows M            columns N   depth
  *   forward            n, p, q           K           r, s, c

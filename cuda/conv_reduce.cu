@@ -1,11 +1,12 @@
-/* The sum of a convolution's splits: out[i] = act(partial[0][i] + partial[1][i] + ... + bias[i % N]), f32 or bf16. Where there are many splits,
- * GROUPS threads share an element: each adds every GROUPSth split up, then their sums are added in order. */
+/* The sum of a convolution's splits: out[i] = act(partial[0][i] + partial[1][i] + ... + bias[i % N]), f32 or bf16. Where there are many
+ * splits, GROUPS threads share an element: each adds every GROUPSth split up, then their sums are added in order. */
 #include "cuda/conv_native.h"
 #include "cuda/vector.cuh"
 
 enum { GROUPS = 8 };
 
-/* A thread of each group has V elements of a row: 4, or 1 where rows are no whole vectors. Shared: V floats a thread (where there are groups). */
+/* A thread of each group has V elements of a row: 4, or 1 where rows are no whole vectors. Shared: V floats a thread, where there are
+ * groups. */
 template <class T, int V, int GROUP_COUNT>
 static __global__ void __launch_bounds__(UM_BLOCK)
     reduce(T *out, const float *partial, int splits, int64_t count, int N, const float *bias, bool relu) {

@@ -1,6 +1,6 @@
-/* Dense layers: y = act(x w + b), x N x in, w in x out. Most are 1x1 convolutions over pictures of 1x1 and go the convolutions' ways; one of
- * few outputs (the logit) would leave nearly all of a tile empty and has kernels of its own, where every product is an f32 one in TF32 precision
- * too. */
+/* Dense layers: y = act(x w + b), x N x in, w in x out. Most are 1x1 convolutions over pictures of 1x1 and go the convolutions' ways; one
+ * of few outputs (the logit) would leave nearly all of a tile empty and has kernels of its own, whose products are f32 ones in TF32
+ * precision too. */
 #include <limits.h>
 #include <stdio.h>
 

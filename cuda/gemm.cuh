@@ -9,8 +9,8 @@
  *   deep     rows of depth, BM (or BN) elements each and padding: 16 bytes for bf16, whose rows ldmatrix transposes, 32 bytes for f32,
  *            which is read a word at a time (bank 8 t + g).
  *
- * FP32 is multiplied with FFMA, a warp's lanes 8 x 4, each with rows ty + 8 i and a few columns; TF32 and BF16 with mma.sync. Every sum runs in
- * the order of the depth. */
+ * FP32 is multiplied with FFMA, a warp's lanes 8 x 4, each with rows ty + 8 i and a few columns; TF32 and BF16 with mma.sync. Every sum
+ * runs in the order of the depth. */
 #ifndef UM_CUDA_GEMM_CUH
 #define UM_CUDA_GEMM_CUH
 
@@ -18,7 +18,7 @@
 
 #include <string.h>
 
-/* Number of a precision's elements in memory, and what they are. */
+/* What a precision's operands are in memory. */
 template <int PRECISION> struct um_element { typedef float type; };
 template <> struct um_element<UM_PRECISION_BF16> { typedef um_bf16 type; };
 
@@ -62,8 +62,8 @@ static __device__ __forceinline__ int shallow_at(int row, int v) {
 /* One mma step (16 bf16 or 8 f32) of a warp's rows of a and columns of b. */
 template <class T> struct fragments { uint32_t a[T::WM / 16][4], b[T::WN / 8 * 2]; };
 
-/* Brings mma step kk (0 or 1) of a stage into registers. m, n: the warp's corner. The tiles of ldmatrix are in the order of the registers of
- * mma's fragments; a row of 16 bytes is 8 bf16 or 4 f32, so that shallow tiles are the same for both. */
+/* Brings mma step kk (0 or 1) of a stage into registers. m, n: the warp's corner. The tiles of ldmatrix are in the order of the registers
+ * of mma's fragments; a row of 16 bytes is 8 bf16 or 4 f32, so that shallow tiles are the same for both. */
 template <class T>
 static __device__ __forceinline__ void load_fragments(fragments<T> &f, const unsigned char *a, const unsigned char *b, int kk, int m, int n,
                                                       int lane) {

@@ -1,9 +1,9 @@
-/* Every hand-written way of every convolution pass in every precision against ref, on the emulated device (or a real one): fixed geometries that
- * reach the corners of the kernels, and random ones. um_cuda_choose would take one way a geometry; here each is run.
+/* Every hand-written way of every convolution pass in every precision against ref, on the emulated device (or a real one): fixed
+ * geometries that reach the corners of the kernels, and random ones. um_cuda_choose would take one way a geometry; here each is run.
  *
  * Most numbers are sixteenths up to 1 in size: their products and the sums of some thousand of them are exact in f32 and the numbers
- * themselves in bf16, so that every sum must come out bit by bit whatever its order, rounded once where the result is bf16. The rest are arbitrary,
- * and compared within the rounding of the operands and a few dozen roundings of the sums.
+ * themselves in bf16, so that every sum must come out bit by bit whatever its order, rounded once where the result is bf16. The rest are
+ * arbitrary, and compared within the rounding of the operands and a few dozen roundings of the sums.
  *
  *   test_ways [--seed N] [--cases N] [--verbose] */
 #include <math.h>
