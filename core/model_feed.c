@@ -51,7 +51,7 @@ void um_model_drop_recordings(um_model *m) {
 
 static um_report *device_report(um_model *m, int which) { return (um_report *)(m->in + m->report_offset) + which; }
 static um_control *device_control(um_model *m, int slot) { return (um_control *)(m->in + m->slot[slot].head); }
-static const float *device_labels(um_model *m, int slot) { return (const float *)(m->in + m->slot[slot].head + m->label_offset); }
+static const float *device_labels(um_model *m, int slot) { return (const void *)(m->in + m->slot[slot].head + m->label_offset); }
 static um_control *host_control(um_model *m, int slot) { return (um_control *)m->slot[slot].host; }
 
 void um_report_reset(um_report *r) { *r = (um_report){.bad_loss = UM_NEVER, .bad_gradient = UM_NEVER}; }
