@@ -11,83 +11,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/file.h"
-#include "core/tensor.h"
 #include "tests/support/damage.h"
-#include "tests/support/golden.h"
 #include "tests/support/tmp.h"
-#include "weights/model_data.h"
+#include "tests/support/weights_model.h"
 #include "weights/pickle.h"
 
 #define DIR "tests/golden/weights/"
-#define OK(call)                                                                                                                           \
-  do {                                                                                                                                     \
-    um_error failure_ = {0}, *err = &failure_;                                                                                             \
-    if ((call) < 0) fail_msg("%s: %s", #call, failure_.text);                                                                              \
-  } while (0)
-
-/* The model of tests/golden/torch_files.py. */
-static um_graph graph;
-
-static int build(void **state) {
-  const int three[2] = {3, 3}, two[2] = {2, 2}, one[2] = {1, 1};
-  int at;
-  (void)state;
-  OK(at = um_graph_add_input(&graph, "input_1", 8, 8, 3, err));
-  OK(at = um_graph_add_conv2d(&graph, "block1_conv1", at, 2, three, one, UM_PAD_SAME, UM_ACT_RELU, err));
-  OK(at = um_graph_add_pool(&graph, "block1_pool", UM_OP_MAX_POOL, at, two, two, UM_PAD_VALID, err));
-  OK(at = um_graph_add_simple(&graph, "flatten", UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, err));
-  OK(at = um_graph_add_dense(&graph, "dense", at, 3, UM_ACT_RELU, err));
-  OK(at = um_graph_add_dense(&graph, "dense_1", at, 1, UM_ACT_NONE, err));
-  return 0;
-}
-
-static int drop(void **state) {
-  (void)state;
-  um_graph_free(&graph);
-  return 0;
-}
-
-static float expected(int parameter, uint32_t i) { return (float)((int)(golden_word(100 + (uint32_t)parameter, i) % 2001) - 1000) / 1024; }
-
-static float as_bf16(float x) {
-  uint32_t bits = (uint32_t)um_bf16_of(x) << 16;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-/* Reads the whole model; parameter `rounded` is to the nearest bf16. kind must say `says`. */
-static void check_file(const char *path, int rounded, const char *says) {
-  um_model_data d;
-  char kind[96];
-  OK(um_model_data_read(&d, path, &graph, kind, err));
-  assert_int_equal(d.count, 6);
-  for (int p = 0; p < 6; p++) {
-    const float *value = d.tensor[p].data;
-    for (int64_t i = 0; i < um_tensor_count(&d.tensor[p]); i++) {
-      float want = expected(p, (uint32_t)i);
-      if (p == rounded) want = as_bf16(want);
-      if (value[i] != want) fail_msg("%s: %s[%d] is %g, expected %g", path, d.name[p], (int)i, (double)value[i], (double)want);
-    }
-  }
-  assert_string_equal(kind, says);
-  um_model_data_free(&d);
-}
-
 static void reads_state_dicts(void **state) {
   (void)state;
-  check_file(DIR "torch_zip.pt", -1, "PyTorch state dict (zip), torchvision's names");
-  check_file(DIR "torch_legacy.pt", -1, "PyTorch state dict (legacy), torchvision's names");
-  check_file(DIR "torch_legacy_old.pt", -1, "PyTorch state dict (legacy), torchvision's names");
-  check_file(DIR "torch_protocol4.pt", -1, "PyTorch state dict (zip), torchvision's names");
-  check_file(DIR "torch_protocol5.pt", -1, "PyTorch state dict (zip), torchvision's names");
-  check_file(DIR "torch_deflated.pt", -1, "PyTorch state dict (zip), torchvision's names");
-  check_file(DIR "torch_newer.pt", -1, "PyTorch state dict (zip), torchvision's names");
-  check_file(DIR "torch_checkpoint.pth", -1, "PyTorch state dict (zip), torchvision's names");
-  check_file(DIR "torch_views.pt", -1, "PyTorch state dict (zip), torchvision's names");
-  check_file(DIR "torch_views_legacy.pt", -1, "PyTorch state dict (legacy), torchvision's names");
-  check_file(DIR "torch_types.pt", 1, "PyTorch state dict (zip), torchvision's names");
-  check_file(DIR "torch_dropout.pt", -1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_zip.pt", -1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_legacy.pt", -1, "PyTorch state dict (legacy), torchvision's names");
+  weights_model_check(DIR "torch_legacy_old.pt", -1, "PyTorch state dict (legacy), torchvision's names");
+  weights_model_check(DIR "torch_protocol4.pt", -1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_protocol5.pt", -1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_deflated.pt", -1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_newer.pt", -1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_checkpoint.pth", -1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_views.pt", -1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_views_legacy.pt", -1, "PyTorch state dict (legacy), torchvision's names");
+  weights_model_check(DIR "torch_types.pt", 1, "PyTorch state dict (zip), torchvision's names");
+  weights_model_check(DIR "torch_dropout.pt", -1, "PyTorch state dict (zip), torchvision's names");
 }
 
 static const um_weight_item *find(const um_weight_source *s, const char *name) {
@@ -127,7 +70,7 @@ static void lists_what_is_there(void **state) {
   um_weight_source_close(&s);
 
   /* Another head: the backbone alone gets our names. */
-  OK(um_torch_open(&s, DIR "torch_timm.pt", &graph, err));
+  OK(um_torch_open(&s, DIR "torch_timm.pt", &weights_model_graph, err));
   assert_string_equal(s.kind, "PyTorch state dict (zip), timm's names");
   assert_int_equal(find(&s, "block1_conv1/kernel")->layout, UM_WEIGHT_OIHW);
   assert_string_equal(find(&s, "block1_conv1/kernel")->from, "features.0.weight");
@@ -192,10 +135,15 @@ static void names_vgg16(void **state) {
   um_graph_free(&vgg);
 }
 
+static void exports(void **state) {
+  (void)state;
+  weights_model_round_trip(um_export_torch, "round.safetensors", "safetensors, torchvision's names");
+}
+
 static void says(const char *path, int code, const char *part) {
   um_weight_source s;
   um_error err = {0};
-  int status = um_torch_open(&s, path, &graph, &err);
+  int status = um_torch_open(&s, path, &weights_model_graph, &err);
   if (status != code || !strstr(err.text, part) || strncmp(err.text, path, strlen(path)) != 0)
     fail_msg("%s: code %d, expected %d with \"%s\": %s", path, status, code, part, err.text);
 }
@@ -323,24 +271,6 @@ static void refuses_pickles(void **state) {
   free(many);
 }
 
-static int read_all(const char *path, char message[1024]) {
-  um_weight_source s;
-  um_error err = {0};
-  float value[512];
-  int status = um_torch_open(&s, path, &graph, &err);
-  if (!status) {
-    for (int i = 0; i < s.count && !status; i++) {
-      int64_t n = 1;
-      for (int d = 0; d < s.item[i].ndim; d++)
-        if (__builtin_mul_overflow(n, s.item[i].dim[d], &n)) n = 513;
-      if (n <= 512) status = s.read(&s, i, value, n, &err);
-    }
-    um_weight_source_close(&s);
-  }
-  snprintf(message, 1024, "%s", err.text);
-  return status;
-}
-
 static void survives_damage(void **state) {
   static const char *const good[] = {"torch_zip.pt",   "torch_legacy.pt",    "torch_legacy_old.pt",  "torch_views_legacy.pt",
                                      "torch_types.pt", "torch_protocol4.pt", "torch_checkpoint.pth", "torch_deflated.pt"};
@@ -348,16 +278,16 @@ static void survives_damage(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     snprintf(path, sizeof path, DIR "%s", good[i]);
-    if (read_all(path, message)) fail_msg("%s", message);
-    damage_all(path, 1500, 700, read_all);
+    if (weights_model_read_torch(path, message)) fail_msg("%s", message);
+    damage_all(path, 1500, 700, weights_model_read_torch);
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(reads_state_dicts), cmocka_unit_test(lists_what_is_there), cmocka_unit_test(names_vgg16),
-      cmocka_unit_test(refuses_by_name),   cmocka_unit_test(reads_pickles),       cmocka_unit_test(refuses_pickles),
-      cmocka_unit_test(survives_damage),
+      cmocka_unit_test(exports),           cmocka_unit_test(refuses_by_name),     cmocka_unit_test(reads_pickles),
+      cmocka_unit_test(refuses_pickles),   cmocka_unit_test(survives_damage),
   };
-  return cmocka_run_group_tests(tests, build, drop);
+  return cmocka_run_group_tests(tests, weights_model_build, weights_model_drop);
 }

@@ -42,6 +42,11 @@ static void check_entry(um_zip *z, const char *name, int method, const void *dat
   if (size) assert_memory_equal(b.data, data, size);
   um_zip_drop(&b);
   um_zip_drop(&b);
+  uint8_t head[100];
+  size_t n = sizeof head;
+  OK(um_zip_head(z, i, head, &n, err));
+  assert_int_equal(n, size < sizeof head ? size : sizeof head);
+  if (size) assert_memory_equal(head, data, n);
   if (size) {
     um_error err = {0};
     assert_int_equal(um_zip_get(&b, z, i, size - 1, &err), UM_EFORMAT);

@@ -34,9 +34,9 @@ typedef int um_exporter(const um_model_data *d, const um_export_options *o, cons
 um_exporter
     um_export_keras_h5;      /* export_keras.c: .h5, opens with keras.models.load_model of Keras 2 and 3 as a flat model of named layers */
 um_exporter um_export_keras; /* export_keras.c: .keras, the same for Keras 3 */
-__attribute__((weak)) um_exporter um_export_torch; /* export_torch.c: safetensors with torchvision's names and PyTorch's layouts */
-um_exporter um_export_onnx;                        /* export_onnx.c */
-__attribute__((weak)) um_exporter um_export_npz;   /* npz.c */
+um_exporter um_export_torch; /* export_torch.c: safetensors with torchvision's names and PyTorch's layouts */
+um_exporter um_export_onnx;  /* export_onnx.c */
+um_exporter um_export_npz;   /* export_npz.c */
 
 /* The metadata that all formats carry, as string pairs key, value, ..., NULL ("unmask.classes": "[\"fake\", \"real\"]",
  * "unmask.preprocessing": {...}, "unmask.positive": "real" ...); malloc'd as one block. And the way back. */

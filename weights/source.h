@@ -47,12 +47,12 @@ enum { UM_SAYS_CLASSES = 1, UM_SAYS_PREPROCESS = 2 };
 /* Opens a file and lists its tensors; trusts nothing in it. The graph (may be NULL: then names are the file's, and every layout OURS
  * unless the format says otherwise) tells which names are layers of ours, and what was flattened. On failure there is nothing to close. */
 typedef int um_weight_open(um_weight_source *s, const char *path, const um_graph *graph, um_error *err);
-um_weight_open um_keras_h5_open;                  /* keras_h5.c: notop, full .h5, .weights.h5 */
-um_weight_open um_keras_zip_open;                 /* keras_zip.c: .keras */
-um_weight_open um_st_source_open;                 /* st_source.c: safetensors, names of ours, torchvision's or timm's */
-um_weight_open um_torch_open;                     /* torch.c: .pt and .pth, zip or legacy pickle */
-um_weight_open um_onnx_open;                      /* onnx.c */
-__attribute__((weak)) um_weight_open um_npz_open; /* npz.c: names of ours */
+um_weight_open um_keras_h5_open;  /* keras_h5.c: notop, full .h5, .weights.h5 */
+um_weight_open um_keras_zip_open; /* keras_zip.c: .keras */
+um_weight_open um_st_source_open; /* st_source.c: safetensors, names of ours, torchvision's or timm's */
+um_weight_open um_torch_open;     /* torch.c: .pt and .pth, zip or legacy pickle */
+um_weight_open um_onnx_open;      /* onnx.c */
+um_weight_open um_npz_open;       /* npz.c: names of ours */
 
 /* open.c: the reader for what the file begins with (never its name). room: the most values that read() will be asked for. */
 int um_weight_source_open(um_weight_source *s, const char *path, const um_graph *graph, int64_t room, um_error *err);

@@ -1,4 +1,4 @@
-/* safetensors as a source of weights: tensors are named as in the model (DESIGN, section 4). */
+/* safetensors as a source of weights: tensors are named as in the model (DESIGN, section 4), or as PyTorch names them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -71,7 +71,7 @@ static int read_model(um_weight_source *s, um_graph *graph, um_preprocess *p, un
 
 int um_st_source_open(um_weight_source *s, const char *path, const um_graph *graph, um_error *err) {
   um_st *st = NULL;
-  (void)graph;
+  const char *scheme = NULL;
   *s = (um_weight_source){.path = path, .kind = "safetensors", .read = read_item, .close = close_file, .model = read_model};
   int code = um_st_open(&st, path, err);
   if (code) return code;
@@ -87,5 +87,6 @@ int um_st_source_open(um_weight_source *s, const char *path, const um_graph *gra
     item->ndim = e->tensor.ndim;
     for (int d = 0; d < e->tensor.ndim; d++) item->dim[d] = e->tensor.dim[d];
   }
+  if (!um_st_metadata(st, "graph") && um_torch_names(s, graph, &scheme)) snprintf(s->kind, sizeof s->kind, "safetensors, %s", scheme);
   return UM_OK;
 }

@@ -282,6 +282,28 @@ static bool inflate_entry(const um_zip *z, const entry *e, uint8_t *out, bool *m
   return whole;
 }
 
+int um_zip_head(um_zip *z, int index, uint8_t *out, size_t *size, um_error *err) {
+  const entry *e = &z->entry[index];
+  const uint64_t want = *size < e->public.size ? *size : e->public.size;
+  if (e->public.method == 0) {
+    memcpy(out, z->data + e->begin, want);
+  } else if (e->public.method == 8) {
+    z_stream s = {.next_in = (Bytef *)(uintptr_t)(z->data + e->begin), .next_out = out};
+    s.avail_in = (uInt)(e->public.packed < 1u << 30 ? e->public.packed : 1u << 30);
+    s.avail_out = (uInt)(want < 1u << 30 ? want : 1u << 30);
+    if (inflateInit2(&s, -MAX_WBITS) != Z_OK) return um_fail(err, UM_ENOMEM, "%s: %s: no memory to unpack it", z->path, e->name);
+    if (want > 0) inflate(&s, Z_SYNC_FLUSH);
+    const bool whole = s.avail_out == 0;
+    inflateEnd(&s);
+    if (!whole) return um_fail(err, UM_EFORMAT, "%s: %s: cannot be unpacked: damaged; fetch or copy the file again", z->path, e->name);
+  } else {
+    return um_fail(err, UM_EUNSUPPORTED, "%s: %s: compression method %d, expected 0 (stored) or 8 (deflate)", z->path, e->name,
+                   e->public.method);
+  }
+  *size = (size_t)want;
+  return UM_OK;
+}
+
 int um_zip_get(um_zip_bytes *out, um_zip *z, int index, uint64_t max, um_error *err) {
   entry *e = &z->entry[index];
   const uint8_t *data = z->data + e->begin;

@@ -37,6 +37,8 @@ typedef struct um_zip_bytes {
 } um_zip_bytes;
 /* UM_EFORMAT where the entry is larger than max or its checksum is wrong, UM_EUNSUPPORTED for other methods. */
 int um_zip_get(um_zip_bytes *out, um_zip *z, int index, uint64_t max, um_error *err);
+/* The first bytes of an entry, *size of them or as many as it has; *size gets how many. Without a checksum, for headers alone. */
+int um_zip_head(um_zip *z, int index, uint8_t *out, size_t *size, um_error *err);
 void um_zip_drop(um_zip_bytes *bytes); /* before um_zip_close; safe on a zeroed struct and twice */
 
 /* ---- writing ---- */
