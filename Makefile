@@ -1,7 +1,7 @@
-# unmask. Targets: all demo test bench check install clean deps weights golden gpu-test gpu-bench gpu-pack mutate.
+# unmask. Targets: all demo test bench check install clean deps weights golden gpu-test gpu-bench gpu-pack mutate fuzz.
 # Variables: CUDA=auto|0|1, ARCHS="80 90a", CUDNN=0, CC, CXX, NVCC, V=1, SAN=address,undefined, BUILD (objects), BIN (programs),
-# PREFIX, PROGRAM_PREFIX (put before the installed programs' names). Sources are found by folder; a program is tools/NAME.c,
-# tools/NAME/*.c, train/*.c or infer/*.c.
+# PREFIX, PROGRAM_PREFIX (put before the installed programs' names), SECONDS (of make fuzz, a target). Sources are found by folder; a
+# program is tools/NAME.c, tools/NAME/*.c, train/*.c or infer/*.c.
 
 BUILD  ?= build
 BIN    ?= bin
@@ -67,6 +67,19 @@ host_src  := $(cuda_src) $(filter-out tests/cuda_host/test_%,$(wildcard tests/cu
 host_obj  := $(patsubst %,$(BUILD)/host/%.o,$(host_src))
 host_tests := $(patsubst tests/cuda_host/%,%,$(basename $(wildcard tests/cuda_host/test_*.c tests/cuda_host/test_*.cu))) checkops
 hostflags := -DUM_CUDA_HOST -Itests/cuda_host
+
+# The readers under libFuzzer (tests/fuzz): the library once more with clang's sanitizers and counters; where clang or its libFuzzer is
+# missing, with $(CC)'s sanitizers and tests/fuzz/driver.c. With SAN the library is such a one already, and make test is short here.
+FUZZ_CC    ?= clang
+SECONDS    ?= 600
+fuzzers    := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+libfuzzer  := $(if $(SAN),,$(wildcard $(shell $(FUZZ_CC) -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer*.a))
+fuzz_cc    := $(if $(libfuzzer),$(FUZZ_CC),$(CC))
+fuzz_san   := $(or $(SANFLAGS),-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer)
+fuzz_flags := -O1 -g $(filter-out $(SANFLAGS) -fopenmp,$(UMFLAGS)) -Wno-unknown-pragmas $(if $(libfuzzer),-fsanitize=fuzzer-no-link,-Wno-maybe-uninitialized) $(fuzz_san)
+fuzz_obj   := $(if $(libfuzzer),,$(BUILD)/fuzz/tests/fuzz/driver.o)
+fuzz_lib   := $(if $(SAN),$(lib),$(BUILD)/fuzz/libunmask.a)
+run-tests: export UM_FUZZ_SECONDS := $(if $(SAN),1)
 
 # A line a file; V=1 shows the whole commands, -s nothing.
 silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -195,11 +208,20 @@ $(BUILD)/tests/test_cudnn_plans.o: UMFLAGS += $(cudaflags)
 $(BUILD)/tests/test_cudnn_plans: $(BUILD)/tests/test_cudnn_plans.o $(cuda_obj) $(support) $(lib)
 	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(cuda_obj) $(support) $(lib) $(LIBS) $(cuda_libs) -lcmocka
 
+$(BUILD)/fuzz/libunmask.a: $(lib_src:%.c=$(BUILD)/fuzz/%.o)
+	@rm -f $@
+	$(call say,AR)ar rcs $@ $^
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(fuzz_cc) $(fuzz_flags) -c -o $@ $<
+$(fuzzers:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(fuzz_obj) $(fuzz_lib)
+	$(call say,LD)$(fuzz_cc) $(fuzz_flags) $(if $(SAN),-fopenmp) $(if $(libfuzzer),-fsanitize=fuzzer) -o $@ $< $(fuzz_obj) $(fuzz_lib) $(LIBS)
+
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
 	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -o $@ $< $(support) $(lib) $(LIBS) -lcmocka
 
 include tests/gpu/rules.mk
 
-.PHONY: all found deps weights golden test run-tests demo bench check install clean
+.PHONY: all found deps weights golden test run-tests fuzz demo bench check install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -2,7 +2,7 @@
 # Lists what unmask needs, a line a package, and installs what is missing (Debian 12, Ubuntu 24.04 and their kin), through sudo
 # where not root. --quiet: prints nothing when all is there. --list: prints, installs nothing, exit 1 when something is missing.
 mode=$1
-packages="gcc make pkg-config curl ca-certificates libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
+packages="gcc g++ clang libclang-rt-dev make pkg-config curl ca-certificates libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
 libpng-dev libjpeg-dev libcjson-dev libexpat1-dev libhdf5-dev zlib1g-dev opencv-data libcmocka-dev"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
