@@ -11,7 +11,7 @@ gpu_borrowed := $(filter test_ways test_layers test_steps,$(patsubst tests/cuda_
 
 gpu_here := $(gpu_support:%.c=$(BUILD)/gpu/obj/%.o)
 gpu_emulated := $(gpu_support:%.c=$(BUILD)/host/%.c.o)
-gpu_link = $(CC) $(CFLAGS) $(UMFLAGS) -o $@ $(filter %.o,$^) -Wl,-rpath,'$$ORIGIN/lib' $(gpu_libs) $(cuda_libs)
+gpu_link = $(CC) $(CFLAGS) $(UMFLAGS) -o $@ $(filter %.o,$^) -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/lib' $(gpu_libs) $(cuda_libs)
 
 $(BUILD)/gpu/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -30,12 +30,12 @@ $(gpu_programs:%=$(BUILD)/tests/cuda_host/%): $(BUILD)/tests/cuda_host/%: $(BUIL
 
 gpu_all := $(addprefix $(BUILD)/gpu/,$(gpu_programs) $(gpu_borrowed) checkops)
 
-# Where nvcc is not found these say so; without a GPU the programs do, in the driver's words.
-gpu-programs:
+# Without nvcc this says so; without a GPU the programs do, in the driver's words.
+gpu-programs: $(if $(use_cuda),$(gpu_all))
 ifeq ($(use_cuda),)
-	@echo "make: $(or $(MAKECMDGOALS),gpu-programs): nvcc was not found, and without it nothing can be built for a GPU; put it on PATH or give NVCC=/path/to/nvcc" >&2; false
+	@echo "make: $(or $(filter gpu-%,$(MAKECMDGOALS)),gpu-programs): $(if $(filter 0,$(CUDA)),nothing is built for a GPU with CUDA=0; give CUDA=1,nvcc was not found; put it on PATH or give NVCC=/path/to/nvcc)" >&2; false
 else
-	@$(MAKE) --no-print-directory $(gpu_all)
+	@true
 endif
 
 gpu-test: gpu-programs

@@ -1,0 +1,79 @@
+#!/bin/sh
+# make gpu-test: everything that shows on a GPU that the cuda backend is right. Usage: test.sh DIR [STEP...]
+#
+# DIR holds the programs (build/gpu, or what pack.sh made). Steps, all of them if none is named:
+#   checkops    every op on random shapes against ref: poisoned outputs, guarded memory, every precision
+#   kernels     every way of every convolution on odd shapes, layers and single kernels (the tests of the emulated device, on a GPU)
+#   ops         every kernel, alternate and precision at VGG16's shapes
+#   steps       gradients, and a hundred training steps against the cpu backend's
+#   roundtrip   train, save, resume, score: the same bits
+#   memcheck, racecheck, synccheck   compute-sanitizer over small shapes
+# A step that outlasts its time limit has failed; FACTOR=2 doubles the limits. The record goes to docs/gpu/ (RECORD=DIR: elsewhere):
+# DATE-DEVICE-test.md, and DATE-DEVICE-test.txt with all that the programs printed. Exit status 0 when all steps passed.
+dir=${1:?usage: test.sh DIR [STEP...]}
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+kind=test
+steps="$*"
+. "$here/lib.sh"
+
+printf '%s\n' "$device"
+heading
+wanted checkops && step checkops 300 "$dir/checkops" --backend cuda
+if wanted kernels; then
+  for p in test_layers test_steps test_ways; do
+    if [ -x "$dir/$p" ]; then step "$p" 240 "$dir/$p"; fi
+  done
+fi
+wanted ops && step ops 480 "$dir/gpu_ops"
+wanted steps && step steps 360 "$dir/gpu_steps"
+wanted roundtrip && step roundtrip 360 "$dir/gpu_roundtrip"
+
+sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+for tool in memcheck racecheck synccheck; do
+  wanted $tool || continue
+  if [ -z "$sanitizer" ]; then
+    left_out $tool "no compute-sanitizer"
+    continue
+  fi
+  case $tool in memcheck) with="--leak-check no" ;; *) with= ;; esac
+  # shellcheck disable=SC2086
+  step $tool-ops 300 "$sanitizer" --tool $tool $with --error-exitcode 9 "$dir/gpu_ops" --small
+  # shellcheck disable=SC2086
+  step $tool-roundtrip 300 "$sanitizer" --tool $tool $with --error-exitcode 9 "$dir/gpu_roundtrip" --small --steps 2 bits score short
+done
+
+if [ $failed -eq 0 ]; then result="All steps passed."; else result="$failed steps FAILED."; fi
+{
+  head_of "gpu-test" "tests/gpu/test.sh ${steps:-(all steps)}"
+  echo "$result"
+  echo
+  heading
+  cat "$logs/table"
+  if [ -s "$logs/ops" ]; then
+    echo
+    echo "Distance from the cpu backend in fp32, of the norm, worst over layers (ops):"
+    echo
+    echo "| precision | pass | provider | ways run | worst |"
+    echo "|---|---|---|---|---|"
+    awk '/^    .* (fp32|tf32|bf16) .* (native|cudnn|cublaslt)/ && length($0) > 80 {
+           pass = substr($0, 27, 18); gsub(/ +$/, "", pass); split(substr($0, 46), way, " ")
+           key = substr($0, 22, 4) " | " pass " | " way[1]; n[key]++
+           norm = substr($0, 75, 9) + 0; if (norm > worst[key]) worst[key] = norm
+         }
+         END {for (k in n) printf "| %s | %d | %.1e |\n", k, n[k], worst[k]}' "$logs/ops" | sort
+  fi
+  for f in steps roundtrip; do
+    [ -s "$logs/$f" ] || continue
+    printf '\n%s:\n\n```\n' $f
+    grep -v '^\[       OK' "$logs/$f" | cut -c1-200
+    printf '```\n'
+  done
+} >"$record.md"
+for f in "$logs"/*; do
+  [ "$(basename "$f")" = table ] && continue
+  printf '==== %s ====\n' "$(basename "$f")"
+  cat "$f"
+done >"$record.txt"
+echo "$result The record is $record.md"
+[ $failed -eq 0 ]
