@@ -46,6 +46,7 @@ int main(int argc, char **argv) {
   if ((status = gpu_timer_open(&b.timer, b.be, b.o.small, &err)) != UM_OK) goto done;
   status = run(&b, &err);
   gpu_timer_close(&b.timer);
+  if (status == UM_OK && b.o.small) printf("[  PASSED  ] 1 test(s).\n"); /* times of so little mean nothing: that it runs is the test */
 done:
   if (status != UM_OK) fprintf(stderr, "%s: %s\n", b.o.program, err.text);
   if (b.json) fclose(b.json);

@@ -6,7 +6,7 @@
  *   gradients   of the first batch, parameter by parameter, against the cpu backend's; and their slope against differences of the loss
  *   losses      of every step: fp32 and tf32 by each engine against the cpu backend's, bf16 against the device's own fp32
  *
- * VGG16 at 150x150, batch 10 (small: four small convolutions at 16x16, batch 4, 12 steps). */
+ * VGG16 at 150x150, batch 10 (small: four small convolutions at 16x16, batch 4, 8 steps). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,7 +232,7 @@ int main(int argc, char **argv) {
   if (!gpu_parse(&c.o, "gradients|losses", argc, argv)) return 2;
   c.side = c.o.small ? 16 : 150;
   c.batch = c.o.batch ? c.o.batch : c.o.small ? 4 : 10;
-  c.steps = c.o.steps ? c.o.steps : c.o.small ? 12 : 100;
+  c.steps = c.o.steps ? c.o.steps : c.o.small ? 8 : 100;
   if (c.steps > MOST) c.steps = MOST;
   if (gpu_open(&be, &c.o, UM_ENGINE_NATIVE, &err) != UM_OK) {
     fprintf(stderr, "%s: %s\n", c.o.program, err.text);

@@ -56,7 +56,7 @@ if [ $failed -eq 0 ]; then result="All steps passed."; else result="$failed step
     echo
     echo "| precision | pass | provider | ways run | worst |"
     echo "|---|---|---|---|---|"
-    awk '/^    .* (fp32|tf32|bf16) .* (native|cudnn|cublaslt)/ && length($0) > 80 {
+    awk '/^    .* (fp32|tf32|bf16) .* (native|cudnn|cublaslt)/ && $2 != "fwd" && substr($0, 46, 1) != " " && substr($0, 27, 4) != "fwd " {
            pass = substr($0, 27, 18); gsub(/ +$/, "", pass); split(substr($0, 46), way, " ")
            key = substr($0, 22, 4) " | " pass " | " way[1]; n[key]++
            norm = substr($0, 75, 9) + 0; if (norm > worst[key]) worst[key] = norm

@@ -48,6 +48,7 @@ bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv) {
       ok = false;
     }
   }
+  if (o->small) setenv("UM_CUDA_HOST_MEMORY", "1G", 0); /* the emulated device: small, so that something does not fit */
   if (!ok)
     fprintf(stderr, "usage: %s [--device D] [--small] [--batch N] [--steps N] [--seed N] [--json FILE] [%s...]\n", o->program, words);
   return ok;
