@@ -272,14 +272,16 @@ static void make_way(um_conv_way *way, um_cudnn_plan *p, const um_cuda_conv *g, 
   way->scratch = filter_bytes(g, filter_type(g, way)) + bias_bytes(g, way) + p->workspace;
 }
 
-static um_cudnn_wish wish_of(const um_cuda_conv *g, int most) {
-  return (um_cudnn_wish){.tensor_cores = g->precision != UM_PRECISION_FP32, .most = most};
+/* Planning all of a model's passes with engine "auto" is to take seconds, so one compiled engine a question must do. */
+static um_cudnn_wish wish_of(const um_cuda *cuda, const um_cuda_conv *g, int most) {
+  return (um_cudnn_wish){
+      .tensor_cores = g->precision != UM_PRECISION_FP32, .most = most, .compiled = cuda->engine == UM_ENGINE_CUDNN ? 3 : 1};
 }
 
-static int list(um_cudnn *c, const um_cuda_conv *g, um_conv_pass pass, bool rough, um_conv_way *ways, int max) {
+static int list(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, bool rough, um_conv_way *ways, int max) {
   um_cudnn_plan *plan[WAYS];
-  um_cudnn_wish wish = wish_of(g, max < WAYS ? max : WAYS);
-  um_cudnn_graph *b = graph_of(c, g, pass, rough, NULL);
+  um_cudnn_wish wish = wish_of(cuda, g, max < WAYS ? max : WAYS);
+  um_cudnn_graph *b = graph_of(cuda->cudnn, g, pass, rough, NULL);
   int n;
 
   if (!b) return 0; /* a geometry that it cannot describe */
@@ -293,14 +295,14 @@ int um_cudnn_ways(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass,
   int n, rough;
 
   if (!cuda->cudnn || max <= 0) return 0;
-  n = list(cuda->cudnn, g, pass, false, ways, max);
+  n = list(cuda, g, pass, false, ways, max);
   if (g->precision != UM_PRECISION_BF16 || pass == UM_CONV_BACKWARD_DATA) return n;
   rough = max - n < ROUGH_WAYS ? max - n : ROUGH_WAYS;
-  return n + (rough > 0 ? list(cuda->cudnn, g, pass, true, ways + n, rough) : 0);
+  return n + (rough > 0 ? list(cuda, g, pass, true, ways + n, rough) : 0);
 }
 
 bool um_cudnn_find(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, const char *name, um_conv_way *way) {
-  const um_cudnn_wish wish = wish_of(g, 1);
+  const um_cudnn_wish wish = wish_of(cuda, g, 1);
   um_cudnn_graph *b;
   um_cudnn_plan *p;
 

@@ -18,6 +18,15 @@ bool um_cudnn_find(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass
 int um_cuda_transpose(void *out, um_dtype out_type, const void *in, um_dtype in_type, int rows, int columns, cudaStream_t stream,
                       um_error *err);
 
+/* cudnn_pool.c: gives a planned pooling cuDNN's plan in way[0], its workspace, scratch and name, where the engine is "cudnn" and cuDNN
+ * does what ours does; else leaves op as it is (and says why once). */
+void um_cudnn_plan_pool(um_cuda_op *op);
+/* Of an op that has such a plan. */
+int um_cudnn_pool_forward(const um_cuda_op *op, void *y, void *workspace, const void *x, void *scratch, um_error *err);
+int um_cudnn_pool_backward(const um_cuda_op *op, void *dx, const void *dy, const void *workspace, void *scratch, um_error *err);
+/* Its plans alone: way's name, scratch, plan and free_plan. */
+bool um_cudnn_pool_plans(um_cudnn *c, const um_op_desc *d, um_conv_way *way, size_t *index_bytes, um_error *err);
+
 /* For tests on a machine without a GPU: cuDNN over a described device (JSON as cuDNN 9.8 and later write it) in place of a real one.
  * Ways can be listed and planned, but not run. */
 um_cudnn *um_cudnn_open_described(const char *device_json, char *why, size_t size);

@@ -350,16 +350,15 @@ int um_cudnn_plans(um_cudnn_graph *b, const um_cudnn_wish *wish, um_cudnn_plan *
   int n = 0;
 
   if (most <= 0) return 0;
-  /* Engines that are compiled when they are planned take about a second each: two at most, and only where no other one is proposed
-   * before them. */
-  propose(b, CUDNN_HEUR_MODE_A, wish, plan, &n, most - most / 3, 2);
-  propose(b, CUDNN_HEUR_MODE_B, wish, plan, &n, most, n ? 0 : 2);
+  /* Engines that are compiled when they are planned only where no other one was proposed before. */
+  propose(b, CUDNN_HEUR_MODE_A, wish, plan, &n, most - most / 3, wish->compiled);
+  propose(b, CUDNN_HEUR_MODE_B, wish, plan, &n, most, n ? 0 : wish->compiled);
   /* Heuristics know little of engines without tensor cores; each has few settings, so the default ones are tried. */
   if (!wish->tensor_cores &&
       b->c->get(b->graph, CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, CUDNN_TYPE_INT64, 1, &one, &engines) == CUDNN_STATUS_SUCCESS) {
-    for (int64_t i = engines - 1; i > 0 && n < most; i--) add(plan, &n, configure(b, i, NULL, NULL, 0, wish), most, n ? 0 : 1);
+    for (int64_t i = engines - 1; i > 0 && n < most; i--) add(plan, &n, configure(b, i, NULL, NULL, 0, wish), most, n ? 0 : wish->compiled);
   }
-  if (n == 0) propose(b, CUDNN_HEUR_MODE_FALLBACK, wish, plan, &n, most < 2 ? most : 2, 1);
+  if (n == 0) propose(b, CUDNN_HEUR_MODE_FALLBACK, wish, plan, &n, most < 2 ? most : 2, wish->compiled);
   return n;
 }
 

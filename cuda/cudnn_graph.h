@@ -79,6 +79,7 @@ typedef struct um_cudnn_plan {
 typedef struct um_cudnn_wish {
   bool tensor_cores; /* else f32 throughout */
   int most;          /* plans */
+  int compiled;      /* of them, those that take a second or so to plan because they are compiled then */
 } um_cudnn_wish;
 
 /* Fills plan[] with at most wish->most engines that say they can do the graph, the likely best first, and returns how many. */

@@ -5,6 +5,7 @@
  * A thread does the same pixel of V neighbouring channels: 16 bytes where C and the addresses allow, else one. */
 #include <stdio.h>
 
+#include "cuda/cudnn.h"
 #include "cuda/vector.cuh"
 
 /* Numbers of a window over N H W C to N P Q C. */
@@ -328,9 +329,10 @@ static bool groups(const um_op *op, int V, const void *a, const void *b, const v
 }
 
 int um_cuda_pool_forward(um_op *op, um_tensor *y, void *workspace, const um_tensor *x, void *scratch, um_error *err) {
-  (void)scratch;
   const int status = um_same_type(y, x, "pooling", err);
   if (status != UM_OK || um_tensor_count(y) == 0) return status;
+  const um_cuda_op *planned = (const um_cuda_op *)op;
+  if (planned->way[0].plan) return um_cudnn_pool_forward(planned, y->data, workspace, x->data, scratch, err);
   if (y->dtype == UM_F32) {
     if (groups(op, 4, y->data, x->data, workspace))
       forward<float, 4>(op, (float *)y->data, workspace, (const float *)x->data);
@@ -346,9 +348,10 @@ int um_cuda_pool_forward(um_op *op, um_tensor *y, void *workspace, const um_tens
 }
 
 int um_cuda_pool_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const void *workspace, void *scratch, um_error *err) {
-  (void)scratch;
   const int status = um_same_type(dx, dy, "pooling backward", err);
   if (status != UM_OK || um_tensor_count(dx) == 0) return status;
+  const um_cuda_op *planned = (const um_cuda_op *)op;
+  if (planned->way[0].plan) return um_cudnn_pool_backward(planned, dx->data, dy->data, workspace, scratch, err);
   if (dx->dtype == UM_F32) {
     if (groups(op, 4, dx->data, dy->data, workspace))
       backward<float, 4>(op, (float *)dx->data, (const float *)dy->data, workspace);
@@ -375,9 +378,11 @@ int um_cuda_plan_pool(um_cuda_op *op, um_error *err) {
       return um_fail(err, UM_EUNSUPPORTED, "cuda: %s: a window of %dx%d with padding %d %d %d %d: a window may lie in padding alone",
                      um_op_kind_name(d->kind), w->kernel[0], w->kernel[1], w->pad_before[0], w->pad_before[1], w->pad_after[0],
                      w->pad_after[1]);
-  if (d->kind != UM_OP_MAX_POOL || !(d->passes & UM_PASS_BACKWARD_DATA)) return UM_OK;
-  if (positions(d) > 65536)
-    return um_fail(err, UM_EUNSUPPORTED, "cuda: max_pool: a window of %dx%d: at most 65536 positions", w->kernel[0], w->kernel[1]);
-  base->workspace_bytes = (size_t)um_tensor_count(&d->y) * place_size(d);
+  if (d->kind == UM_OP_MAX_POOL && (d->passes & UM_PASS_BACKWARD_DATA)) {
+    if (positions(d) > 65536)
+      return um_fail(err, UM_EUNSUPPORTED, "cuda: max_pool: a window of %dx%d: at most 65536 positions", w->kernel[0], w->kernel[1]);
+    base->workspace_bytes = (size_t)um_tensor_count(&d->y) * place_size(d);
+  }
+  um_cudnn_plan_pool(op);
   return UM_OK;
 }

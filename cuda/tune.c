@@ -108,6 +108,10 @@ static void save(const um_cuda *cuda) {
 void um_cuda_tuner_close(um_cuda *cuda) {
   /* Every answer was written when it came. */
   if (!cuda->tuner) return;
+  if (cuda->verbose && cuda->tuner->loaded)
+    um_log(UM_LOG_INFO, "tuner: %d answers measured in %.1f s, %d remembered%s%s", cuda->tuner->counts.measured,
+           cuda->tuner->counts.seconds, cuda->tuner->counts.remembered, cuda->tuner->file.path[0] ? "; kept in " : "",
+           cuda->tuner->file.path);
   um_tuned_free(&cuda->tuner->file);
   free(cuda->tuner);
   cuda->tuner = NULL;

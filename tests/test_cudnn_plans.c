@@ -87,6 +87,31 @@ static um_cuda_conv conv_of(const shape *s, int N, um_precision precision) {
                         .activation = UM_ACT_RELU};
 }
 
+/* The plans of a pooling. On a machine without a driver every engine for them is refused when it is compiled; that the graphs are good
+ * shows in the words. */
+static void look_at_pool(const um_cuda *cuda, um_op_kind kind, um_dtype dtype, int64_t size, int kernel, int stride, int pad) {
+  um_op_desc d = {.kind = kind,
+                  .passes = UM_PASS_FORWARD | UM_PASS_BACKWARD_DATA,
+                  .n_inputs = 1,
+                  .window = {{kernel, kernel}, {stride, stride}, {pad, pad}, {pad, pad}}};
+  const int64_t out = (size + 2 * pad - kernel) / stride + 1;
+  um_conv_way way;
+  um_error err = {0};
+  size_t index;
+
+  d.x[0] = um_tensor_plain(dtype, 4, (const int64_t[]){32, size, size, 64});
+  d.y = um_tensor_plain(dtype, 4, (const int64_t[]){32, out, out, 64});
+  if (um_cudnn_pool_plans(cuda->cudnn, &d, &way, &index, &err)) {
+    if (verbose)
+      printf("    %s %s %d/%d: %s, %zu bytes\n", um_op_kind_name(kind), um_dtype_name(dtype), kernel, stride, way.name, way.scratch);
+    check(index == (kind == UM_OP_MAX_POOL ? (size_t)(32 * out * out * 64) : 0), "the index has another size");
+    way.free_plan(way.plan);
+    return;
+  }
+  if (verbose) printf("    %s %s %d/%d: %.200s\n", um_op_kind_name(kind), um_dtype_name(dtype), kernel, stride, err.text);
+  check(strstr(err.text, "attribute") == NULL && strstr(err.text, "operation") == NULL && strstr(err.text, "graph") == NULL, err.text);
+}
+
 int main(void) {
   /* VGG16's first and a later layer, a 1x1, one padded at the bottom and right alone (TensorFlow's "same" at stride 2), a 5x5, and one
    * of odd channels. */
@@ -119,6 +144,11 @@ int main(void) {
           none += n + rough == 0;
         }
       }
+    }
+    for (int t = 0; t < 2; t++) {
+      look_at_pool(&cuda, UM_OP_MAX_POOL, t ? UM_BF16 : UM_F32, 75, 2, 2, 0);
+      look_at_pool(&cuda, UM_OP_MAX_POOL, t ? UM_BF16 : UM_F32, 75, 3, 2, 1);
+      look_at_pool(&cuda, UM_OP_AVG_POOL, t ? UM_BF16 : UM_F32, 75, 3, 2, 1);
     }
     um_cudnn_close(cuda.cudnn);
     if (verbose) printf("  %d ways, %d questions without any\n", listed, none);
