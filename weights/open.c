@@ -57,8 +57,7 @@ int um_weight_source_open(um_weight_source *s, const char *path, const um_graph 
     /* All three are zips; their first entries differ. */
     if (holds(head, n, "metadata.json") || holds(head, n, "config.json") || holds(head, n, "model.weights.h5"))
       return um_weight_source_apart(s, path, graph, um_keras_zip_open, room, err);
-    if (holds(head, n, ".npy")) return um_npz_open(s, path, graph, err);
-    return um_torch_open(s, path, graph, err);
+    return holds(head, n, ".npy") ? um_npz_open(s, path, graph, err) : um_torch_open(s, path, graph, err);
   }
   if (n >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5) return um_torch_open(s, path, graph, err); /* a pickle */
   if (n >= 2 && head[0] == 0x08 && head[1] >= 1 && head[1] <= 32) return um_onnx_open(s, path, graph, err); /* ir_version */
