@@ -15,6 +15,7 @@ kind=bench
 steps="$*"
 . "$here/lib.sh"
 json=$logs/numbers.jsonl
+cache=$logs/cache # what engine auto measured: once for the runs before and after PyTorch's
 : >"$json"
 
 torch() { "$PYTHON" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; }
@@ -25,7 +26,7 @@ wanted layers && step layers 300 "$dir/gpu_bench" --json "$json" layers
 wanted rest && step rest 120 "$dir/gpu_bench" --json "$json" rest
 for batch in 10 32 128; do
   wanted step$batch || continue
-  step step$batch-first 150 "$dir/gpu_bench" --batch $batch --json "$json" steps
+  step step$batch-first 150 "$dir/gpu_bench" --batch $batch --cache "$cache" --json "$json" steps
   if torch; then
     peaks=
     [ -e "$logs/torch-peaks" ] || peaks=--peaks
@@ -35,7 +36,7 @@ for batch in 10 32 128; do
   else
     left_out step$batch-torch "no PyTorch"
   fi
-  step step$batch-again 150 "$dir/gpu_bench" --batch $batch --json "$json" steps
+  step step$batch-again 150 "$dir/gpu_bench" --batch $batch --cache "$cache" --json "$json" steps
 done
 rm -f "$logs/torch-peaks"
 "$PYTHON" "$here/ratios.py" "$json" >"$logs/ratios" 2>&1 || left_out ratios "no Python"

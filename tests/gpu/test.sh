@@ -26,7 +26,7 @@ if wanted kernels; then
   done
 fi
 wanted ops && step ops 480 "$dir/gpu_ops"
-wanted steps && step steps 360 "$dir/gpu_steps"
+wanted steps && step steps 360 "$dir/gpu_steps" --cache "$logs/cache"
 wanted roundtrip && step roundtrip 360 "$dir/gpu_roundtrip"
 
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
@@ -71,7 +71,7 @@ if [ $failed -eq 0 ]; then result="All steps passed."; else result="$failed step
   done
 } >"$record.md"
 for f in "$logs"/*; do
-  [ "$(basename "$f")" = table ] && continue
+  [ -f "$f" ] && [ "$(basename "$f")" != table ] || continue
   printf '==== %s ====\n' "$(basename "$f")"
   cat "$f"
 done >"$record.txt"

@@ -91,30 +91,38 @@ static int operands(bench *b, bench_memory *m, job *j, const um_cuda_conv *g, in
   return j->bias ? bench_fill(m, j->bias, g->K, UM_F32, err) : UM_ENOMEM;
 }
 
-int bench_pass(bench *b, bench_best *best, int provider, const um_cuda_conv *g, int pass,
-               void (*every)(bench *, const um_conv_way *, const gpu_time *, void *), void *context, um_error *err) {
+/* One way's time; UM_ENOMEM where there is no memory for its scratch. */
+static int time_way(bench *b, gpu_time *t, job *j, const um_conv_way *way, um_error *err) {
+  bench_memory scratch = {.be = b->be};
+  j->way = way;
+  j->scratch = way->scratch ? bench_alloc(&scratch, way->scratch, err) : NULL;
+  const int status = j->scratch || !way->scratch ? gpu_timer_run(&b->timer, t, launch, j, j->sets, err) : UM_ENOMEM;
+  bench_free(&scratch);
+  return status;
+}
+
+int bench_pass(bench *b, bench_best best[3], const um_cuda_conv *g, int pass, bench_every every, void *context, um_error *err) {
   um_cuda *cuda = (um_cuda *)b->be;
-  um_conv_way way[UM_CONV_WAYS] = {0};
-  const int count = bench_ways_of[provider](cuda, g, (um_conv_pass)pass, way, UM_CONV_WAYS);
   bench_memory m = {.be = b->be};
   job j;
-  *best = (bench_best){.time = {INFINITY, INFINITY, INFINITY}};
-  int status = count > 0 ? operands(b, &m, &j, g, pass, err) : UM_OK;
-  for (int i = 0; i < count; i++) {
-    gpu_time t;
-    if (status == UM_OK && way[i].scratch <= cuda->workspace_limit) {
-      bench_memory scratch = {.be = b->be};
-      j.way = &way[i];
-      j.scratch = way[i].scratch ? bench_alloc(&scratch, way[i].scratch, err) : NULL;
-      status = j.scratch || !way[i].scratch ? gpu_timer_run(&b->timer, &t, launch, &j, j.sets, err) : UM_ENOMEM;
-      if (status == UM_OK && every) every(b, &way[i], &t, context);
-      if (status == UM_OK && t.median < best->time.median) {
-        best->time = t;
-        memcpy(best->name, way[i].name, sizeof best->name);
+  int status = operands(b, &m, &j, g, pass, err);
+  for (int p = 0; p < 3; p++) {
+    um_conv_way way[UM_CONV_WAYS] = {0};
+    const int count = status == UM_OK ? bench_ways_of[p](cuda, g, (um_conv_pass)pass, way, UM_CONV_WAYS) : 0;
+    best[p] = (bench_best){.time = {INFINITY, INFINITY, INFINITY}};
+    for (int i = 0; i < count; i++) {
+      gpu_time t;
+      if (status == UM_OK && way[i].scratch <= cuda->workspace_limit) {
+        const int timed = time_way(b, &t, &j, &way[i], err);
+        if (timed == UM_OK && every) every(b, p, &way[i], &t, context);
+        if (timed == UM_OK && t.median < best[p].time.median) {
+          best[p].time = t;
+          memcpy(best[p].name, way[i].name, sizeof best[p].name);
+        }
+        if (timed != UM_OK && timed != UM_ENOMEM) status = timed;
       }
-      bench_free(&scratch);
+      if (way[i].plan && way[i].free_plan) way[i].free_plan(way[i].plan);
     }
-    if (way[i].plan && way[i].free_plan) way[i].free_plan(way[i].plan);
   }
   bench_free(&m);
   return status;
@@ -146,10 +154,8 @@ int bench_peaks(bench *b, um_error *err) {
         .N = n, .H = 1, .W = 1, .C = n, .K = n, .P = 1, .Q = 1, .R = 1, .S = 1, .stride = {1, 1}, .precision = (um_precision)precision};
     bench_best best[3];
     double least = INFINITY;
-    for (int p = 0; p < 3; p++) {
-      if ((status = bench_pass(b, &best[p], p, &g, GPU_FORWARD, NULL, NULL, err)) != UM_OK) return status;
-      least = fmin(least, best[p].time.median);
-    }
+    if ((status = bench_pass(b, best, &g, GPU_FORWARD, NULL, NULL, err)) != UM_OK) return status;
+    for (int p = 0; p < 3; p++) least = fmin(least, best[p].time.median);
     b->flops[precision] = 2.0 * n * n * n / least;
     printf("  %s matrix product of %d: %.1f TFLOP/s", gpu_precision_name((um_precision)precision), n, b->flops[precision] * 1e-12);
     for (int p = 0; p < 3; p++)

@@ -43,12 +43,15 @@ extern const char *const bench_provider[3]; /* "native", "cudnn", "cublaslt" */
 typedef int (*bench_ways)(const um_cuda *, const um_cuda_conv *, um_conv_pass, um_conv_way *, int);
 extern const bench_ways bench_ways_of[3];
 
-/* The fastest way of a provider; name "" where it has none. Every way's time goes to `every` where not NULL. */
+/* The fastest way of a provider; name "" where it has none. */
 typedef struct bench_best {
   gpu_time time;
   char name[32];
 } bench_best;
-int bench_pass(bench *b, bench_best *best, int provider, const um_cuda_conv *g, int pass,
-               void (*every)(bench *, const um_conv_way *, const gpu_time *, void *), void *context, um_error *err);
+
+/* Times every way of every provider for a pass: the fastest of each to best[3], each one's to `every` where not NULL. Ways that run out of
+ * memory are passed over. */
+typedef void (*bench_every)(bench *b, int provider, const um_conv_way *way, const gpu_time *t, void *context);
+int bench_pass(bench *b, bench_best best[3], const um_cuda_conv *g, int pass, bench_every every, void *context, um_error *err);
 
 #endif

@@ -9,16 +9,15 @@ typedef struct place {
   const gpu_layer *layer;
   int batch, pass;
   um_precision precision;
-  int provider;
 } place;
 
-static void to_json(bench *b, const um_conv_way *way, const gpu_time *t, void *context) {
+static void to_json(bench *b, int provider, const um_conv_way *way, const gpu_time *t, void *context) {
   const place *p = context;
   if (!b->json) return;
   fprintf(b->json,
           "{\"who\": \"way\", \"layer\": \"%s\", \"pass\": \"%s\", \"precision\": \"%s\", \"batch\": %d, \"provider\": \"%s\", "
           "\"name\": \"%s\", \"scratch\": %zu, \"us\": %.3f, \"least_us\": %.3f, \"most_us\": %.3f, \"rough\": %s}\n",
-          p->layer->name, gpu_pass_name(p->pass), gpu_precision_name(p->precision), p->batch, bench_provider[p->provider], way->name,
+          p->layer->name, gpu_pass_name(p->pass), gpu_precision_name(p->precision), p->batch, bench_provider[provider], way->name,
           way->scratch, t->median * 1e6, t->least * 1e6, t->most * 1e6, way->rough ? "true" : "false");
 }
 
@@ -57,10 +56,8 @@ static int one_precision(bench *b, int batch, um_precision precision, um_error *
       const double bytes = gpu_layer_bytes(&l[i], batch, precision, pass) / b->copy;
       bench_best best[3];
       if (pass == GPU_BACKWARD_DATA && l[i].first) continue;
-      for (int p = 0; p < 3; p++) {
-        place at = {&l[i], batch, pass, precision, p};
-        if ((status = bench_pass(b, &best[p], p, &g, pass, to_json, &at, err)) != UM_OK) return um_fail_context(err, "%s", l[i].name);
-      }
+      place at = {&l[i], batch, pass, precision};
+      if ((status = bench_pass(b, best, &g, pass, to_json, &at, err)) != UM_OK) return um_fail_context(err, "%s", l[i].name);
       const double native = best[0].time.median, vendor = best[1].time.median;
       printf("%-13s %-16s %8.1f %8.1f | %9.1f %5.1f %-26s |", l[i].name, gpu_pass_name(pass), arithmetic * 1e6, bytes * 1e6, native * 1e6,
              100 * arithmetic / native, best[0].name);

@@ -34,6 +34,8 @@ bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv) {
       i++;
       if (strcmp(a, "--device") == 0)
         o->device = value;
+      else if (strcmp(a, "--cache") == 0)
+        o->cache = value;
       else if (strcmp(a, "--json") == 0)
         o->json = value;
       else if (strcmp(a, "--batch") == 0)
@@ -50,7 +52,8 @@ bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv) {
   }
   if (o->small) setenv("UM_CUDA_HOST_MEMORY", "1G", 0); /* the emulated device: small, so that something does not fit */
   if (!ok)
-    fprintf(stderr, "usage: %s [--device D] [--small] [--batch N] [--steps N] [--seed N] [--json FILE] [%s...]\n", o->program, words);
+    fprintf(stderr, "usage: %s [--device D] [--small] [--batch N] [--steps N] [--seed N] [--cache DIR] [--json FILE] [%s...]\n", o->program,
+            words);
   return ok;
 }
 

@@ -22,7 +22,7 @@ typedef struct gpu_options {
   int words;
 } gpu_options;
 
-/* --device D --small --batch N --steps N --seed N --json FILE WORD...; false (and the usage is printed) where that is not what is there. */
+/* --device D --small --batch N --steps N --seed N --cache DIR --json FILE WORD...; false (and the usage is printed) where that is not what is there. */
 bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv);
 bool gpu_wanted(const gpu_options *o, const char *part);
 
