@@ -5,6 +5,7 @@
 build=$1
 UM_BIN=$(cd "$2" && pwd); export UM_BIN
 UM_TMP=$(mktemp -d); export UM_TMP
+XDG_CACHE_HOME=$UM_TMP/cache; export XDG_CACHE_HOME # what the tuner measures on the emulated device is nobody's cache
 trap 'rm -rf "$UM_TMP"' EXIT
 UM_CUDA_HOST_RECORD=$UM_TMP/kernels; export UM_CUDA_HOST_RECORD
 passed=0 failed=0 skipped=0

@@ -28,6 +28,7 @@ programs() {
   cuda/loss*) echo bce_logits test_steps ;;
   cuda/norms*) echo sum_squares ;;
   cuda/pool*) echo global_avg_pool avg_pool ;;
+  cuda/transpose*) echo test_transpose ;;
   *) echo conv2d dense ;;
   esac
   echo test_steps test_layers test_ways
