@@ -213,7 +213,8 @@ int main(int argc, char **argv) {
       for (int bf16 = 0; bf16 < 2; bf16++) check_layer(&r, &l[i], bf16, ran);
     printf("ways that were run: %d native, %d cuDNN, %d cuBLASLt\n", ran[0], ran[1], ran[2]);
   }
-  if (gpu_wanted(&r.o, "rest")) gpu_ops_rest(&r.tally, &r.o, r.native, r.batch);
+  if (gpu_wanted(&r.o, "rest")) gpu_ops_rest(&r.tally, &r.o, r.native, "native", false, r.batch);
+  if (gpu_wanted(&r.o, "rest") && r.cudnn) gpu_ops_rest(&r.tally, &r.o, r.cudnn, "cudnn", true, r.batch);
 done:
   if (status != UM_OK) fprintf(stderr, "%s: %s\n", r.o.program, err.text);
   um_backend *const open[] = {r.automatic, r.cudnn, r.native, r.cpu};

@@ -7,7 +7,7 @@ gpu_core     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c core/ref/*.c cor
 gpu_support  := $(wildcard tests/gpu/support/*.c)
 gpu_libs     := $(shell pkg-config --libs libcjson 2>/dev/null || echo -lcjson) -ldnnl -lm -pthread
 # Programs of tests/cuda_host that use the op table and the runtime alone, and so run on a GPU as they are.
-gpu_borrowed := $(filter test_ways test_layers test_steps,$(patsubst tests/cuda_host/%.c,%,$(wildcard tests/cuda_host/test_*.c)))
+gpu_borrowed := $(filter test_ways test_layers test_steps test_model,$(patsubst tests/cuda_host/%.c,%,$(wildcard tests/cuda_host/test_*.c)))
 
 gpu_here := $(gpu_support:%.c=$(BUILD)/gpu/obj/%.o)
 gpu_emulated := $(gpu_support:%.c=$(BUILD)/host/%.c.o)
@@ -19,8 +19,9 @@ $(BUILD)/gpu/obj/%.o: %.c
 
 $(BUILD)/gpu/checkops: $(BUILD)/tests/checkops.o $(cuda_obj) $(gpu_core)
 	$(call say,LD)$(gpu_link)
-$(gpu_borrowed:%=$(BUILD)/gpu/%): $(BUILD)/gpu/%: $(BUILD)/gpu/obj/tests/cuda_host/%.o $(BUILD)/gpu/obj/tests/cuda_host/rig.o $(cuda_obj) $(gpu_core)
-	$(call say,LD)$(gpu_link)
+$(gpu_borrowed:%=$(BUILD)/gpu/%): $(BUILD)/gpu/%: $(BUILD)/gpu/obj/tests/cuda_host/%.o $(BUILD)/gpu/obj/tests/cuda_host/rig.o \
+    $(BUILD)/tests/support/model_fixture.o $(cuda_obj) $(gpu_core)
+	$(call say,LD)$(gpu_link) -lcmocka
 $(gpu_programs:%=$(BUILD)/gpu/%): $(BUILD)/gpu/%: $(BUILD)/gpu/obj/tests/gpu/%.o $(gpu_here) $(cuda_obj) $(gpu_core)
 	$(call say,LD)$(gpu_link)
 

@@ -21,7 +21,7 @@ printf '%s\n' "$device"
 heading
 wanted checkops && step checkops 300 "$dir/checkops" --backend cuda
 if wanted kernels; then
-  for p in test_layers test_steps test_ways; do
+  for p in test_layers test_steps test_model test_ways; do
     if [ -x "$dir/$p" ]; then step "$p" 240 "$dir/$p"; fi
   done
 fi

@@ -99,6 +99,7 @@ typedef struct job {
   int sets;
   um_tensor in[BENCH_SETS], out[BENCH_SETS], y[BENCH_SETS];
   void *workspace[BENCH_SETS];
+  void *scratch;
   um_warp_sample *sample;
   um_control *control;
   um_report *report;
@@ -115,8 +116,8 @@ static int launch(void *context, int i, um_error *err) {
   const um_ops *ops = be->ops;
   const int s = i % j->sets;
   switch (j->what) {
-  case POOL_FORWARD: return ops->pool_forward(j->op, &j->out[s], j->workspace[s], &j->in[s], NULL, err);
-  case POOL_BACKWARD: return ops->pool_backward(j->op, &j->in[s], &j->out[s], j->workspace[s], NULL, err);
+  case POOL_FORWARD: return ops->pool_forward(j->op, &j->out[s], j->workspace[s], &j->in[s], j->scratch, err);
+  case POOL_BACKWARD: return ops->pool_backward(j->op, &j->in[s], &j->out[s], j->workspace[s], j->scratch, err);
   case SLOPE: return ops->activation_backward(j->op, &j->out[s], &j->in[s], &j->y[s], err);
   case CAST: return ops->reorder(be, &j->out[s], &j->in[s], err);
   case WARP: return ops->warp(be, &j->out[s], &j->in[s], j->sample, j->control, &j->how, err);
@@ -158,6 +159,7 @@ static int block(bench *b, int batch, int side, int channels, um_dtype type, um_
   int status = ops->plan(b->be, &d, &j.op, err);
   const double bits = status == UM_OK ? (double)j.op->workspace_bytes : 0;
   j.sets = bench_sets(b, x + y);
+  if (status == UM_OK && j.op->scratch_bytes && !(j.scratch = bench_alloc(&m, j.op->scratch_bytes, err))) status = UM_ENOMEM;
   for (int s = 0; s < j.sets && status == UM_OK; s++) {
     status = tensor(&m, &j.in[s], type, batch, side, channels, err);
     if (status == UM_OK) status = tensor(&m, &j.out[s], type, batch, side / 2, channels, err);
@@ -251,6 +253,23 @@ static int optimizers(bench *b, bool copy, um_error *err) {
   return status;
 }
 
+/* Pools by cuDNN, beside ours above. */
+static int pools_by_library(const bench *b, int batch, um_error *err) {
+  static const int side[5] = {150, 75, 37, 18, 9}, channels[5] = {64, 128, 256, 512, 512};
+  bench other = *b;
+  int status = gpu_open(&other.be, &b->o, UM_ENGINE_CUDNN, err);
+  if (status != UM_OK) {
+    printf("\nPools by cuDNN left out: %s\n", err->text);
+    return UM_OK;
+  }
+  printf("\nPools with engine cudnn, bf16, batch %d (the slopes are ours again)\n", batch);
+  status = gpu_timer_open(&other.timer, other.be, b->o.small, err);
+  for (int i = 0; i < 5 && status == UM_OK; i++) status = block(&other, batch, side[i], channels[i], UM_BF16, err);
+  gpu_timer_close(&other.timer);
+  other.be->ops->close(other.be);
+  return status;
+}
+
 int bench_rest(bench *b, um_error *err) {
   static const int side[5] = {150, 75, 37, 18, 9}, channels[5] = {64, 128, 256, 512, 512};
   const int batch = b->o.batch ? b->o.batch : b->o.small ? 1 : 32;
@@ -264,5 +283,6 @@ int bench_rest(bench *b, um_error *err) {
     if (status == UM_OK) status = optimizers(b, type == UM_BF16, err);
     if (status == UM_OK && type == UM_BF16) status = casts(b, err);
   }
+  if (status == UM_OK) status = pools_by_library(b, batch, err);
   return status;
 }

@@ -366,22 +366,23 @@ static bool sum_squares(context *c) {
 
 /* ---- all of them ---- */
 
-void gpu_ops_rest(gpu_tally *t, const gpu_options *o, um_backend *be, int batch) {
+void gpu_ops_rest(gpu_tally *t, const gpu_options *o, um_backend *be, const char *engine, bool only, int batch) {
   static const struct {
     const char *name;
     bool (*check)(context *);
-    bool types; /* in both types */
-  } part[] = {{"max_pool", max_pools, true},
-              {"avg_pool, global_avg_pool", average_pools, true},
-              {"relu", relu, true},
-              {"sigmoid", sigmoid, true},
-              {"add", add, true},
-              {"concat", concat, true},
-              {"reorder, accumulate", casts, true},
-              {"warp", warp, true},
-              {"bce_logits", bce, false},
-              {"optimizer_step", optimizers, false},
-              {"sum_squares", sum_squares, false}};
+    bool types;   /* in both types */
+    bool library; /* has alternates */
+  } part[] = {{"max_pool", max_pools, true, true},
+              {"avg_pool, global_avg_pool", average_pools, true, true},
+              {"relu", relu, true, false},
+              {"sigmoid", sigmoid, true, false},
+              {"add", add, true, false},
+              {"concat", concat, true, false},
+              {"reorder, accumulate", casts, true, false},
+              {"warp", warp, true, false},
+              {"bce_logits", bce, false, false},
+              {"optimizer_step", optimizers, false, false},
+              {"sum_squares", sum_squares, false, false}};
   context c = {.be = be, .o = o, .batch = batch};
   um_error err = {0};
   um_dtype type = UM_F32;
@@ -391,10 +392,10 @@ void gpu_ops_rest(gpu_tally *t, const gpu_options *o, um_backend *be, int batch)
     return;
   }
   for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-    for (int k = 0; k < (part[i].types && half ? 2 : 1); k++) {
+    for (int k = 0; k < (only && !part[i].library ? 0 : part[i].types && half ? 2 : 1); k++) {
       c.type = k ? UM_BF16 : UM_F32;
       c.dice = (check_dice){.seed = o->seed, .test = 320 + (uint32_t)i, .number = (uint32_t)k};
-      gpu_begin("rest: %s, %s, batch %d", part[i].name, um_dtype_name(c.type), batch);
+      gpu_begin("rest: %s, %s, batch %d, engine %s", part[i].name, um_dtype_name(c.type), batch, engine);
       gpu_end(t, part[i].check(&c));
     }
   if (!half) gpu_skip(t, "bf16: the device does not compute in it");

@@ -4,6 +4,7 @@
 
 #include "gpu.h"
 
-void gpu_ops_rest(gpu_tally *t, const gpu_options *o, um_backend *be, int batch);
+/* only: those that a library may do in place of our kernels (pooling). */
+void gpu_ops_rest(gpu_tally *t, const gpu_options *o, um_backend *be, const char *engine, bool only, int batch);
 
 #endif
