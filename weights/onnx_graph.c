@@ -36,6 +36,7 @@ static const struct {
     {"MaxPool", onnx_max_pool},
     {"Mul", onnx_arithmetic},
     {"Neg", onnx_neg},
+    {"Pad", onnx_pad},
     {"ReduceMean", onnx_reduce_mean},
     {"Relu", onnx_relu},
     {"Reshape", onnx_reshape},
@@ -314,6 +315,7 @@ void onnx_set_chw(onnx_graph *g, onnx_value *v, int node) {
   v->node = node;
   v->shared = false;
   v->order = ONNX_CHW;
+  v->padded = false;
   v->dim[1] = of->dim[2];
   if (v->ndim == 4) v->dim[2] = of->dim[0];
   v->dim[v->ndim - 1] = of->dim[1];
@@ -324,7 +326,8 @@ void onnx_set_chw(onnx_graph *g, onnx_value *v, int node) {
 /* How an input of 3 or 4 dimensions lies, by the first node that says it: a layer over pictures, or a transposition that makes it one
  * (then it was N H W C). Where none does, by where there are as many channels as pictures have. */
 static onnx_order order_of(const onnx_graph *g, int value, int ndim, const int64_t *dim) {
-  static const char *const over_pictures[] = {"Conv", "MaxPool", "AveragePool", "BatchNormalization", "GlobalAveragePool", "ReduceMean"};
+  static const char *const over_pictures[] = {"Conv",       "MaxPool", "AveragePool", "BatchNormalization", "GlobalAveragePool",
+                                              "ReduceMean", "Pad"};
   static const char *const passing[] = {"Add", "Cast", "Div",  "Dropout", "Gather", "Identity",
                                         "Mul", "Neg",  "Relu", "Sigmoid", "Sub",    "Sum"};
   const onnx_file *f = g->file;
@@ -419,7 +422,7 @@ static int settle(onnx_graph *g, const onnx_node *n, onnx_value *v) {
   return status ? status : onnx_fold(g, v->node, p->scale, p->offset);
 }
 
-int onnx_take(onnx_graph *g, const onnx_node *n, int i, onnx_value *v) {
+int onnx_take_padded(onnx_graph *g, const onnx_node *n, int i, onnx_value *v) {
   char name[96] = "";
   const onnx_value *from = onnx_in(g, n, i);
   if (!from || from->kind != ONNX_VALUE) {
@@ -430,6 +433,12 @@ int onnx_take(onnx_graph *g, const onnx_node *n, int i, onnx_value *v) {
   if (!from->floats) return onnx_refuse(g, n, "computes with integers, expected a Cast to floating point before it");
   *v = *from;
   return v->pending ? settle(g, n, v) : UM_OK;
+}
+
+int onnx_take(onnx_graph *g, const onnx_node *n, int i, onnx_value *v) {
+  const int status = onnx_take_padded(g, n, i, v);
+  if (!status && v->padded) return onnx_refuse(g, n, "after a Pad, which only Conv and AveragePool may follow");
+  return status;
 }
 
 /* ---- windows ---- */
@@ -505,7 +514,7 @@ int onnx_graph_make(onnx_graph *g, const onnx_file *f, const int64_t size[2], bo
     if (g->needed[i]) status = make_node(g, &f->node[i]);
   if (status) goto done;
   onnx_value *v = &g->value[output];
-  if (v->kind != ONNX_VALUE || !v->floats) {
+  if (v->kind != ONNX_VALUE || !v->floats || v->padded) {
     status = um_fail(g->err, UM_EUNSUPPORTED, "%s: its output is no value that the network computes", g->path);
     goto done;
   }

@@ -115,6 +115,8 @@ typedef struct onnx_value {
   int ndim;
   int64_t dim[UM_WEIGHT_MAX_DIMS];
   int64_t chw[3]; /* ROW_CHW */
+  int pad[4];     /* zeros around it that the next window takes over: top, left, bottom, right; dim counts them, the node does not */
+  bool padded;
 } onnx_value;
 
 /* How the parameters of a node of ours come about: kernel = gain[o] w, bias = bias_gain[o] b + shift[o] (by output channel; NULL: as
@@ -173,6 +175,7 @@ void onnx_out(onnx_graph *g, const onnx_node *n, int i, const onnx_value *v);
 __attribute__((format(printf, 3, 4))) int onnx_refuse(onnx_graph *g, const onnx_node *n, const char *format, ...);
 /* The value of input i as a node of our graph, floats, arithmetic on the input settled; v gets a copy of it. */
 int onnx_take(onnx_graph *g, const onnx_node *n, int i, onnx_value *v);
+int onnx_take_padded(onnx_graph *g, const onnx_node *n, int i, onnx_value *v); /* for what knows of v->pad; the others refuse it */
 /* Appends a node named after the weights, else the ONNX node; its index or a negative um_code. w: a tensor or -1. */
 int onnx_add(onnx_graph *g, const onnx_node *n, const um_node *like, int w);
 onnx_recipe *onnx_recipe_of(onnx_graph *g, const onnx_node *n, int node, int w, int b, um_weight_layout layout);
@@ -197,7 +200,7 @@ int64_t onnx_sample(const onnx_value *v); /* values a picture */
 typedef int onnx_op(onnx_graph *g, const onnx_node *n);
 /* onnx_ops.c */
 onnx_op onnx_conv, onnx_max_pool, onnx_average_pool, onnx_global_average_pool, onnx_reduce_mean, onnx_gemm, onnx_matmul, onnx_relu,
-    onnx_sigmoid, onnx_batch_norm;
+    onnx_sigmoid, onnx_batch_norm, onnx_pad;
 /* onnx_arith.c */
 onnx_op onnx_add_op, onnx_arithmetic, onnx_neg, onnx_gather, onnx_concat;
 /* onnx_shape.c */

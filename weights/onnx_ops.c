@@ -28,8 +28,8 @@ int onnx_constant_in(onnx_graph *g, const onnx_node *n, int i, const char *what)
 }
 
 /* Pictures, N C H W or N C W. */
-static int take_picture(onnx_graph *g, const onnx_node *n, onnx_value *x) {
-  int status = onnx_take(g, n, 0, x);
+static int take_picture(onnx_graph *g, const onnx_node *n, onnx_value *x, bool padded) {
+  int status = padded ? onnx_take_padded(g, n, 0, x) : onnx_take(g, n, 0, x);
   if (status) return status;
   if (x->order != ONNX_CHW || (x->ndim != 3 && x->ndim != 4))
     return onnx_refuse(g, n, "its input is no picture N x C x H x W, but %s",
@@ -37,10 +37,47 @@ static int take_picture(onnx_graph *g, const onnx_node *n, onnx_value *x) {
   return UM_OK;
 }
 
+/* The zeros that a Pad put around x become the window's. */
+static void take_pad(um_window *w, const onnx_value *x) {
+  for (int i = 0; x->padded && i < 2; i++) w->pad_before[i] += x->pad[i], w->pad_after[i] += x->pad[2 + i];
+}
+
+int onnx_pad(onnx_graph *g, const onnx_node *n) {
+  onnx_value x, list;
+  int64_t pad[2 * UM_WEIGHT_MAX_DIMS];
+  um_pb mode;
+  float value = onnx_float(n, "value", 0);
+  int status = take_picture(g, n, &x, true), count = onnx_ints(n, "pads", pad, 2 * UM_WEIGHT_MAX_DIMS);
+  if (status) return status;
+  if (onnx_string(n, "mode", &mode) && !onnx_is(mode, "constant")) return onnx_refuse(g, n, "a mode that is not constant");
+  if (n->inputs > 1) {
+    if ((status = onnx_numbers(g, n, 1, &list))) return status;
+    memcpy(pad, list.number, sizeof list.number);
+    count = list.n;
+  }
+  const int given = onnx_constant_in(g, n, 2, "value");
+  if (given < -1) return given;
+  if (given >= 0 && g->file->tensor[given].count == 1) status = onnx_tensor_floats(&g->file->tensor[given], &value, g->path, g->err);
+  if (status) return status;
+  if (value != 0 || onnx_in(g, n, 3) || count != 2 * x.ndim || (given >= 0 && g->file->tensor[given].count != 1))
+    return onnx_refuse(g, n, "other than zeros around pictures");
+  for (int i = 0; i < count; i++) {
+    const int axis = i % x.ndim, side = i / x.ndim;
+    if (pad[i] < 0 || pad[i] > INT16_MAX || (axis < 2 && pad[i] != 0)) return onnx_refuse(g, n, "other than zeros around pictures");
+    if (axis < 2) continue;
+    if (!x.padded) memset(x.pad, 0, sizeof x.pad);
+    x.padded = true;
+    x.pad[2 * side + axis - x.ndim + 2] += (int)pad[i];
+    x.dim[axis] += pad[i];
+  }
+  onnx_out(g, n, 0, &x);
+  return UM_OK;
+}
+
 int onnx_conv(onnx_graph *g, const onnx_node *n) {
   onnx_value x;
   um_node like = {.op = UM_OP_CONV2D, .n_inputs = 1};
-  int status = take_picture(g, n, &x);
+  int status = take_picture(g, n, &x, true);
   if (status) return status;
   const int w = onnx_constant_in(g, n, 1, "kernel"), b = onnx_constant_in(g, n, 2, "bias");
   if (w < -1 || b < -1) return UM_EUNSUPPORTED;
@@ -54,6 +91,7 @@ int onnx_conv(onnx_graph *g, const onnx_node *n) {
   if (b >= 0 && (g->file->tensor[b].count != t->dim[0] || g->file->tensor[b].ndim != 1))
     return onnx_refuse(g, n, "a bias of %" PRId64 " values, expected %" PRId64, g->file->tensor[b].count, t->dim[0]);
   if ((status = onnx_window(g, n, &x, t->dim + 2, &like.window, false))) return status;
+  take_pad(&like.window, &x);
   like.units = t->dim[0];
   like.input[0] = x.node;
   const int at = onnx_add(g, n, &like, w);
@@ -68,13 +106,15 @@ static int pool(onnx_graph *g, const onnx_node *n, um_op_kind kind) {
   onnx_value x;
   um_node like = {.op = kind, .n_inputs = 1};
   const bool ceil_mode = onnx_int(n, "ceil_mode", 0) != 0, include = onnx_int(n, "count_include_pad", 0) != 0 && kind == UM_OP_AVG_POOL;
-  int status = take_picture(g, n, &x);
+  int status = take_picture(g, n, &x, kind == UM_OP_AVG_POOL);
   if (status || (status = onnx_window(g, n, &x, NULL, &like.window, ceil_mode))) return status;
   const um_window *w = &like.window;
   const bool padded = w->pad_before[0] || w->pad_before[1] || w->pad_after[0] || w->pad_after[1];
-  if (include && padded) { /* the average over the padding, too: a convolution */
-    if (ceil_mode) return onnx_refuse(g, n, "count_include_pad together with ceil_mode");
-    const um_window window = *w;
+  if (x.padded && padded && !include) return onnx_refuse(g, n, "zeros of a Pad that count and padding that does not");
+  if ((include && padded) || x.padded) { /* the average over the padding, too: a convolution */
+    if (ceil_mode) return onnx_refuse(g, n, "padding that counts together with ceil_mode");
+    um_window window = *w;
+    take_pad(&window, &x);
     if ((status = onnx_diagonal(g, n, &x, &window, 1.0f / (float)(w->kernel[0] * w->kernel[1]), NULL))) return status;
     onnx_set_chw(g, &x, x.node);
   } else {
@@ -110,7 +150,7 @@ static int average_all(onnx_graph *g, const onnx_node *n, onnx_value *x, bool ke
 
 int onnx_global_average_pool(onnx_graph *g, const onnx_node *n) {
   onnx_value x;
-  const int status = take_picture(g, n, &x);
+  const int status = take_picture(g, n, &x, false);
   return status ? status : average_all(g, n, &x, true);
 }
 
