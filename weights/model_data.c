@@ -23,14 +23,12 @@ void um_model_data_free(um_model_data *d) {
 static int add(um_model_data *d, const um_node *n, const char *what, int ndim, const int64_t *dim, um_error *err) {
   um_tensor *t = &d->tensor[d->count];
   *t = um_tensor_plain(UM_F32, ndim, dim);
-  t->data = malloc(t->bytes);
   if (asprintf(&d->name[d->count], "%s/%s", n->name, what) < 0) d->name[d->count] = NULL;
   d->count++;
-  if (t->data && d->name[d->count - 1]) return UM_OK;
-  return um_fail(err, UM_ENOMEM, "%s/%s: no memory for %zu bytes", n->name, what, t->bytes);
+  return d->name[d->count - 1] ? UM_OK : um_fail(err, UM_ENOMEM, "%s/%s: no memory for its name", n->name, what);
 }
 
-/* Every parameter of the graph: names, shapes, memory; node (room for two a node) gets the node of each. */
+/* Every parameter of the graph: names and shapes; node (room for two a node) gets the node of each. */
 static int describe(um_model_data *d, int *node, um_error *err) {
   const um_graph *g = &d->graph;
   int status = UM_OK;
@@ -59,23 +57,31 @@ static int64_t largest_of(const um_model_data *d) {
   return largest;
 }
 
-/* The parameters from the file, whose names the graph has settled. */
+static int no_memory(const um_model_data *d, int i, um_error *err) {
+  return um_fail(err, UM_ENOMEM, "%s: no memory for %zu bytes", d->name[i], d->tensor[i].bytes);
+}
+
+/* The parameters from the file, whose names the graph has settled. A graph costs a file nothing, whatever its sizes: memory is asked for only
+ * once tensors of these sizes have turned out to be there. */
 static int read_parameters(um_model_data *d, const char *path, const int *node, char *kind, um_error *err) {
   const int64_t largest = largest_of(d);
   um_weight_source s = {0};
   int *item_of = malloc(sizeof *item_of * ((size_t)d->count + 1));
   um_weight_want *want = malloc(sizeof *want * ((size_t)d->count + 1));
-  float *spare = malloc(sizeof *spare * (size_t)largest);
-  int status = item_of && want && spare ? um_weight_source_open(&s, path, &d->graph, largest, err)
-                                        : um_fail(err, UM_ENOMEM, "%s: no memory for its parameters", path);
+  float *spare = NULL;
+  int status = item_of && want ? um_weight_source_open(&s, path, &d->graph, largest, err)
+                               : um_fail(err, UM_ENOMEM, "%s: no memory for its parameters", path);
   if (status) goto done;
   for (int i = 0; i < d->count; i++) want[i] = (um_weight_want){.name = d->name[i], .node = node[i], .plain = d->tensor[i]};
   status = um_weight_match(item_of, &s, want, d->count, remedy, err);
   if (!status) status = um_weight_cover(item_of, &s, &d->graph, want, d->count, NULL, err);
+  if (!status && !(spare = malloc(sizeof *spare * (size_t)largest)))
+    status = um_fail(err, UM_ENOMEM, "%s: no memory for %" PRId64 " values", path, largest);
   for (int i = 0; i < d->count && !status; i++) {
     const int64_t n = um_tensor_count(&d->tensor[i]);
-    float *values = d->tensor[i].data;
-    status = um_weight_read(&s, item_of[i], values, spare, n, err);
+    float *values = malloc(d->tensor[i].bytes);
+    d->tensor[i].data = values;
+    status = values ? um_weight_read(&s, item_of[i], values, spare, n, err) : no_memory(d, i, err);
     for (int64_t k = 0; k < n && !status; k++)
       if (!isfinite(values[k]))
         status = um_fail(err, UM_EFORMAT, "%s: %s holds %g at element %" PRId64 "; expected finite numbers", path, s.item[item_of[i]].from,

@@ -1,7 +1,8 @@
-/* safetensors, as a file of weights and as a model file of ours. Every byte of every tensor is read. */
+/* safetensors, as a file of weights, as a model file of ours and as a checkpoint to go on from. Every byte of every tensor is read. */
 #include "tests/fuzz/fuzz.h"
 
 #include "core/checkpoint.h"
+#include "tests/fuzz/small_graph.h"
 #include "weights/source.h"
 
 static void read_all(um_weight_source *s) {
@@ -23,6 +24,20 @@ static void read_all(um_weight_source *s) {
   if (s->model && s->model(s, &g, &p, &said, &err) == UM_OK) um_graph_free(&g);
 }
 
+/* The model that checkpoint.safetensors is of; made once. */
+static um_model *model(void) {
+  static const um_model_options o = {
+      .batch = 1, .training = true, .optimizer = {.kind = UM_OPT_ADAM, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}};
+  static um_model *m;
+  um_backend *ref;
+  um_graph g;
+  um_error err;
+  if (m) return m;
+  FUZZ_CHECK(small_graph(&g, &err) > 0 && um_ref_open(&ref, &err) == UM_OK && um_model_create(&m, &g, ref, &o, &err) == UM_OK);
+  um_graph_free(&g);
+  return m;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const char *path = fuzz_file(data, size);
   um_st *st = NULL;
@@ -42,7 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   um_st_close(st);
   if (um_checkpoint_open(&st, &g, &p, path, &err) == UM_OK) {
     char hex[65];
+    um_position position;
     um_checkpoint_verify(st, hex, path, &err);
+    um_checkpoint_load(model(), st, &position, &err);
+    um_checkpoint_load(model(), st, NULL, &err);
     um_st_close(st);
     um_graph_free(&g);
   }

@@ -1,13 +1,13 @@
 /* Writes the seeds that our own programs make: model files, a checkpoint, graphs. Not part of the tests; by hand, from the root:
  *   make build/libunmask.a && cc -I. -D_GNU_SOURCE -o build/seeds tests/fuzz/seeds.c build/libunmask.a -fopenmp -ldnnl \
- *     $(pkg-config --cflags --libs libcjson) -lm -pthread && build/seeds tests/fuzz/corpus */
+ *     $(pkg-config --cflags --libs libcjson)  -lm -pthread && build/seeds tests/fuzz/corpus */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/checkpoint.h"
-#include "core/file.h"
+#include "tests/fuzz/small_graph.h"
 
 static um_error err;
 
@@ -24,26 +24,6 @@ static void write_text(const char *folder, const char *name, const char *text) {
   if (!f || fputs(text, f) < 0 || fclose(f)) exit(1);
 }
 
-/* Every op once: two ways that meet in a sum and a row of channels. */
-static void make_graph(um_graph *g) {
-  static const int three[2] = {3, 3}, two[2] = {2, 2}, one[2] = {1, 1};
-  int a, b, both[2];
-  must(a = um_graph_add_input(g, "input", 6, 8, 3, &err));
-  must(a = um_graph_add_conv2d(g, "conv", a, 2, three, one, UM_PAD_SAME, UM_ACT_RELU, &err));
-  must(b = um_graph_add_conv2d(g, "beside", a, 2, one, one, UM_PAD_VALID, UM_ACT_NONE, &err));
-  both[0] = a, both[1] = b;
-  must(a = um_graph_add_simple(g, "add", UM_OP_ADD, both, 2, UM_ACT_RELU, &err));
-  must(b = um_graph_add_pool(g, "max", UM_OP_MAX_POOL, a, two, two, UM_PAD_VALID, &err));
-  must(a = um_graph_add_pool(g, "mean", UM_OP_AVG_POOL, a, two, two, UM_PAD_SAME, &err));
-  both[0] = a, both[1] = b;
-  must(a = um_graph_add_simple(g, "concat", UM_OP_CONCAT, both, 2, UM_ACT_NONE, &err));
-  must(a = um_graph_add_simple(g, "relu", UM_OP_RELU, &a, 1, UM_ACT_NONE, &err));
-  must(a = um_graph_add_simple(g, "flatten", UM_OP_FLATTEN, &a, 1, UM_ACT_NONE, &err));
-  must(a = um_graph_add_dense(g, "dense", a, 3, UM_ACT_RELU, &err));
-  must(a = um_graph_add_dense(g, "dense_1", a, 1, UM_ACT_NONE, &err));
-  must(um_graph_add_simple(g, "dense_1_sigmoid", UM_OP_SIGMOID, &a, 1, UM_ACT_NONE, &err));
-}
-
 int main(int argc, char **argv) {
   const um_preprocess p = {
       .target_size = {6, 8}, .rescale = 1.0 / 255, .detector = "haar", .margin = 0.25, .max_size = 1000, .classes = {"fake", "real"}};
@@ -55,7 +35,7 @@ int main(int argc, char **argv) {
   char path[1024], *text;
   if (argc != 2) return 2;
   must(um_ref_open(&ref, &err));
-  make_graph(&g);
+  must(small_graph(&g, &err));
   const um_model_options o = {
       .batch = 1, .training = true, .optimizer = {.kind = UM_OPT_ADAM, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}};
   must(um_model_create(&m, &g, ref, &o, &err));

@@ -145,5 +145,25 @@ def documents():
     text("labels", "wrong.json", "{\"a.mp4\": {\"label\": 1}}")
 
 
-for make in (images, safetensors, cascades, tables, documents):
+def models():
+    """seeds.c's model file, and one whose graph is far larger than the file: memory must not be asked for before tensors are found."""
+    with open(path("safetensors", "model.safetensors"), "rb") as f:
+        data = f.read()
+    n = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + n])
+    graph = json.loads(header["__metadata__"]["graph"])
+    text("model", "model.safetensors", data)
+    for node in graph["nodes"]:
+        if node["name"] == "dense":
+            node["units"] = 1 << 24
+    header["__metadata__"]["graph"] = json.dumps(graph)
+    with open(path("safetensors", "checkpoint.safetensors"), "rb") as f:  # without its fingerprint, which changed bytes would fail at
+        checkpoint = f.read().replace(b"\"fingerprint\"", b"\"fingerless_\"")
+    text("safetensors", "no_fingerprint.safetensors", checkpoint)
+    del header["__metadata__"]["fingerprint"]
+    head = json.dumps(header, separators=(",", ":")).encode()
+    text("model", "far_too_large.safetensors", len(head).to_bytes(8, "little") + head + data[8 + n:])
+
+
+for make in (images, safetensors, cascades, tables, documents, models):
     make()
