@@ -25,7 +25,7 @@ static bool sides(const um_cuda_conv *g, um_conv_pass pass, um_conv_gemm *p) {
   const int64_t depth = pass == UM_CONV_FORWARD ? taps * g->C : pass == UM_CONV_BACKWARD_DATA ? taps * g->K : out;
   const int vec = 16 / element_size(g), vec_out = pass == UM_CONV_BACKWARD_WEIGHTS ? 4 : vec;
   if ((int64_t)g->H * g->W > UINT32_MAX / g->C || (int64_t)g->P * g->Q > UINT32_MAX / g->K) return false;
-  if (in > INT_MAX / 2 || out > INT_MAX / 2 || M > INT_MAX / 2 || N > INT_MAX / 2 || depth > INT_MAX / 2) return false;
+  if (in > INT_MAX || out > INT_MAX || M > INT_MAX || N > INT_MAX || depth > INT_MAX) return false;
   *p = (um_conv_gemm){.g = *g, .M = (uint32_t)M, .N = (uint32_t)N, .depth = (uint32_t)depth};
   p->whole_a = (pass == UM_CONV_BACKWARD_DATA ? g->K : g->C) % vec == 0;
   p->whole_b = g->K % vec == 0;
