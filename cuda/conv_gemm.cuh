@@ -184,6 +184,12 @@ static __device__ __forceinline__ bool element_of_a(const um_conv_gemm &p, int y
   }
 }
 
+template <class E> static __device__ __forceinline__ void store16(unsigned char *to, const E *value) {
+  uint4 q;
+  memcpy(&q, value, sizeof q);
+  *(uint4 *)to = q;
+}
+
 /* A vector of a: elements of picture n that begin at (r, s, c) and run on through channels and taps; y, x as above. */
 template <class T>
 static __device__ __forceinline__ void gather_a(const um_conv_gemm &p, unsigned char *to, int n, int y, int x, int r, int s, int c) {
@@ -208,7 +214,7 @@ static __device__ __forceinline__ void gather_a(const um_conv_gemm &p, unsigned 
       }
     }
   }
-  memcpy(to, value, 16);
+  store16(to, value);
 }
 
 /* A vector of b: `count` elements from index on, the rest zeros (count may be 0 or less). */
@@ -222,7 +228,7 @@ template <class T> static __device__ __forceinline__ void gather_b(const um_conv
 #pragma unroll
   for (int e = 0; e < T::vec; e++)
     if (e < count) value[e] = b[index + e];
-  memcpy(to, value, 16);
+  store16(to, value);
 }
 
 /* A vector of w's row `column` of a tap, for backward data: its depth may run from one tap into the next, whose rows are further away. */
@@ -240,7 +246,7 @@ static __device__ __forceinline__ void gather_w(const um_conv_gemm &p, unsigned 
     if (tap < g.R * g.S && column < p.N) value[e] = w[((int64_t)tap * g.C + column) * g.K + k];
     if (++k == g.K) k = 0, tap++;
   }
-  memcpy(to, value, 16);
+  store16(to, value);
 }
 
 template <class T>
