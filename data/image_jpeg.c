@@ -11,7 +11,7 @@
 #include "core/file.h"
 #include "data/image_formats.h"
 
-#define SCANS_MAX 1000 /* a progressive file of few bytes can ask for many passes over many pixels */
+#define SCANS_MAX 100 /* as many as libjpeg's own tools write; a progressive file of few bytes can ask for many passes over many pixels */
 
 typedef struct handler {
   struct jpeg_error_mgr manager; /* first: libjpeg knows only this part */
@@ -105,6 +105,13 @@ static int decode(reader *r, um_image *im, const uint8_t *data, size_t size, con
                    UM_IMAGE_MAX_PIXELS);
   if (c->num_components != 1 && c->num_components != 3 && c->num_components != 4)
     return um_fail(err, UM_EFORMAT, "%s: a JPEG of %d components: expected 1, 3 or 4", name, c->num_components);
+  /* A Huffman code has at least one bit, and each block of 8x8 needs one. (Arithmetic coding needs less only where a picture has one colour.)
+   * libjpeg makes grey of what is not there, and asks for memory of the size that a few bytes claim. */
+  uint64_t blocks = 0;
+  for (int i = 0; i < c->num_components; i++) blocks += (uint64_t)c->comp_info[i].width_in_blocks * c->comp_info[i].height_in_blocks;
+  if (blocks / 8 > size)
+    return um_fail(err, UM_EFORMAT, "%s: not a readable JPEG: %zu bytes are too few for %u x %u pixels", name, size, c->image_width,
+                   c->image_height);
   int status = um_image_alloc(im, (int)c->image_width, (int)c->image_height, err);
   if (status < 0) return um_fail_context(err, "%s", name);
   bool cmyk = c->num_components == 4;
