@@ -291,14 +291,15 @@ static int list(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, b
   return n;
 }
 
-int um_cudnn_ways(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *ways, int max) {
-  int n, rough;
+int um_cudnn_candidates(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *ways, int max) {
+  return cuda->cudnn && max > 0 ? list(cuda, g, pass, false, ways, max) : 0;
+}
 
-  if (!cuda->cudnn || max <= 0) return 0;
-  n = list(cuda, g, pass, false, ways, max);
-  if (g->precision != UM_PRECISION_BF16 || pass == UM_CONV_BACKWARD_DATA) return n;
-  rough = max - n < ROUGH_WAYS ? max - n : ROUGH_WAYS;
-  return n + (rough > 0 ? list(cuda, g, pass, true, ways + n, rough) : 0);
+int um_cudnn_ways(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *ways, int max) {
+  const int n = um_cudnn_candidates(cuda, g, pass, ways, max), rough = max - n < ROUGH_WAYS ? max - n : ROUGH_WAYS;
+
+  if (!cuda->cudnn || g->precision != UM_PRECISION_BF16 || pass == UM_CONV_BACKWARD_DATA || rough <= 0) return n;
+  return n + list(cuda, g, pass, true, ways + n, rough);
 }
 
 bool um_cudnn_find(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, const char *name, um_conv_way *way) {
@@ -352,6 +353,10 @@ int um_cudnn_ways(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass,
   (void)ways;
   (void)max;
   return 0;
+}
+
+int um_cudnn_candidates(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *ways, int max) {
+  return um_cudnn_ways(cuda, g, pass, ways, max);
 }
 
 bool um_cudnn_find(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, const char *name, um_conv_way *way) {

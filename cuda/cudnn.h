@@ -8,6 +8,8 @@
 extern "C" {
 #endif
 
+/* um_cudnn_ways without the rough ones, which take as long to find as the others. */
+int um_cudnn_candidates(const um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *ways, int max);
 /* Builds the plan of a way that um_cudnn_ways gave; its run would do it the first time. */
 int um_cudnn_prepare(const um_cuda *cuda, const um_cuda_conv *g, um_conv_way *way, um_error *err);
 /* The way of this name (of one that um_cudnn_ways gave, in this program or an earlier one), made without asking the heuristics for all

@@ -201,8 +201,8 @@ static bool settings(const um_cudnn *c, cudnnBackendDescriptor_t engine, cudnnBa
 
   if (!make_all(c, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, choice, KNOBS)) return false;
   text[0] = 0;
-  good = c->get(engine, CUDNN_ATTR_ENGINE_KNOB_INFO, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &all, NULL) == CUDNN_STATUS_SUCCESS &&
-         c->get(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR, KNOBS, &n, choice) == CUDNN_STATUS_SUCCESS;
+  if (c->get(engine, CUDNN_ATTR_ENGINE_KNOB_INFO, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &all, NULL) != CUDNN_STATUS_SUCCESS) all = -1;
+  good = c->get(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR, KNOBS, &n, choice) == CUDNN_STATUS_SUCCESS;
   for (int64_t i = 0; i < n && i < KNOBS && good; i++) {
     good = c->get(choice[i], CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1, &one, &type) == CUDNN_STATUS_SUCCESS &&
            c->get(choice[i], CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, 1, &one, &value) == CUDNN_STATUS_SUCCESS;

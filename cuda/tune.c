@@ -546,7 +546,7 @@ static int choose_native(um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass
 int um_cuda_choose(um_cuda *cuda, const um_cuda_conv *g, um_conv_pass pass, um_conv_way *way, um_error *err) {
   const bool vendors = cuda->engine != UM_ENGINE_NATIVE, ours = cuda->engine != UM_ENGINE_CUDNN;
   const um_way_source sources[] = {{"native", ours, true, um_cuda_native_ways, NULL, NULL},
-                                   {"cudnn", vendors, false, um_cudnn_ways, um_cudnn_prepare, um_cudnn_find},
+                                   {"cudnn", vendors, false, um_cudnn_candidates, um_cudnn_prepare, um_cudnn_find},
                                    {"cublaslt", vendors, false, um_cublas_ways, NULL, NULL}};
   char why[256], what[160];
   um_error none;
