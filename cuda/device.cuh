@@ -39,6 +39,7 @@ struct um_bf16 {
  *   void um_copy16_near(...)                                            the same; the L1 cache keeps it, for what is soon read again
  *   void um_copy_commit(); template <int N> void um_copy_wait();        groups of copies; wait until at most N groups are under way.
  *                                                                       Other threads see what was copied after a __syncthreads().
+ *                                                                       A thread waits for all of its copies before it ends.
  *
  *   void um_ldmatrix(uint32_t r[4], const void *row)        four 8x8 tiles of 16-bit values; lane l gives the address of row l%8 of tile l/8
  *   void um_ldmatrix_trans(uint32_t r[4], const void *row)  each tile transposed

@@ -113,7 +113,6 @@ static void begin_skipping(void) {
 /* ---- fibers ---- */
 
 static void fiber(void);
-static void land(um_emu_thread *t);
 
 #if defined(__x86_64__) && !defined(UM_EMU_UCONTEXT)
 
@@ -182,7 +181,7 @@ static void fiber(void) {
 #endif
   for (;;) { /* once a block */
     current->run(current->arguments);
-    while (um_emu_self->n_copies) land(um_emu_self); /* what nobody waited for comes all the same */
+    if (um_emu_self->n_copies) um_emu_fail("ends before %d of its um_copy16 have come", um_emu_self->n_copies);
     um_emu_stop(UM_EMU_EXIT, NULL, 0);
   }
 }

@@ -4,7 +4,8 @@
  * to a function that others must come to as well (um_emu_stop): the lanes of a warp meet in warp-wide functions, the warps of a block in
  * __syncthreads. Between two such meetings lanes and warps run in an order that the schedule chooses, each as far as it can; so what
  * needs a barrier and has none reads what is not there yet or what is overwritten already. Asynchronous copies into shared memory are
- * done either at once or as late as their wait; until then their destination is poisoned. Whoever misses a meeting is an error.
+ * done either at once or as late as their wait; until then their destination is poisoned, and nobody may write there; a thread that
+ * ends without having waited for its copies, and whoever misses a meeting, is an error.
  *
  * Memory. Shared memory has exactly the launch's bytes and ends at a guard page, each device allocation ends at one too; what is left of
  * a page before and after is watched. All of it starts as NaN (bytes 0xff). Out of range: the kernel fails with cudaErrorIllegalAddress

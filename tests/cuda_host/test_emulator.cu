@@ -46,6 +46,7 @@ static __global__ void __launch_bounds__(GEMM_THREADS) gemm(float *c, const um_b
         for (int j = 0; j < 4; j++) um_mma_bf16(d[i][j], fa[i], fb[j / 2] + j % 2 * 2);
     }
   }
+  um_copy_wait<0>();
   for (int i = 0; i < 2; i++)
     for (int j = 0; j < 4; j++)
       for (int e = 0; e < 4; e++)
@@ -137,6 +138,7 @@ enum {
   LDMATRIX_PAST,
   COPY_PAST,
   COPY_ODD,
+  COPY_LEFT,
   COPY_FROM_PAST,
   STACK,
   MISALIGNED
@@ -167,6 +169,10 @@ static __global__ void reach(int *p, int n, int how) {
   case SHARED_JUST_PAST: s[500] = 1; break;
   case SHARED_BEFORE: s[-1] = 1; break;
   case COPY_PAST: um_copy16(s + 496, p, true); break;
+  case COPY_LEFT:
+    for (int i = 0; i < 8; i++) um_copy16(s + 16 * i, p, true);
+    um_copy_commit();
+    break;
   case COPY_ODD: um_copy16(s + 4, p, true); break;
   case COPY_FROM_PAST: um_copy16(s, p + n + 64, false); break;
   case MISALIGNED: *(float2 *)(p + 1) = make_float2(1, 2); break;
@@ -331,6 +337,7 @@ static const emu_case cases[] = {
     {"ldmatrix past the end", reaches<LDMATRIX_PAST>, 3},
     {"um_copy16 past the end", reaches<COPY_PAST>, 3},
     {"um_copy16 to an odd place", reaches<COPY_ODD>, 3},
+    {"um_copy16 that nobody waits for", reaches<COPY_LEFT>, 3},
     {"um_copy16 from nowhere", reaches<COPY_FROM_PAST>, 2},
     {"a stack that is used up", reaches<STACK>, 2},
     {"a misaligned vector", reaches<MISALIGNED>, 1},
