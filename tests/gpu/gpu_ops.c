@@ -177,7 +177,7 @@ static void check_layer(run *r, const gpu_layer *l, bool bf16, int ran[3]) {
     }
     if (gpu_wanted(&r->o, "ways")) {
       gpu_begin("ways: %s, %s, batch %d", l->name, gpu_precision_name((um_precision)precision), r->batch);
-      gpu_end(&r->tally, layer_ways((um_cuda *)(r->cudnn ? r->cudnn : r->native), &p, (um_precision)precision, ran));
+      gpu_end(&r->tally, layer_ways((um_cuda *)r->automatic, &p, (um_precision)precision, ran));
     }
     if (!gpu_wanted(&r->o, "table")) continue;
     um_backend *const be[] = {r->native, r->cudnn, r->automatic};

@@ -160,7 +160,7 @@ static bool slope(gpu_run *r) {
   double loss[3], norm = 0;
   int status = first_batch(r, true, &loss[1], &err);
   if (status == UM_OK) status = um_model_gradient_norm(r->model, &norm, &err);
-  const double h = 0.02 * loss[1] / norm; /* a change of 2 % */
+  const double h = 0.005 * loss[1] / norm; /* a change of half a percent */
   const um_param *p = um_model_params(r->model, &count);
   float **w = calloc((size_t)count * 2, sizeof *w);
   for (int i = 0; i < count && w && status == UM_OK; i++) {

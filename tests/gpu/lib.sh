@@ -22,10 +22,12 @@ export LD_LIBRARY_PATH
 # No GPU: one line, in the driver's words.
 device=$("$dir/gpu_info" 2>"$dir/no-gpu") || { cat "$dir/no-gpu" >&2; exit 1; }
 name=$("$dir/gpu_info" name 2>/dev/null)
-if commit=$(git -C "$here" rev-parse --short=12 HEAD 2>/dev/null); then
+if [ -s "$here/../COMMIT" ]; then
+  commit=$(cat "$here/../COMMIT") # what pack.sh packed
+elif commit=$(git -C "$here" rev-parse --short=12 HEAD 2>/dev/null); then
   [ -z "$(git -C "$here" status --porcelain --untracked-files=no 2>/dev/null)" ] || commit="$commit and changes"
 else
-  commit=${COMMIT:-$(cat "$dir/COMMIT" 2>/dev/null || echo unknown)}
+  commit=${COMMIT:-unknown}
 fi
 
 # The record: RECORD=DIR, else docs/gpu beside the sources, else the programs' folder.
