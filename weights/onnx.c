@@ -204,7 +204,8 @@ static int list_all(um_weight_source *s, reader *r, const um_graph *model, um_er
     if (has_weights(&g->graph.node[i]) && g->recipe[i].used) ok = list_node(s, r, i, name[i]);
   for (int i = 0; ok && i < r->file.tensors; i++) {
     const onnx_tensor *t = &r->file.tensor[i];
-    if (t->claimed || t->constant) continue;
+    /* Of a type that is not read nobody knows how much data a shape needs: it may claim anything. */
+    if (t->claimed || t->constant || strcmp(onnx_type_name(t->type), "?") == 0) continue;
     onnx_text(text, sizeof text, t->name);
     um_weight_item *item = add_item(s, r, text, text, PART_TENSOR, i);
     if ((ok = item != NULL)) set_shape(item, t);

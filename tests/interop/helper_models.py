@@ -14,8 +14,6 @@ def const(name, value, raw=True):
     value = np.asarray(value)
     if raw:
         return numpy_helper.from_array(value, name)
-    if value.dtype == np.float16:
-        return helper.make_tensor(name, TensorProto.FLOAT16, value.shape, value.flatten().view(np.uint16).tolist())
     return helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape, value.flatten().tolist())
 
 
@@ -78,5 +76,5 @@ def all_models():
     out["half"] = model(
         [node("Cast", "x", "h", to=TensorProto.FLOAT16), node("Conv", "h w b", "c", kernel_shape=[8, 8], strides=[8, 8]), node("Relu", "c", "r"),
          node("Flatten", "r", "f"), node("Gemm", "f d e", "a"), node("Cast", "a", "af", to=TensorProto.FLOAT), node("Sigmoid", "af", "score")],
-        [half("w", 4, 3, 8, 8), half("b", 4), const("d", weights(64, 1, scale=0.05).astype(np.float16)), half("e", 1)], chw), "nchw", 1 / 255
+        [half("w", 4, 3, 8, 8), half("b", 4), const("d", weights(64, 1).astype(np.float16)), half("e", 1)], chw), "nchw", 1 / 255
     return out

@@ -68,12 +68,12 @@ def pooled():
                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 1), nn.Sigmoid())
 
 
-def save(name, net, **options):
+def save(name, net, scale=0.3, **options):
     torch.manual_seed(11)
     for m in net.modules():
         for p in m.parameters(recurse=False):
             with torch.no_grad():
-                p.uniform_(-0.3, 0.3)
+                p.uniform_(-scale, scale)
         if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)):
             m.running_mean.uniform_(-0.2, 0.2)
             m.running_var.uniform_(0.3, 1.5)
@@ -86,10 +86,10 @@ dynamic = {"image": {0: "n"}, "score": {0: "n"}}
 save("vgg", vgg(nn.Flatten()), dynamic_axes=dynamic, opset_version=13)
 save("vgg_view", vgg(Flat()), dynamic_axes=dynamic, opset_version=11)
 save("vgg_view_fixed", vgg(Flat()), opset_version=9)
-save("vgg_norm", vgg(nn.Flatten(), norm=True), dynamic_axes=dynamic, opset_version=15)
-save("vgg_unfolded", vgg(nn.Flatten(), norm=True), dynamic_axes=dynamic, opset_version=14, do_constant_folding=False)
+save("vgg_norm", vgg(nn.Flatten(), norm=True), scale=0.6, dynamic_axes=dynamic, opset_version=15)
+save("vgg_unfolded", vgg(nn.Flatten(), norm=True), scale=0.6, dynamic_axes=dynamic, opset_version=14, do_constant_folding=False)
 save("vgg_names", vgg(nn.Flatten()), dynamic_axes=dynamic, opset_version=16, keep_initializers_as_inputs=True)
 save("normalized", nn.Sequential(Normalize(), vgg(nn.Flatten())), dynamic_axes=dynamic, opset_version=13)
-save("pooled", pooled(), dynamic_axes=dynamic, opset_version=13)
-save("pooled_unfolded", pooled(), dynamic_axes=dynamic, opset_version=16, do_constant_folding=False,
+save("pooled", pooled(), scale=1.2, dynamic_axes=dynamic, opset_version=13)
+save("pooled_unfolded", pooled(), scale=1.2, dynamic_axes=dynamic, opset_version=16, do_constant_folding=False,
      training=torch.onnx.TrainingMode.PRESERVE)
