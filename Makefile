@@ -127,6 +127,10 @@ demo:
 bench: all $(benches:%=$(BUILD)/tests/%)
 	@sh tests/bench.sh $(BUILD) $(BIN)
 
+# Leaves out each barrier of the kernels in turn: a test must fail every time.
+mutate: $(host_tests:%=$(BUILD)/tests/cuda_host/%)
+	@sh tests/cuda_host/mutate.sh $(BUILD)
+
 # Warnings are errors with gcc and clang; format; cppcheck; the test suite under the sanitizers.
 check:
 	@sh tests/check.sh
@@ -222,6 +226,6 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
 
 include tests/gpu/rules.mk
 
-.PHONY: all found deps weights golden test run-tests fuzz demo bench check install clean
+.PHONY: all found deps weights golden test run-tests mutate fuzz demo bench check install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -40,7 +40,7 @@ cat cuda/*.cu cuda/*.cuh | tr '\n' ' ' | grep -oE '__global__ void [^{;]*' |
   sed -E 's/__launch_bounds__\([^()]*\)//; s/__global__ void *//; s/\(.*//; s/ //g' | sort -u >"$UM_TMP/all"
 cut -f2 "$UM_TMP/kernels" 2>/dev/null | sed 's/.*:://' | sort -u >"$UM_TMP/ran"
 missing=$(comm -23 "$UM_TMP/all" "$UM_TMP/ran" | tr '\n' ' ')
-echo "emulated device: $(comm -12 "$UM_TMP/all" "$UM_TMP/ran" | wc -l) of $(wc -l <"$UM_TMP/all") kernels ran, in $(cut -f3- "$UM_TMP/kernels" 2>/dev/null | sort -u | wc -l) instantiations"
+echo "emulated device: $(comm -12 "$UM_TMP/all" "$UM_TMP/ran" | wc -l) of $(wc -l <"$UM_TMP/all") kernels ran, in $(awk -F'\t' 'NR == FNR {all[$1]; next} $1 > 0 && ($2 in all) {print $3}' "$UM_TMP/all" "$UM_TMP/kernels" 2>/dev/null | sort -u | wc -l) instantiations"
 if [ -n "$missing" ]; then
   echo "    never launched: $missing"
   failed=$((failed + 1))

@@ -29,7 +29,12 @@ $(gpu_programs:%=$(BUILD)/tests/cuda_host/%): $(BUILD)/tests/cuda_host/%: $(BUIL
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CFLAGS) $(UMFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(gpu_libs) -lstdc++ -ldl
 
-gpu_all := $(addprefix $(BUILD)/gpu/,$(gpu_programs) $(gpu_borrowed) checkops)
+# The primitives that kernels are made of, against their definitions: on a GPU it says whether the emulation means the same.
+$(BUILD)/gpu/test_primitives: tests/cuda_host/test_primitives.cu
+	@mkdir -p $(@D)
+	$(call say,NV)$(NVCC) $(NVCCFLAGS) $(nvccflags) -MMD -MP -MF $@.d -o $@ $<
+
+gpu_all := $(addprefix $(BUILD)/gpu/,$(gpu_programs) $(gpu_borrowed) test_primitives checkops)
 
 # Without nvcc this says so; without a GPU the programs do, in the driver's words.
 gpu-programs: $(if $(use_cuda),$(gpu_all))

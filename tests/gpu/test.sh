@@ -3,7 +3,7 @@
 #
 # DIR holds the programs (build/gpu, or what pack.sh made). Steps, all of them if none is named:
 #   checkops    every op on random shapes against ref: poisoned outputs, guarded memory, every precision
-#   kernels     every way of every convolution on odd shapes, layers and single kernels (the tests of the emulated device, on a GPU)
+#   kernels     primitives, every way of every convolution on odd shapes, layers, single kernels (the emulated device's tests, on a GPU)
 #   ops         every kernel, alternate and precision at VGG16's shapes
 #   steps       gradients, and a hundred training steps against the cpu backend's
 #   roundtrip   train, save, resume, score: the same bits
@@ -21,7 +21,7 @@ printf '%s\n' "$device"
 heading
 wanted checkops && step checkops 300 "$dir/checkops" --backend cuda
 if wanted kernels; then
-  for p in test_layers test_steps test_model test_ways; do
+  for p in test_primitives test_layers test_steps test_model test_ways; do
     if [ -x "$dir/$p" ]; then step "$p" 240 "$dir/$p"; fi
   done
 fi
