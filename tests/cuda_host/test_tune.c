@@ -169,7 +169,7 @@ static const char *choose(um_cuda *cuda, int *code) {
 static void the_fastest_is_chosen(void) {
   um_cuda *cuda = open_auto();
 
-  offer(3, (fake[]){{"fake slow", 12, GOOD, 0, false}, {"fake fast", 1, GOOD, 64, false}, {"fake middle", 5, GOOD, 0, false}});
+  offer(3, (fake[]){{"fake slow", 60, GOOD, 0, false}, {"fake fast", 1, GOOD, 64, false}, {"fake middle", 25, GOOD, 0, false}});
   CHECK(strcmp(choose(cuda, NULL), "fake fast") == 0);
   CHECK(um_cuda_tuner_counts(cuda).measured == 1 && um_cuda_tuner_counts(cuda).remembered == 0 && prepared == 3);
   close_it(cuda);
@@ -214,7 +214,7 @@ static void answers_are_remembered(void) {
   um_cuda *cuda = open_auto();
   char path[1024];
 
-  offer(2, (fake[]){{"fake one", 1, GOOD, 0, false}, {"fake two", 12, GOOD, 0, false}});
+  offer(2, (fake[]){{"fake one", 1, GOOD, 0, false}, {"fake two", 60, GOOD, 0, false}});
   CHECK(strcmp(choose(cuda, NULL), "fake one") == 0 && ran > 0);
   CHECK(cache_file(path, sizeof path)); /* written when it came */
   /* Both are as fast now, and the first is wrong: nobody looks. */
@@ -471,7 +471,7 @@ static void short_memory_takes_the_next(void) {
   snprintf(text, sizeof text, "%zu", all - have + (8 << 20));
   setenv("UM_CUDA_HOST_MEMORY", text, 1);
   /* Room for the tensors (a quarter of a MiB each), not for the fast way's scratch. */
-  offer(2, (fake[]){{"fake large", 1, GOOD, 16 << 20, false}, {"fake small", 12, GOOD, 1 << 20, false}});
+  offer(2, (fake[]){{"fake large", 1, GOOD, 16 << 20, false}, {"fake small", 60, GOOD, 1 << 20, false}});
   CHECK(strcmp(choose(cuda, &code), "fake small") == 0);
   /* That was no lasting answer. */
   setenv("UM_CUDA_HOST_MEMORY", "1G", 1);
