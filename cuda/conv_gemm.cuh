@@ -255,6 +255,7 @@ static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loade
   const um_cuda_conv &g = p.g;
   const int row_a = (int)threadIdx.x / T::across_a, column_a = (int)threadIdx.x % T::across_a;
   const int row_b = (int)threadIdx.x / T::across_b, column_b = (int)threadIdx.x % T::across_b;
+#pragma unroll
   for (int i = 0; i < T::count_a; i++) {
     if constexpr (T::deep_a) {
       gather_a<T>(p, a + (row_a + i * T::down_a) * T::pitch_a + column_a * 16, l.n, l.n < g.N ? l.y * g.stride[0] - g.pad[0] : (int)NOWHERE,
@@ -264,6 +265,7 @@ static __device__ __forceinline__ void load_general(const um_conv_gemm &p, loade
       gather_a<T>(p, a + shallow_at(row_a + i * T::down_a, column_a), l.row_n[i], l.row_y[i], l.row_x[i], l.n, l.y, l.x);
     }
   }
+#pragma unroll
   for (int i = 0; i < T::count_b; i++) {
     if constexpr (T::deep_b) {
       const uint32_t column = n0 + (uint32_t)(column_b * T::vec), depth = step * T::depth + (uint32_t)(row_b + i * T::down_b);
