@@ -1,5 +1,5 @@
 """Whole models, each written by the real Keras in another of its ways, for tests/test_keras_files.c: tests/golden/weights/ and
-tests/golden/keras_files.safetensors, which has the logits that Keras itself gives.
+tests/golden/keras_files.safetensors, which has the logits that Keras itself gives; and the seeds of tests/fuzz/corpus/keras_*.
 
 Made with TensorFlow 2.18.1, keras 3.8.0, tf_keras 2.18.0, h5py 3.16.0, numpy 2.0.2.
     python tests/golden/keras_files.py
@@ -104,6 +104,26 @@ def logits(k, model, x):
     return z
 
 
+def corpus(k, tag):
+    """Seeds of tests/fuzz/corpus: the smallest model that has a convolution, a BatchNormalization and a dense layer."""
+    k.backend.clear_session()
+    L = k.layers
+    x = inputs = k.Input((3, 3, 3), name="in")
+    x = L.ReLU(name="r")(L.BatchNormalization(name="b")(L.Conv2D(2, 2, use_bias=False, name="c")(x)))
+    x = L.Dense(1, activation="sigmoid", name="d")(L.Flatten(name="f")(x))
+    m = k.Model(inputs, x)
+    set_values(m)
+    folder = lambda name: os.path.join(HERE, "..", "fuzz", "corpus", name)
+    for name in ("keras_h5", "keras_zip", "keras_config"):
+        os.makedirs(folder(name), exist_ok=True)
+    m.save(os.path.join(folder("keras_h5"), f"{tag}.h5"))
+    m.save_weights(os.path.join(folder("keras_h5"), f"{tag}.weights.h5"))
+    m.save(os.path.join(folder("keras_zip"), f"{tag}.keras"))
+    for name, build in (("small", None), ("dag", dag), ("stacked", stacked)):
+        with open(os.path.join(folder("keras_config"), f"{tag}_{name}.json"), "w") as f:
+            f.write((build(k) if build else m).to_json())
+
+
 def main():
     at = lambda name: os.path.join(HERE, "weights", name)
     out = {}
@@ -124,6 +144,7 @@ def main():
             if build is not dag:
                 m.save_weights(at(f"{tag}_{name}.weights.h5"))
             print(tag, name, out[f"{tag}_{name}"])
+        corpus(k, tag)
     container.save(os.path.join(HERE, "keras_files.safetensors"), {k: v.astype(np.float32) for k, v in out.items()})
 
 
