@@ -1,7 +1,8 @@
 #!/bin/sh
 # make interop: sh tests/interop/run.sh BUILD BIN. The real Keras, PyTorch and onnxruntime open what export writes of a trained model, and
 # what they wrote is opened here: every tests/interop/check_*.py in turn, called with BUILD/interop and BIN. Their environment is made
-# once in BUILD/interop/env from requirements.txt; INTEROP_PYTHON names one that is there already, INTEROP_ONLY picks checks ("onnx torch").
+# once in BUILD/interop/env from requirements.txt (of check_NAME.py in env_NAME where there is a requirements_NAME.txt); INTEROP_PYTHON and
+# INTEROP_PYTHON_NAME name some that are there already, INTEROP_ONLY picks checks ("onnx torch").
 # What they share: BUILD/interop/pictures/test (50 pictures), BUILD/interop/model.safetensors and caffe.safetensors (models trained on
 # others like them, which differ in preprocessing). A check prints lines for people and "N passed, N failed" last; so does this.
 build=${1:?usage: run.sh BUILD BIN} bin=${2:?usage: run.sh BUILD BIN}
@@ -10,15 +11,16 @@ here=tests/interop
 passed=0 failed=0
 mkdir -p "$dir"
 
+# environment NAME FILE: python becomes that of BUILD/interop/NAME, made from FILE. False where it cannot be made.
+environment() {
+  python=$dir/$1/bin/python
+  cmp -s "$2" "$dir/$1/made-from" && return
+  echo "interop: an environment with what $2 names, in $dir/$1"
+  python3 -m venv "$dir/$1" && "$python" -m pip -q install -r "$2" && cp "$2" "$dir/$1/made-from"
+}
 python=${INTEROP_PYTHON:-}
-if [ -z "$python" ]; then
-  python=$dir/env/bin/python
-  if ! cmp -s $here/requirements.txt "$dir/env/made-from"; then
-    echo "interop: an environment with what $here/requirements.txt names, in $dir/env"
-    python3 -m venv "$dir/env" && "$python" -m pip -q install -r $here/requirements.txt &&
-      cp $here/requirements.txt "$dir/env/made-from" || { echo "interop: no Python environment"; echo "0 passed, 1 failed"; exit 1; }
-  fi
-fi
+[ -n "$python" ] || environment env $here/requirements.txt || { echo "interop: no Python environment"; echo "0 passed, 1 failed"; exit 1; }
+shared=$python
 
 # A model of each preprocessing; three epochs of a tiny one are enough for scores all over the range.
 if [ ! -f "$dir/model.safetensors" ] || [ ! -f "$dir/caffe.safetensors" ]; then
@@ -36,6 +38,11 @@ for script in $here/check_*.py; do
   name=$(basename "$script" .py) name=${name#check_}
   case " ${INTEROP_ONLY:-$name} " in *" $name "*) ;; *) continue ;; esac
   log=$dir/$name.log
+  # TensorFlow's dependencies and onnx's do not go together.
+  eval "python=\${INTEROP_PYTHON_$name:-$shared}"
+  if [ -f "$here/requirements_$name.txt" ] && [ -z "${INTEROP_PYTHON:-}" ] && [ "$python" = "$shared" ]; then
+    environment "env_$name" "$here/requirements_$name.txt" || { echo "-- $name: no Python environment"; failed=$((failed + 1)); continue; }
+  fi
   "$python" "$script" "$dir" "$bin" >"$log" 2>&1
   status=$?
   line=$(tail -n 1 "$log")
@@ -45,6 +52,7 @@ for script in $here/check_*.py; do
   echo "-- $name: $p passed, $f failed"
   passed=$((passed + p)) failed=$((failed + f))
 done
+python=$shared
 
 # ONNX's own tests of the ops that we have.
 case " ${INTEROP_ONLY:-onnx} " in *" onnx "*)
