@@ -1,7 +1,7 @@
 /* HDF5 in a process of its own. Its library trusts what it finds in a file: of 1,500 copies of a good file with one byte changed, version
  * 1.10.8 crashes on 8 (H5HG_read copies as many bytes of a name as the file says). So a child opens and reads the file, and answers over a
  * socket: its list of tensors first, then the values of one tensor a request, in memory that both share. If it dies, that is an error
- * message here. It has a bounded time of the processor, and ends when its parent does. */
+ * message here. It has a bounded time of the processor and bounded memory, and ends when its parent does. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,18 +12,20 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "weights/source.h"
 
-enum { MAX_ITEMS = 1 << 17, MAX_TEXT = 8192, CPU_SECONDS = 120 };
+enum { MAX_ITEMS = 1 << 17, MAX_TEXT = 8192 };
 
 typedef struct apart {
   int socket;
   pid_t child;
   float *shared; /* room for the largest tensor asked for */
   int64_t room;
+  int seconds; /* of the processor, that the child may take */
 } apart;
 
 typedef struct request {
@@ -102,9 +104,27 @@ static bool send_model(int to, um_weight_source *s) {
   return ok;
 }
 
+/* What a whole file of this size takes at 16 MB/s, on top of 10 s: HDF5 1.10.8 reads some damaged files without end. $UM_HDF5_SECONDS
+ * is taken in its place. */
+static int seconds_for(int64_t size) {
+  const char *said = getenv("UM_HDF5_SECONDS");
+  const long seconds = said ? strtol(said, NULL, 10) : 10 + (long)(size >> 24);
+  return seconds < 1 ? 1 : seconds > 86400 ? 86400 : (int)seconds;
+}
+
+/* No more memory than the file can be in need of: a text in it may claim to be gigabytes long. */
+static void limit_memory(int64_t size) {
+  unsigned long pages = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  const bool known = f && fscanf(f, "%lu", &pages) == 1;
+  if (f) fclose(f);
+  const rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (512u << 20) + 16 * (rlim_t)size;
+  if (known) setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
+}
+
 /* The child. It only leaves through _exit: what the parent registered to happen at its end is not the child's to do. */
-static void serve(int socket, const char *path, const um_graph *graph, um_weight_open *open_file, float *shared, int64_t room) {
-  const struct rlimit time = {CPU_SECONDS, CPU_SECONDS}, none = {0, 0};
+static void serve(const apart *a, int socket, const char *path, int64_t size, const um_graph *graph, um_weight_open *open_file) {
+  const struct rlimit time = {(rlim_t)a->seconds, (rlim_t)a->seconds + 1}, none = {0, 0}; /* SIGXCPU first */
   um_weight_source s = {0};
   um_error err = {0};
   request r;
@@ -117,6 +137,7 @@ static void serve(int socket, const char *path, const um_graph *graph, um_weight
   if (nowhere >= 0) dup2(nowhere, 2);
   setrlimit(RLIMIT_CPU, &time);
   setrlimit(RLIMIT_CORE, &none);
+  limit_memory(size);
   open_file(&s, path, graph, &err);
   if (!send_all(socket, &err, sizeof err) || (err.code == UM_OK && !send_list(socket, &s))) _exit(1);
   while (err.code == UM_OK && receive_all(socket, &r, sizeof r)) {
@@ -124,9 +145,9 @@ static void serve(int socket, const char *path, const um_graph *graph, um_weight
       if (!send_model(socket, &s)) _exit(1);
       continue;
     }
-    if (r.index < 0 || r.index >= s.count || r.count < 0 || r.count > room) _exit(1);
+    if (r.index < 0 || r.index >= s.count || r.count < 0 || r.count > a->room) _exit(1);
     um_error answer = {0};
-    s.read(&s, r.index, shared, r.count, &answer);
+    s.read(&s, r.index, a->shared, r.count, &answer);
     if (!send_all(socket, &answer, sizeof answer)) _exit(1);
   }
   _exit(0);
@@ -141,7 +162,8 @@ static int died(um_weight_source *s, um_error *err) {
   while (waitpid(a->child, &status, 0) < 0 && errno == EINTR) continue;
   a->child = -1;
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
-    return um_fail(err, UM_EFORMAT, "%s: not read within %d s: a damaged file; fetch or copy the file again", s->path, CPU_SECONDS);
+    return um_fail(err, UM_EFORMAT, "%s: not read within %d s: a damaged file; fetch or copy the file again, or give $UM_HDF5_SECONDS",
+                   s->path, a->seconds);
   return um_fail(err, UM_EFORMAT, "%s: HDF5 breaks down over it (%s): a damaged file; fetch or copy the file again", s->path,
                  WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "it ended early");
 }
@@ -227,10 +249,12 @@ int um_weight_source_apart(um_weight_source *s, const char *path, const um_graph
                            um_error *err) {
   int pair[2], code;
   um_error answer;
+  struct stat st;
+  const int64_t size = stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
   apart *a = malloc(sizeof *a);
 
   if (!a) return um_fail(err, UM_ENOMEM, "%s: no memory to open it", path);
-  *a = (apart){.socket = -1, .child = -1, .room = room > 0 ? room : 1};
+  *a = (apart){.socket = -1, .child = -1, .room = room > 0 ? room : 1, .seconds = seconds_for(size)};
   *s = (um_weight_source){.path = path, .read = read_item, .close = close_file, .handle = a};
   void *shared = mmap(NULL, (size_t)a->room * sizeof *a->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) {
@@ -245,7 +269,7 @@ int um_weight_source_apart(um_weight_source *s, const char *path, const um_graph
   a->socket = pair[0];
   if ((a->child = fork()) == 0) {
     close(pair[0]);
-    serve(pair[1], path, graph, open_file, a->shared, a->room);
+    serve(a, pair[1], path, size, graph, open_file);
   }
   close(pair[1]);
   if (a->child < 0) {
