@@ -125,6 +125,8 @@ int onnx_arithmetic(onnx_graph *g, const onnx_node *n) {
     return status;
   const onnx_tensor *t = &g->file->tensor[tensor];
   const int64_t channels = onnx_channels(g, &x);
+  if (!collecting && !onnx_foldable(g, &x) && channels > ONNX_MAX_DIAGONAL)
+    return onnx_refuse(g, n, "over %" PRId64 " channels, and no layer before it that could take it in", channels);
   if (first && div) return onnx_refuse(g, n, "a constant divided by what the network computes");
   if (t->count > channels || t->count < 1)
     return onnx_refuse(g, n, "a constant of %" PRId64 " values, expected one for each of %" PRId64 " channels", t->count, channels);
@@ -180,6 +182,8 @@ int onnx_neg(onnx_graph *g, const onnx_node *n) {
     return UM_OK;
   }
   const int64_t channels = onnx_channels(g, &x);
+  if (!onnx_foldable(g, &x) && channels > ONNX_MAX_DIAGONAL)
+    return onnx_refuse(g, n, "over %" PRId64 " channels, and no layer before it that could take it in", channels);
   double *gain = malloc((size_t)channels * sizeof *gain), *shift = calloc((size_t)channels, sizeof *shift);
   for (int64_t k = 0; gain && k < channels; k++) gain[k] = -1;
   status = gain && shift ? onnx_affine(g, n, &x, gain, shift) : um_fail(g->err, UM_ENOMEM, "%s: no memory", g->path);

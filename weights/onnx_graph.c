@@ -186,7 +186,8 @@ static void clean_name(const onnx_graph *g, char out[UM_NAME_MAX], const char *t
   for (; *text && n < sizeof base - 1; text++) base[n++] = *text == '/' || (unsigned char)*text <= ' ' ? '_' : *text;
   base[n] = 0;
   snprintf(out, UM_NAME_MAX, "%s", base);
-  for (int i = 1; n && i < 100000 && um_graph_find(&g->graph, out) >= 0; i++) snprintf(out, UM_NAME_MAX, "%s_%d", base, i);
+  /* Numbered by where it stands, which is nearly always new: names that are all the same cost no search each. */
+  for (int i = g->graph.count; um_graph_find(&g->graph, out) >= 0; i++) snprintf(out, UM_NAME_MAX, "%s_%d", base, i);
 }
 
 int onnx_add(onnx_graph *g, const onnx_node *n, const um_node *like, int w) {
@@ -202,8 +203,9 @@ int onnx_add(onnx_graph *g, const onnx_node *n, const um_node *like, int w) {
     text[cut] = 0;
   }
   if (!text[0]) onnx_text(text, sizeof text, n->name);
+  if (strspn(text, "/_ ") == strlen(text)) snprintf(text, sizeof text, "%s", um_op_kind_name(like->op));
   clean_name(g, name, text);
-  const int at = um_graph_append(&g->graph, name[0] ? name : NULL, like, g->err);
+  const int at = um_graph_append(&g->graph, name, like, g->err);
   if (at >= 0) {
     /* One recipe a node, in a list that doubles. */
     if (at >= g->recipes) {
@@ -351,7 +353,7 @@ static onnx_order order_of(const onnx_graph *g, int value, int ndim, const int64
 }
 
 static int make_input(onnx_graph *g, const onnx_info *info, const int64_t size[2]) {
-  char name[96], node[UM_NAME_MAX];
+  char name[96];
   const int value = find(g, info->name);
   onnx_value *v = &g->value[value];
   int64_t count = 1, d[UM_WEIGHT_MAX_DIMS], shape[3];
@@ -380,7 +382,6 @@ static int make_input(onnx_graph *g, const onnx_info *info, const int64_t size[2
   shape[0] = picture && info->ndim == 4 ? d[h] : 1;
   shape[1] = picture ? d[w] : 1;
   shape[2] = picture ? d[hwc ? info->ndim - 1 : 1] : count;
-  clean_name(g, node, name);
   const um_node like = {.op = UM_OP_INPUT, .ndim = 3, .dim = {shape[0], shape[1], shape[2]}};
   const int at = onnx_add(g, &(onnx_node){.name = info->name, .op = info->name}, &like, -1);
   if (at < 0) return at;

@@ -139,7 +139,7 @@ typedef struct onnx_pre {
   bool any;
 } onnx_pre;
 
-enum { ONNX_MAX_PRE = 4 };
+enum { ONNX_MAX_PRE = 4, ONNX_MAX_DIAGONAL = 8192 };
 
 typedef struct onnx_graph {
   const onnx_file *file;
