@@ -105,9 +105,11 @@ static void names_vgg16(void **state) {
       if (with_head && i == 2) break;
       um_weight_item *item = um_weight_source_add(&s, name, name);
       item->ndim = 2;
+      item->dim[0] = 1000;
     }
     assert_true(um_torch_names(&s, &vgg, &scheme));
     assert_string_equal(scheme, "torchvision's names");
+    assert_int_equal(strncmp(s.note, "ImageNet weights", 16) == 0, !with_head);
     assert_string_equal(s.item[0].name, "block1_conv1/kernel");
     assert_string_equal(s.item[4].name, "block3_conv1/kernel");
     assert_string_equal(s.item[12].name, "block5_conv3/kernel");

@@ -160,12 +160,27 @@ static const char *look(const um_weight_source *s) {
   return features ? timm ? "timm's names" : "torchvision's names" : NULL;
 }
 
+/* The heads that torchvision's and timm's ImageNet weights come with: 1,000 classes. */
+static bool is_imagenet(const um_weight_source *s) {
+  for (int i = 0; i < s->count; i++) {
+    const char *name = bare(s->item[i].name);
+    if ((strcmp(name, "classifier.6.weight") == 0 || strcmp(name, "head.fc.weight") == 0) && s->item[i].ndim == 2 &&
+        s->item[i].dim[0] == 1000)
+      return true;
+  }
+  return false;
+}
+
 bool um_torch_names(um_weight_source *s, const um_graph *g, const char **scheme) {
   um_torch_slot *slot = NULL;
   int slots = 0, renamed = 0;
   bool chain = false, features = false, head = false, weight;
   const char *by_look = look(s);
   *scheme = by_look;
+  if (by_look && is_imagenet(s))
+    snprintf(
+        s->note, sizeof s->note,
+        "ImageNet weights, trained on RGB from 0 to 1, minus 0.485, 0.456, 0.406, over 0.229, 0.224, 0.225; rescale 1/255 is near to it");
   if (!g || um_torch_slots(&slot, &slots, &chain, g, NULL)) return by_look != NULL;
   if (chain) {
     features = same_numbers(s, slot, slots, "features");
