@@ -1,4 +1,4 @@
-# unmask. Targets: all demo test bench check install clean deps weights golden gpu-test gpu-bench gpu-pack mutate fuzz.
+# unmask. Targets: all demo test bench check install clean deps weights golden gpu-test gpu-bench gpu-pack mutate fuzz interop.
 # Variables: CUDA=auto|0|1, ARCHS="80 90a", CUDNN=0, CC, CXX, NVCC, V=1, SAN=address,undefined, BUILD (objects), BIN (programs),
 # PREFIX, PROGRAM_PREFIX (put before the installed programs' names), SECONDS (of make fuzz, a target). Sources are found by folder; a
 # program is tools/NAME.c, tools/NAME/*.c, train/*.c or infer/*.c.
@@ -116,7 +116,7 @@ test:
 	$(need_deps)
 	@$(MAKE) --no-print-directory run-tests
 
-run-tests: all $(tests:%=$(BUILD)/tests/%) $(host_tests:%=$(BUILD)/tests/cuda_host/%) $(patsubst tests/gpu/%.c,$(BUILD)/tests/cuda_host/%,$(wildcard tests/gpu/gpu_*.c))
+run-tests: all $(tests:%=$(BUILD)/tests/%) $(host_tests:%=$(BUILD)/tests/cuda_host/%) $(patsubst tests/gpu/%.c,$(BUILD)/tests/cuda_host/%,$(wildcard tests/gpu/gpu_*.c)) $(fuzzers:%=$(BUILD)/fuzz/%)
 	@sh tests/run.sh $(BUILD) $(BIN)
 
 demo:
@@ -126,6 +126,10 @@ demo:
 
 bench: all $(benches:%=$(BUILD)/tests/%)
 	@sh tests/bench.sh $(BUILD) $(BIN)
+
+# The real Keras, PyTorch and onnxruntime open our files and we theirs; their environments are made below BUILD/interop, with pip.
+interop: all
+	@sh tests/interop/run.sh $(BUILD) $(BIN)
 
 # Leaves out each barrier of the kernels in turn: a test must fail every time.
 mutate: $(host_tests:%=$(BUILD)/tests/cuda_host/%)
@@ -226,6 +230,6 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
 
 include tests/gpu/rules.mk
 
-.PHONY: all found deps weights golden test run-tests mutate fuzz demo bench check install clean
+.PHONY: all found deps weights golden test run-tests mutate fuzz interop demo bench check install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

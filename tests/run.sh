@@ -35,6 +35,19 @@ for source in tests/gpu/gpu_*.c; do
   [ -x "$build/tests/cuda_host/$name" ] && run "$build/tests/cuda_host/$name" "gpu/$name" --small
 done
 
+# Three barriers of tiled kernels left out, one at a time: each must make a test fail (make mutate: all of them).
+if [ -x "$build/tests/cuda_host/checkops" ]; then
+  sites=
+  for file in cuda/conv_gemm.cuh cuda/pool.cu cuda/transpose.cu; do
+    sites="$sites $file:$(grep -n '__syncthreads()' $file | sed -n '$s/:.*//p')"
+  done
+  sh tests/cuda_host/mutate.sh "$build" $sites >"$UM_TMP/mutate.log" 2>&1
+  caught=$(sed -n 's/^\([0-9]*\) caught, .*/\1/p' "$UM_TMP/mutate.log")
+  echo "barriers left out: ${caught:-0} of 3 noticed"
+  passed=$((passed + ${caught:-0})) failed=$((failed + 3 - ${caught:-0}))
+  [ "${caught:-0}" -eq 3 ] || sed 's/^/    /' "$UM_TMP/mutate.log"
+fi
+
 # Kernels by name, and the instantiations of those that are templates.
 cat cuda/*.cu cuda/*.cuh | tr '\n' ' ' | grep -oE '__global__ void [^{;]*' |
   sed -E 's/__launch_bounds__\([^()]*\)//; s/__global__ void *//; s/\(.*//; s/ //g' | sort -u >"$UM_TMP/all"
@@ -44,6 +57,11 @@ echo "emulated device: $(comm -12 "$UM_TMP/all" "$UM_TMP/ran" | wc -l) of $(wc -
 if [ -n "$missing" ]; then
   echo "    never launched: $missing"
   failed=$((failed + 1))
+fi
+if ls "$build"/fuzz/fuzz_* >/dev/null 2>&1; then
+  sh tests/fuzz/run.sh "$build" 20 | tee "$UM_TMP/fuzz.log" | grep -v '^\['
+  p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$UM_TMP/fuzz.log") f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$UM_TMP/fuzz.log")
+  passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0}))
 fi
 [ "$skipped" -eq 0 ] || echo "$skipped skipped (see above: what this machine, or a backend, has not)"
 echo "$passed passed, $failed failed"
