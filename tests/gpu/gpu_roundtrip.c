@@ -231,6 +231,11 @@ static bool memory(context *c) {
     return fail(&err, "measure");
   }
   options.batch = (int64_t)(2.0 * (double)available / (double)(size.activations + size.input) * 64);
+  if (options.batch > 65536) { /* no model may be larger: on this device there is nothing to refuse */
+    printf("    not shown here: %.0f MB hold more pictures than a batch may have\n", (double)available / 1e6);
+    gpu_run_close(&r);
+    return true;
+  }
   const int refused = um_model_create(&none, &r.graph, r.be, &options, &why);
   bool ok = !none && refused != UM_OK;
   if (!ok) check_fail("a batch of %d pictures was not refused", (int)options.batch);
