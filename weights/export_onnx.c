@@ -224,7 +224,7 @@ static void parameter_head(um_pb_out *o, const um_model_data *d, int i) {
   um_pb_put_head(o, 9, (uint64_t)um_tensor_count(&d->tensor[i]) * 4);
 }
 
-static bool write_out(FILE *f, const um_pb_out *o) { return !o->failed && fwrite(o->data, 1, o->size, f) == o->size; }
+static bool write_out(FILE *f, const um_pb_out *o) { return !o->failed && (o->size == 0 || fwrite(o->data, 1, o->size, f) == o->size); }
 
 /* All parameters, one in memory at a time, each as `initializer` of the graph. */
 static int write_parameters(FILE *f, const um_model_data *d, const char *path, um_error *err) {
