@@ -1,6 +1,7 @@
 /* Runs a fuzz target where clang's libFuzzer is not at hand: every file of the corpus, then simple mutations of them, without knowing what
  * they reach. It takes libFuzzer's options that tests/fuzz/run.sh gives, and writes the input that was running when the sanitizer found
- * something where -artifact_prefix says. Usage: fuzz_NAME [-max_total_time=S] [-seed=N] [-timeout=S] [-artifact_prefix=P] FILE|DIR... */
+ * something where -artifact_prefix says. Usage: fuzz_NAME [-max_total_time=S] [-seed=N] [-timeout=S] [-malloc_limit_mb=N]
+ * [-artifact_prefix=P] FILE|DIR... */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
@@ -29,7 +30,8 @@ static const char *prefix = "";
 static const uint8_t *current; /* what is running */
 static size_t current_size;
 static unsigned long runs;
-static volatile long balance; /* of memory blocks */
+static volatile long balance;        /* of memory blocks */
+static size_t malloc_max = SIZE_MAX; /* bytes at once */
 static uint64_t state;
 
 static uint32_t draw(uint32_t below) { /* splitmix64 */
@@ -64,8 +66,9 @@ static void on_alarm(int signal_number) {
 }
 
 static void on_malloc(const volatile void *p, size_t size) {
-  (void)p, (void)size;
+  (void)p;
   balance++;
+  if (size > malloc_max) abort();
 }
 
 static void on_free(const volatile void *p) {
@@ -164,6 +167,7 @@ int main(int argc, char **argv) {
     if (strncmp(argv[i], "-max_total_time=", 16) == 0) seconds = atof(argv[i] + 16);
     if (strncmp(argv[i], "-seed=", 6) == 0) state = strtoull(argv[i] + 6, NULL, 10);
     if (strncmp(argv[i], "-timeout=", 9) == 0) timeout = (unsigned)atoi(argv[i] + 9);
+    if (strncmp(argv[i], "-malloc_limit_mb=", 17) == 0) malloc_max = (size_t)atol(argv[i] + 17) << 20;
     if (strncmp(argv[i], "-artifact_prefix=", 17) == 0) prefix = argv[i] + 17;
     if (argv[i][0] != '-') add_path(argv[i]);
   }
