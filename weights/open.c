@@ -59,6 +59,7 @@ int um_weight_source_open(um_weight_source *s, const char *path, const um_graph 
       return um_weight_source_apart(s, path, graph, um_keras_zip_open, room, err);
     return holds(head, n, ".npy") ? um_npz_open(s, path, graph, err) : um_torch_open(s, path, graph, err);
   }
+  if (n >= 6 && memcmp(head, "\x93NUMPY", 6) == 0) return um_npz_open(s, path, graph, err);
   if (n >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5) return um_torch_open(s, path, graph, err); /* a pickle */
   if (n >= 2 && head[0] == 0x08 && head[1] >= 1 && head[1] <= 32) return um_onnx_open(s, path, graph, err); /* ir_version */
   return um_fail(err, UM_EFORMAT, "%s: %s; expected Keras (.h5, .weights.h5, .keras), safetensors, PyTorch (.pt, .pth), ONNX or .npz", path,

@@ -4,40 +4,14 @@
 
 #include "core/safetensors.h"
 #include "weights/model_data.h"
-
-/* IEEE 754 binary16 to binary32; exact. */
-static float half_to_float(uint16_t h) {
-  uint32_t sign = (uint32_t)(h >> 15) << 31, exponent = (h >> 10) & 31, fraction = h & 1023, bits;
-  if (exponent == 31) { /* infinity, not a number */
-    bits = sign | 0x7f800000u | fraction << 13;
-  } else if (exponent > 0) {
-    bits = sign | (exponent + 112) << 23 | fraction << 13;
-  } else { /* zero, subnormal: fraction / 2^24 */
-    float value = (float)fraction / 16777216.0f;
-    return sign ? -value : value;
-  }
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
+#include "weights/numbers.h"
 
 static int read_item(um_weight_source *s, int index, float *values, int64_t count, um_error *err) {
   const um_tensor *t = &um_st_at(s->handle, index)->tensor;
-  const char *at = t->data;
   switch (t->dtype) {
-  case UM_F32: memcpy(values, at, (size_t)count * sizeof *values); return UM_OK;
-  case UM_F16:
-  case UM_BF16:
-    for (int64_t i = 0; i < count; i++) {
-      uint16_t h;
-      memcpy(&h, at + 2 * i, sizeof h);
-      uint32_t bits = (uint32_t)h << 16; /* bfloat16 is the upper half of a float32 */
-      if (t->dtype == UM_F16)
-        values[i] = half_to_float(h);
-      else
-        memcpy(&values[i], &bits, sizeof bits);
-    }
-    return UM_OK;
+  case UM_F32: um_number_floats(values, t->data, count, UM_NUMBER_F32, false); return UM_OK;
+  case UM_F16: um_number_floats(values, t->data, count, UM_NUMBER_F16, false); return UM_OK;
+  case UM_BF16: um_number_floats(values, t->data, count, UM_NUMBER_BF16, false); return UM_OK;
   default:
     return um_fail(err, UM_EFORMAT, "%s: %s: expected floating point, found %s", s->path, s->item[index].from, um_dtype_name(t->dtype));
   }
