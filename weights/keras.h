@@ -44,7 +44,7 @@ void um_keras_config_free(um_keras_config *c);
 int um_keras_config_find(const um_keras_config *c, const char *name);
 int um_keras_config_at(const um_keras_config *c, const char *store);
 
-/* keras_graph.c: fills graph, rescale, linear and every `into` from the layers; UM_EUNSUPPORTED names the first layer that we have not. */
+/* keras_graph.c, keras_ops.c: fills graph, rescale, linear and every `into` from the layers; UM_EUNSUPPORTED names the first layer that we have not. */
 int um_keras_graph(um_keras_config *c, um_error *err);
 
 /* An open file. */
