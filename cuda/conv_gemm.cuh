@@ -477,4 +477,14 @@ template <int PASS, int PRECISION, class F> static void with_tiling(um_conv_tile
   }
 }
 
+/* The same, by a precision that is known when the program runs. */
+template <int PASS, class F> static void with_pass(um_precision precision, um_conv_tile tile, const F &f) {
+  if (precision == UM_PRECISION_BF16)
+    with_tiling<PASS, UM_PRECISION_BF16>(tile, f);
+  else if (precision == UM_PRECISION_TF32)
+    with_tiling<PASS, UM_PRECISION_TF32>(tile, f);
+  else
+    with_tiling<PASS, UM_PRECISION_FP32>(tile, f);
+}
+
 #endif
