@@ -129,6 +129,7 @@ bench: all $(benches:%=$(BUILD)/tests/%)
 
 # The real Keras, PyTorch and onnxruntime open our files and we theirs; their environments are made below BUILD/interop, with pip.
 interop: all
+	@sh tools/deps.sh --interop
 	@sh tests/interop/run.sh $(BUILD) $(BIN)
 
 # Leaves out each barrier of the kernels in turn: a test must fail every time.

@@ -194,33 +194,59 @@ static int compare_item(opened *a, int i, opened *b, double tolerance, bool *dif
   return UM_OK;
 }
 
+/* True where the name is a parameter's of the graph: LAYER/kernel or LAYER/bias. Files hold other things too (a run's optimizer state,
+ * constants of the preprocessing), which say nothing of whether two models are the same. */
+static bool is_parameter(const um_graph *graph, const char *name) {
+  char layer[256];
+  const char *slash = strrchr(name, '/');
+  if (!slash || (strcmp(slash, "/kernel") != 0 && strcmp(slash, "/bias") != 0)) return false;
+  snprintf(layer, sizeof layer, "%.*s", (int)(slash - name), name);
+  return um_graph_find(graph, layer) >= 0;
+}
+
+static int compare_all(opened f[2], const um_graph *graph, double tolerance, bool *differ, um_error *err) {
+  int differing = 0, same = 0, others = 0, status = UM_OK;
+  for (int i = 0; !status && i < f[0].s.count; i++) {
+    bool differs;
+    if (!is_parameter(graph, f[0].s.item[i].name)) {
+      others++;
+      continue;
+    }
+    status = compare_item(&f[0], i, &f[1], tolerance, &differs, err);
+    differing += differs, same += !differs;
+  }
+  for (int i = 0; !status && i < f[1].s.count; i++) {
+    const char *name = f[1].s.item[i].name;
+    if (!is_parameter(graph, name)) {
+      others++;
+    } else if (find_item(&f[0].s, name) < 0) {
+      printf("%-34s only in %s\n", name, f[1].s.path);
+      differing++;
+    }
+  }
+  *differ = differing > 0;
+  if (status) return status;
+  if (others) printf("not compared: %d tensors that are no parameters of the model (a run's state, constants, other layers)\n", others);
+  if (differing)
+    printf("%d tensors are the same, %d are not\n", same, differing);
+  else
+    printf("the same: %d tensors\n", same);
+  if (same + differing == 0)
+    return um_fail(err, UM_EFORMAT, "%s and %s have no parameter of this model; --config says which model they are for", f[0].s.path,
+                   f[1].s.path);
+  return UM_OK;
+}
+
 static int inspect_two(const char *const path[2], const options *o, bool *differ, um_error *err) {
   opened f[2];
   um_graph graph = {0};
-  int differing = 0, same = 0;
   memset(f, 0, sizeof f);
   int status = find_graph(&graph, path, o, err);
   for (int k = 0; k < 2 && !status; k++) {
     status = open_file(&f[k], path[k], &graph, err);
     if (!status) printf("%c  %s: %s\n", 'A' + k, path[k], f[k].s.kind);
   }
-  for (int i = 0; !status && i < f[0].s.count; i++) {
-    bool differs;
-    status = compare_item(&f[0], i, &f[1], o->tolerance, &differs, err);
-    differing += differs, same += !differs;
-  }
-  for (int i = 0; !status && i < f[1].s.count; i++)
-    if (find_item(&f[0].s, f[1].s.item[i].name) < 0) {
-      printf("%-34s only in %s\n", f[1].s.item[i].name, path[1]);
-      differing++;
-    }
-  if (!status) {
-    if (differing)
-      printf("%d tensors are the same, %d are not\n", same, differing);
-    else
-      printf("the same: %d tensors\n", same);
-  }
-  *differ = differing > 0;
+  if (!status) status = compare_all(f, &graph, o->tolerance, differ, err);
   for (int k = 0; k < 2; k++) close_opened(&f[k]);
   um_graph_free(&graph);
   return status;
