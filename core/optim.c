@@ -1,6 +1,7 @@
 #include "core/optim.h"
 
 #include <math.h>
+#include <string.h>
 
 unsigned um_optimizer_states(const um_optimizer *o) {
   enum { M = 1, V = 2 };
@@ -64,12 +65,16 @@ void um_optimizer_apply(const um_optimizer *o, double rate, float *w, const floa
 int64_t um_first_not_finite(const float *x, int64_t count) {
   enum { CHUNK = 4096 };
   for (int64_t at = 0; at < count; at += CHUNK) {
-    const int64_t n = count - at < CHUNK ? count - at : CHUNK;
-    float sum = 0; /* of x - x: 0 for a finite value, NaN for every other */
-    for (int64_t i = 0; i < n; i++) sum += x[at + i] - x[at + i];
-    if (sum == 0) continue;
-    for (int64_t i = at; i < at + n; i++)
-      if (!isfinite(x[i])) return i;
+    const int n = (int)(count - at < CHUNK ? count - at : CHUNK);
+    uint32_t bad = 0;
+#pragma omp simd reduction(| : bad)
+    for (int i = 0; i < n; i++) {
+      uint32_t bits;
+      memcpy(&bits, &x[at + i], sizeof bits);
+      bad |= (bits & 0x7f800000) == 0x7f800000; /* infinity and NaN alone have an exponent of all ones */
+    }
+    for (int i = 0; bad && i < n; i++)
+      if (!isfinite(x[at + i])) return at + i;
   }
   return count;
 }
