@@ -38,7 +38,7 @@ static void test_graph_far_larger_than_its_file(void **state) {
   const int status = um_model_data_read(&d, path, NULL, NULL, &err);
   setrlimit(RLIMIT_AS, &old);
   assert_int_equal(status, UM_EFORMAT);
-  assert_non_null(strstr(err.text, "dense/kernel is 48x3 in the file, 48x16777216 in the model"));
+  assert_non_null(strstr(err.text, "cannot hold"));
 }
 
 /* 16383 x 16383 pixels of a few hundred bytes: libjpeg would fill them with grey, for ten seconds and 800 MB. */

@@ -1,11 +1,13 @@
 /* A whole model on the host: read from any format, bound to a backend, saved as ours. */
 #include "weights/model_data.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char remedy[] = "a file of another model, or one of another size";
 
@@ -61,6 +63,19 @@ static int no_memory(const um_model_data *d, int i, um_error *err) {
   return um_fail(err, UM_ENOMEM, "%s: no memory for %zu bytes", d->name[i], d->tensor[i].bytes);
 }
 
+/* What deflate does at best: no file holds more values than so many a byte of it. */
+enum { MOST_A_BYTE = 1032 };
+
+static int check_size(const um_model_data *d, const char *path, um_error *err) {
+  struct stat st;
+  int64_t total = 0;
+  if (stat(path, &st) != 0) return um_fail(err, UM_EIO, "%s: %s", path, strerror(errno));
+  for (int i = 0; i < d->count; i++) total += um_tensor_count(&d->tensor[i]);
+  if (total / MOST_A_BYTE <= (int64_t)st.st_size) return UM_OK;
+  return um_fail(err, UM_EFORMAT, "%s: %lld bytes cannot hold the %" PRId64 " parameters of its model; %s", path, (long long)st.st_size,
+                 total, remedy);
+}
+
 /* The parameters from the file, whose names the graph has settled. A graph costs a file nothing, whatever its sizes: memory is asked for only
  * once tensors of these sizes have turned out to be there. */
 static int read_parameters(um_model_data *d, const char *path, const int *node, char *kind, um_error *err) {
@@ -69,8 +84,8 @@ static int read_parameters(um_model_data *d, const char *path, const int *node, 
   int *item_of = malloc(sizeof *item_of * ((size_t)d->count + 1));
   um_weight_want *want = malloc(sizeof *want * ((size_t)d->count + 1));
   float *spare = NULL;
-  int status = item_of && want ? um_weight_source_open(&s, path, &d->graph, largest, err)
-                               : um_fail(err, UM_ENOMEM, "%s: no memory for its parameters", path);
+  int status = item_of && want ? check_size(d, path, err) : um_fail(err, UM_ENOMEM, "%s: no memory for its parameters", path);
+  if (!status) status = um_weight_source_open(&s, path, &d->graph, largest, err);
   if (status) goto done;
   for (int i = 0; i < d->count; i++) want[i] = (um_weight_want){.name = d->name[i], .node = node[i], .plain = d->tensor[i]};
   status = um_weight_match(item_of, &s, want, d->count, remedy, err);
