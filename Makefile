@@ -119,6 +119,9 @@ test:
 run-tests: all $(tests:%=$(BUILD)/tests/%) $(host_tests:%=$(BUILD)/tests/cuda_host/%) $(patsubst tests/gpu/%.c,$(BUILD)/tests/cuda_host/%,$(wildcard tests/gpu/gpu_*.c)) $(fuzzers:%=$(BUILD)/fuzz/%)
 	@sh tests/run.sh $(BUILD) $(BIN)
 
+fuzz: $(fuzzers:%=$(BUILD)/fuzz/%)
+	@sh tests/fuzz/run.sh $(BUILD) $(SECONDS)
+
 demo:
 	$(need_deps)
 	@$(MAKE) --no-print-directory all
