@@ -89,9 +89,9 @@ def probabilities(model, inputs):
 
 
 def documented():
-    """The names that the first Python block of docs/export.md defines."""
+    """The names that the Python block of docs/export.md's section on PyTorch defines."""
     with open(os.path.join(here, "..", "..", "docs", "export.md")) as f:
-        code = re.search(r"```python\n(.*?)```", f.read(), re.S).group(1)
+        code = re.search(r"## PyTorch\n.*?```python\n(.*?)```", f.read(), re.S).group(1)
     names = {}
     exec(compile(code, "docs/export.md", "exec"), names)
     return names
