@@ -31,4 +31,4 @@ sh tests/includes.sh >$out/includes.log 2>&1 || { echo no; cat $out/includes.log
 echo yes
 
 echo "the test suite under -fsanitize=address,undefined"
-exec make --no-print-directory -s -j"$jobs" SAN=address,undefined BUILD=$out/san BIN=$out/san/bin run-tests
+exec make --no-print-directory -s -j"$jobs" CUDA=0 SAN=address,undefined BUILD=$out/san BIN=$out/san/bin run-tests
