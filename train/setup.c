@@ -173,6 +173,10 @@ static int load_weights(run *r, um_error *err) {
   if (!status) {
     um_log_progress(true, "Weights     %d tensors loaded, %d skipped, %d fresh (initialised from the seed)", report.loaded_count,
                     report.skipped_count, report.fresh_count);
+    um_log_progress(true, "            %s%s%s", report.kind, report.note[0] ? "; " : "", report.note);
+    if (strcmp(r->config.weights, "imagenet") == 0 && r->config.data.preprocessing == UM_PREPROCESS_NONE)
+      um_log_progress(true,
+                      "            Keras trained these on BGR minus the ImageNet mean (data.preprocessing caffe); this run feeds RGB");
     list_lines("loaded", report.loaded, report.loaded_count);
     list_lines("skipped", report.skipped, report.skipped_count);
     list_lines("fresh", report.fresh, report.fresh_count);
