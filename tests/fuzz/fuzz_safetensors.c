@@ -1,28 +1,7 @@
 /* safetensors, as a file of weights, as a model file of ours and as a checkpoint to go on from. Every byte of every tensor is read. */
-#include "tests/fuzz/fuzz.h"
-
 #include "core/checkpoint.h"
 #include "tests/fuzz/small_graph.h"
-#include "weights/source.h"
-
-static void read_all(um_weight_source *s) {
-  um_error err;
-  um_preprocess p = {0};
-  um_graph g = {0};
-  unsigned said = 0;
-  for (int i = 0; i < s->count; i++) {
-    int64_t dim[UM_WEIGHT_MAX_DIMS], count = 1;
-    int ndim;
-    FUZZ_CHECK(um_weight_shape(&s->item[i], &ndim, dim));
-    for (int k = 0; k < ndim; k++) count *= dim[k];
-    float *values = malloc((size_t)count * sizeof *values + 1), *spare = malloc((size_t)count * sizeof *values + 1);
-    FUZZ_CHECK(values && spare);
-    um_weight_read(s, i, values, spare, count, &err);
-    free(spare);
-    free(values);
-  }
-  if (s->model && s->model(s, &g, &p, &said, &err) == UM_OK) um_graph_free(&g);
-}
+#include "tests/fuzz/weights_all.h"
 
 /* The model that checkpoint.safetensors is of; made once. */
 static um_model *model(void) {
@@ -65,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     um_graph_free(&g);
   }
   if (um_st_source_open(&s, path, NULL, &err) == UM_OK) {
-    read_all(&s);
+    weights_read(&s);
     um_weight_source_close(&s);
   }
   return 0;

@@ -4,33 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "check_ops.h"
 
 /* How far a backend may be from ref, in units of the sum of the absolute values of what an element adds up (for Winograd: of the
  * largest such sum of the tensor, because a tile's sums mix).
  *   direct     f32 sums of up to some thousand products, blocked: a few dozen roundings of 6e-8 that do not all go one way.
  *   Winograd   F(4,3) multiplies errors by about 10 (Lavin & Gray 2016; Barabasz et al. 2020, table 2, for f32).
  *   elementary one rounding or two; sigmoid: exp of vector units is good to a few 1e-7. */
-static const double direct = 1e-6, winograd = 3e-6, sum = 1e-6, elementary = 1e-6, exact = 0;
+static const double direct = 1e-6, winograd = 3e-6, sum = 1e-6, elementary = CHECK_ELEMENTARY, exact = 0;
 /* A result that is rounded to bf16: half a unit in the last of its 8 bits, which is the same or less of what it adds up. Operands of
  * such cases are bf16 themselves, so that their products are exact and the sums as good as in f32. */
 static const double rounded = 1 / 256.0;
-
-typedef struct context {
-  um_backend *be, *ref;
-  check_dice dice;
-  int unsupported; /* cases that plan() refused */
-  int winograd;    /* cases in which a pass was Winograd's */
-  char refused[48];
-} context;
 
 static float *absolute(const float *x, int64_t n) {
   float *a = malloc(sizeof *a * (size_t)n);
   for (int64_t i = 0; a && i < n; i++) a[i] = fabsf(x[i]);
   return a;
 }
-
-static float *room(int64_t n) { return malloc(sizeof(float) * (size_t)(n > 0 ? n : 1)); }
 
 static void spread_largest(float *x, int64_t n) {
   float most = 0;
@@ -58,12 +48,12 @@ static check_operands operands(float *const in[4], float *const out[4], bool bac
       .x = {in[0]}, .w = in[1], .b = in[2], .dy = backward ? in[3] : NULL, .y = out[0], .dx = {out[1]}, .dw = out[2], .db = out[3]};
 }
 
-static bool compare_linear(context *c, const um_op_desc *d, const um_op_desc *d_be, linear *l, const char *text) {
+static bool compare_linear(check_context *c, const um_op_desc *d, const um_op_desc *d_be, linear *l, const char *text) {
   static const char *const name[] = {"y", "dx", "dw", "db"};
   const int64_t count[4] = {l->y, l->x, l->w, l->b};
   const bool backward = (d->passes & UM_PASS_BACKWARD_WEIGHTS) != 0;
   char algorithm[sizeof((um_op *)0)->algorithm] = "";
-  for (int i = 0; i < 4; i++) l->want[i] = room(count[i]), l->got[i] = room(count[i]), l->magnitude[i] = room(count[i]);
+  for (int i = 0; i < 4; i++) l->want[i] = check_room(count[i]), l->got[i] = check_room(count[i]), l->magnitude[i] = check_room(count[i]);
   check_operands want = operands(l->input, l->want, backward), got = operands(l->input, l->got, backward);
   check_operands size = operands(l->size, l->magnitude, backward);
   um_op_desc linear_part = *d;
@@ -88,7 +78,7 @@ static bool compare_linear(context *c, const um_op_desc *d, const um_op_desc *d_
   return true;
 }
 
-static bool run_linear(context *c, um_op_desc *d, const char *text) {
+static bool run_linear(check_context *c, um_op_desc *d, const char *text) {
   linear l = {.x = um_tensor_count(&d->x[0]), .y = um_tensor_count(&d->y)};
   um_op *owner;
   l.b = d->y.dim[d->y.ndim - 1];
@@ -126,7 +116,7 @@ static void random_window(check_dice *dice, um_window *w, int64_t H, int64_t W, 
   }
 }
 
-static bool conv2d(context *c, um_algorithm algorithm) {
+static bool conv2d(check_context *c, um_algorithm algorithm) {
   check_dice *dice = &c->dice;
   um_op_desc d = {.kind = UM_OP_CONV2D, .algorithm = algorithm, .n_inputs = 1};
   /* VGG's window and whole vectors of channels are what Winograd and blocked layouts are for; they are often thrown on purpose. */
@@ -151,11 +141,11 @@ static bool conv2d(context *c, um_algorithm algorithm) {
   return run_linear(c, &d, text);
 }
 
-static bool conv2d_auto(context *c) { return conv2d(c, UM_ALGO_AUTO); }
-static bool conv2d_direct(context *c) { return conv2d(c, UM_ALGO_DIRECT); }
-static bool conv2d_winograd(context *c) { return conv2d(c, UM_ALGO_WINOGRAD); }
+static bool conv2d_auto(check_context *c) { return conv2d(c, UM_ALGO_AUTO); }
+static bool conv2d_direct(check_context *c) { return conv2d(c, UM_ALGO_DIRECT); }
+static bool conv2d_winograd(check_context *c) { return conv2d(c, UM_ALGO_WINOGRAD); }
 
-static bool dense(context *c) {
+static bool dense(check_context *c) {
   check_dice *dice = &c->dice;
   um_op_desc d = {.kind = UM_OP_DENSE, .n_inputs = 1};
   const int64_t N = check_pick(dice, 1, 1, 2, 5, 10, 33), I = check_pick(dice, 1, 3, 16, 100, 257, 512),
@@ -173,7 +163,7 @@ static bool dense(context *c) {
 
 /* Runs d on both, x in a random form of the backend's, and compares y and every dx within tolerance times the sum of the
  * absolute values that an element adds up (exact: 0). */
-static bool compare_plain(context *c, um_op_desc *d, float *const x[], double forward, double backward, const char *text) {
+static bool compare_plain(check_context *c, um_op_desc *d, float *const x[], double forward, double backward, const char *text) {
   const int64_t y_count = um_tensor_count(&d->y);
   um_op_desc d_be = *d;
   d_be.precision = check_precision(c->be, &c->dice);
@@ -188,7 +178,7 @@ static bool compare_plain(context *c, um_op_desc *d, float *const x[], double fo
   if (bf16) check_round(dy, y_count);
   size_dy = absolute(dy, y_count);
   for (int k = 0; k < 3; k++) {
-    o[k].y = room(y_count);
+    o[k].y = check_room(y_count);
     if (d->passes & UM_PASS_BACKWARD_DATA) o[k].dy = k == 2 ? size_dy : dy;
   }
   for (int i = 0; i < d->n_inputs; i++) {
@@ -199,13 +189,13 @@ static bool compare_plain(context *c, um_op_desc *d, float *const x[], double fo
     for (int k = 0; k < 3; k++) {
       /* A maximum's gradient goes to the winners, so its magnitudes need the same ones: |dy| over the same x. */
       o[k].x[i] = k == 2 && d->kind != UM_OP_MAX_POOL ? size_x[i] : x[i];
-      o[k].dx[i] = wanted ? room(count) : NULL;
+      o[k].dx[i] = wanted ? check_room(count) : NULL;
     }
   }
   o[1].y_seen = o[2].y_seen = o[0].y;
   if (check_run(c->ref, d, &o[0], NULL) != UM_OK) goto done;
   if (bf16) { /* all take the slopes from a y that bf16 can hold: near 1 a sigmoid's loses half its bits there */
-    seen = room(y_count);
+    seen = check_room(y_count);
     memcpy(seen, o[0].y, (size_t)y_count * sizeof *seen);
     check_round(seen, y_count);
     o[0].y_seen = o[1].y_seen = o[2].y_seen = seen;
@@ -239,7 +229,7 @@ static unsigned random_passes(check_dice *dice) {
   return check_chance(dice, 0.25) ? UM_PASS_FORWARD : UM_PASS_FORWARD | UM_PASS_BACKWARD_DATA;
 }
 
-static bool pool(context *c, um_op_kind kind) {
+static bool pool(check_context *c, um_op_kind kind) {
   check_dice *dice = &c->dice;
   um_op_desc d = {.kind = kind, .n_inputs = 1, .passes = random_passes(dice)};
   const int64_t N = check_pick(dice, 1, 2, 3), H = check_int(dice, 1, 13), W = check_int(dice, 1, 13),
@@ -268,22 +258,14 @@ static bool pool(context *c, um_op_kind kind) {
   return ok;
 }
 
-static bool max_pool(context *c) { return pool(c, UM_OP_MAX_POOL); }
-static bool avg_pool(context *c) { return pool(c, UM_OP_AVG_POOL); }
-static bool global_avg_pool(context *c) { return pool(c, UM_OP_GLOBAL_AVG_POOL); }
-
-static int random_shape(check_dice *dice, int64_t dim[4]) {
-  const int ndim = check_chance(dice, 0.7) ? 4 : 2;
-  dim[0] = check_pick(dice, 1, 2, 3);
-  for (int i = 1; i < ndim - 1; i++) dim[i] = check_int(dice, 1, 9);
-  dim[ndim - 1] = check_pick(dice, 1, 3, 8, 16, 17, 33);
-  return ndim;
-}
+static bool max_pool(check_context *c) { return pool(c, UM_OP_MAX_POOL); }
+static bool avg_pool(check_context *c) { return pool(c, UM_OP_AVG_POOL); }
+static bool global_avg_pool(check_context *c) { return pool(c, UM_OP_GLOBAL_AVG_POOL); }
 
 /* y = x and dx = dy in place, which the contract allows. */
-static bool activation_in_place(context *c, const um_op_desc *d, const float *x) {
+static bool activation_in_place(check_context *c, const um_op_desc *d, const float *x) {
   const int64_t count = um_tensor_count(&d->y);
-  float *want_y = room(count), *want_dx = room(count), *got = room(count), *ones = room(count);
+  float *want_y = check_room(count), *want_dx = check_room(count), *got = check_room(count), *ones = check_room(count);
   for (int64_t i = 0; i < count; i++) ones[i] = 1;
   check_operands o = {.x = {x}, .dy = ones, .y = want_y, .dx = {want_dx}};
   check_lab lab = {.be = c->be};
@@ -306,10 +288,10 @@ static bool activation_in_place(context *c, const um_op_desc *d, const float *x)
   return ok;
 }
 
-static bool activation(context *c, um_op_kind kind) {
+static bool activation(check_context *c, um_op_kind kind) {
   um_op_desc d = {.kind = kind, .n_inputs = 1, .passes = UM_PASS_FORWARD | UM_PASS_BACKWARD_DATA};
   int64_t dim[4];
-  const int ndim = random_shape(&c->dice, dim);
+  const int ndim = check_shape(&c->dice, dim);
   d.x[0] = d.y = um_tensor_plain(UM_F32, ndim, dim);
   float *x = check_floats(&c->dice, um_tensor_count(&d.y), -9, 9);
   x[0] = 0;
@@ -319,14 +301,14 @@ static bool activation(context *c, um_op_kind kind) {
   return ok;
 }
 
-static bool relu(context *c) { return activation(c, UM_OP_RELU); }
-static bool sigmoid(context *c) { return activation(c, UM_OP_SIGMOID); }
+static bool relu(check_context *c) { return activation(c, UM_OP_RELU); }
+static bool sigmoid(check_context *c) { return activation(c, UM_OP_SIGMOID); }
 
-static bool join(context *c, um_op_kind kind) {
+static bool join(check_context *c, um_op_kind kind) {
   um_op_desc d = {.kind = kind, .n_inputs = check_int(&c->dice, kind == UM_OP_ADD ? 1 : 2, 4), .passes = random_passes(&c->dice)};
   float *x[UM_MAX_INPUTS] = {0};
   int64_t dim[4], width = 0;
-  const int ndim = random_shape(&c->dice, dim);
+  const int ndim = check_shape(&c->dice, dim);
   if (kind == UM_OP_ADD && check_chance(&c->dice, 0.5)) d.activation = UM_ACT_RELU;
   for (int i = 0; i < d.n_inputs; i++) {
     if (kind == UM_OP_CONCAT) dim[ndim - 1] = check_pick(&c->dice, 1, 3, 8, 16, 17, 32);
@@ -341,237 +323,14 @@ static bool join(context *c, um_op_kind kind) {
   return ok;
 }
 
-static bool add(context *c) { return join(c, UM_OP_ADD); }
-static bool concat(context *c) { return join(c, UM_OP_CONCAT); }
-
-/* ---- ops of the backend itself ---- */
-
-/* plain -> any layout -> plain loses nothing, padding is zero; dst += src; memory is aligned and can be zeroed. */
-static bool reorder(context *c) {
-  int64_t dim[4];
-  um_op *owner;
-  um_error err = {0};
-  check_lab lab = {.be = c->be};
-  const int ndim = random_shape(&c->dice, dim);
-  const um_tensor form = check_form(c->be, &c->dice, ndim, dim, &owner);
-  const int64_t n = um_tensor_count(&form);
-  float *a = check_floats(&c->dice, n, -1, 1), *b = check_floats(&c->dice, n, -1, 1), *got = room(n), *both = room(n);
-  if (form.dtype == UM_BF16) check_round(a, n), check_round(b, n);
-  for (int64_t i = 0; i < n; i++) both[i] = a[i] + b[i];
-  if (form.dtype == UM_BF16) check_round(both, n);
-  um_tensor ta = check_tensor(&lab, &form, a, "a"), tb = check_tensor(&lab, &form, b, "b"), copy = check_tensor(&lab, &form, NULL, "copy");
-  bool ok = ta.data && tb.data && copy.data && check_read(&lab, &ta, got) && check_near("there and back", got, a, NULL, exact, n) &&
-            check_padding(&lab, &ta);
-  ok = ok && c->be->ops->reorder(c->be, &copy, &ta, &err) == UM_OK && check_read(&lab, &copy, got) &&
-       check_near("copy", got, a, NULL, exact, n);
-  ok = ok && c->be->ops->accumulate(c->be, &copy, &tb, &err) == UM_OK && check_read(&lab, &copy, got) &&
-       check_near("accumulate", got, both, NULL, exact, n) && check_padding(&lab, &copy);
-  ok = ok && c->be->ops->zero(c->be, copy.data, copy.bytes, &err) == UM_OK && check_read(&lab, &copy, got);
-  for (int64_t i = 0; ok && i < n; i++) ok = got[i] == 0;
-  ok = ok && (uintptr_t)lab.piece[0].base % 64 == 0;
-  ok = check_close(&lab) && ok;
-  if (owner) c->be->ops->plan_free(owner);
-  free(a), free(b), free(got), free(both);
-  return ok ? ok : check_fail("%s", err.text);
-}
-
-/* Host bytes as an input in the lab's memory; NULL where that failed. */
-static void *bring(check_lab *lab, const void *host, size_t bytes, const char *what) {
-  um_error err = {0};
-  void *p = check_memory(lab, bytes, what);
-  if (p && lab->be->ops->upload(lab->be, p, host, bytes, &err) == UM_OK) return p;
-  check_fail("%s: cannot be brought to the device: %s", what, err.text);
-  return NULL;
-}
-
-static bool fetch(check_lab *lab, void *host, const void *device, size_t bytes) {
-  return lab->be->ops->download(lab->be, host, device, bytes, NULL) == UM_OK;
-}
-
-/* Two calls into one report, the second without dz, and a third on a logit that is no number. */
-static bool bce_logits(context *c) {
-  check_dice *dice = &c->dice;
-  const int64_t N = check_int(dice, 1, 40), n = check_int(dice, 1, (int)N);
-  const um_tensor form = um_tensor_plain(UM_F32, 2, (int64_t[]){N, 1});
-  float *z = check_floats(dice, N, -12, 12), *t = room(N), *dz[2] = {room(N), room(N)};
-  um_report once[2], twice[2], spoilt[2], fresh;
-  um_error err = {0};
-  bool ok = true;
-  um_report_reset(&fresh);
-  for (int64_t i = 0; i < N; i++) t[i] = check_chance(dice, 0.5);
-  z[0] = check_pick(dice, 0, 100, -100, 40);
-  for (int k = 0; k < 2; k++) {
-    check_lab lab = {.be = k ? c->be : c->ref};
-    const um_ops *ops = lab.be->ops;
-    const um_control control = {.n = n, .step = 5};
-    um_tensor tz = check_tensor(&lab, &form, z, "z"), tdz = check_tensor(&lab, &form, NULL, "dz");
-    const float *labels = bring(&lab, t, (size_t)N * sizeof *t, "labels");
-    const um_control *at = bring(&lab, &control, sizeof control, "control");
-    um_report *report = bring(&lab, &fresh, sizeof fresh, "report");
-    ok = ok && tz.data && tdz.data && labels && at && report && ops->bce_logits(lab.be, &tdz, report, &tz, labels, at, &err) == UM_OK &&
-         check_read(&lab, &tdz, dz[k]) && fetch(&lab, &once[k], report, sizeof fresh);
-    ok = ok && ops->bce_logits(lab.be, NULL, report, &tz, labels, at, &err) == UM_OK && fetch(&lab, &twice[k], report, sizeof fresh);
-    float *bad = malloc((size_t)N * sizeof *bad);
-    memcpy(bad, z, (size_t)N * sizeof *bad);
-    bad[n - 1] = NAN;
-    um_tensor tb = check_tensor(&lab, &form, bad, "z with a NaN");
-    ok = ok && tb.data && ops->bce_logits(lab.be, NULL, report, &tb, labels, at, &err) == UM_OK &&
-         fetch(&lab, &spoilt[k], report, sizeof fresh);
-    free(bad);
-    ok = check_close(&lab) && ok;
-  }
-  ok = ok && fabs(once[1].loss - once[0].loss) <= 1e-6 * once[0].loss + 1e-9 && once[1].correct == once[0].correct &&
-       once[1].samples == n && once[1].bad_loss == UM_NEVER && once[1].bad_gradient == UM_NEVER;
-  ok = ok && fabs(twice[1].loss - 2 * once[1].loss) <= 1e-12 * once[1].loss + 1e-15 && twice[1].correct == 2 * once[1].correct &&
-       twice[1].samples == 2 * n;
-  ok = ok && spoilt[0].bad_loss == 5 && spoilt[1].bad_loss == 5 && spoilt[1].bad_gradient == UM_NEVER;
-  for (int64_t i = 0; i < N && ok; i++) ok = i < n ? fabs((double)dz[1][i] - dz[0][i]) <= 1e-6 / (double)n : dz[1][i] == 0;
-  free(z), free(t), free(dz[0]), free(dz[1]);
-  return ok ? ok : check_fail("%d of %d: loss %.9g, ref has %.9g %s", (int)n, (int)N, once[1].loss, once[0].loss, err.text);
-}
-
-/* One step, in some cases with gradients that are not finite, or with a loss that was not. */
-static bool optimizer_step(context *c) {
-  check_dice *dice = &c->dice;
-  const um_optimizer o = {.kind = (um_optimizer_kind)check_int(dice, 0, 2),
-                          .learning_rate = 1e-3,
-                          .rho = 0.9,
-                          .momentum = check_chance(dice, 0.5) ? 0.9 : 0,
-                          .nesterov = check_chance(dice, 0.5),
-                          .beta1 = 0.9,
-                          .beta2 = 0.999,
-                          .epsilon = 1e-7,
-                          .epsilon_inside = check_chance(dice, 0.5)};
-  const um_control control = {.n = 1, .step = 7, .rate = um_optimizer_rate(&o, 1e-3, 7)};
-  const int64_t n = check_pick(dice, 1, 3, 16, 17, 1000, 4099, 70001);
-  const um_tensor form = um_tensor_plain(UM_F32, 1, &n);
-  const unsigned states = um_optimizer_states(&o);
-  const bool copies = check_chance(dice, 0.5), spoilt = check_chance(dice, 0.3), lost = check_chance(dice, 0.1);
-  static const char *const name[] = {"w", "m", "v"};
-  float *in[4] = {check_floats(dice, n, -1, 1), check_floats(dice, n, -1, 1), check_floats(dice, n, -1e-3, 1e-3),
-                  check_floats(dice, n, 0, 1e-2)};
-  float *out[2][3];
-  uint16_t *copy[2] = {calloc((size_t)n, 2), calloc((size_t)n, 2)};
-  um_report report[2], fresh;
-  um_error err = {0};
-  bool ok = true;
-  um_report_reset(&fresh);
-  if (lost) fresh.bad_loss = 3;
-  if (spoilt) in[1][check_int(dice, 0, (int)n - 1)] = NAN, in[1][check_int(dice, 0, (int)n - 1)] = INFINITY;
-  for (int k = 0; k < 2; k++) {
-    check_lab lab = {.be = k ? c->be : c->ref};
-    um_tensor t[4];
-    for (int i = 0; i < 4; i++) { /* w, g, m, v */
-      t[i] = check_tensor(&lab, &form, in[i], i == 1 ? "g" : "state");
-      ok = t[i].data && ok;
-      if (i == 0 || (i == 2 && (states & 1)) || (i == 3 && (states & 2))) free(lab.piece[i].before), lab.piece[i].before = NULL;
-    }
-    um_report *at = bring(&lab, &fresh, sizeof fresh, "report");
-    const um_control *now = bring(&lab, &control, sizeof control, "control");
-    uint16_t *half = copies ? bring(&lab, copy[k], 2 * (size_t)n, "copy") : NULL;
-    ok = ok && at && now &&
-         lab.be->ops->optimizer_step(lab.be, &o, t[0].data, half, states & 1 ? t[2].data : NULL, states & 2 ? t[3].data : NULL, at,
-                                     t[1].data, n, now, &err) == UM_OK;
-    ok = ok && fetch(&lab, &report[k], at, sizeof fresh) && (!half || fetch(&lab, copy[k], half, 2 * (size_t)n));
-    for (int i = 0; i < 3; i++) {
-      out[k][i] = room(n);
-      ok = ok && check_read(&lab, &t[i ? i + 1 : 0], out[k][i]);
-    }
-    ok = check_close(&lab) && ok;
-  }
-  for (int i = 0; i < 3 && ok; i++) ok = check_near(name[i], out[1][i], out[0][i], NULL, elementary, n);
-  ok = ok && memcmp(&report[0], &report[1], sizeof fresh) == 0 && (report[1].bad_gradient != UM_NEVER) == (spoilt && !lost);
-  for (int64_t i = 0; copies && ok && i < n; i++) ok = copy[1][i] == (lost ? 0 : um_bf16_of(out[1][0][i]));
-  for (int k = 0; k < 2; k++)
-    for (int i = 0; i < 3; i++) free(out[k][i]);
-  for (int i = 0; i < 4; i++) free(in[i]);
-  free(copy[0]), free(copy[1]);
-  return ok ? ok : check_fail("kind %d, momentum %g, %d values %s", (int)o.kind, o.momentum, (int)n, err.text);
-}
-
-static bool sum_squares(context *c) {
-  check_dice *dice = &c->dice;
-  const int64_t n = check_pick(dice, 1, 3, 17, 1000, 70001), at = check_int(dice, 0, (int)n - 1);
-  const um_tensor form = um_tensor_plain(UM_F32, 1, &n);
-  const float bad[] = {NAN, INFINITY, -INFINITY};
-  float *x = check_floats(dice, n, -1e3, 1e3);
-  double want, got, spoilt = 0;
-  um_error err = {0};
-  check_lab lab = {.be = c->be}, ref = {.be = c->ref};
-  const um_tensor a = check_tensor(&ref, &form, x, "x"), b = check_tensor(&lab, &form, x, "x");
-  bool ok = a.data && b.data && c->ref->ops->sum_squares(c->ref, &want, a.data, n, &err) == UM_OK &&
-            c->be->ops->sum_squares(c->be, &got, b.data, n, &err) == UM_OK;
-  ok = ok && fabs(got - want) <= 1e-12 * (double)n * want; /* both in double, in different orders */
-  x[at] = bad[check_int(dice, 0, 2)];
-  const um_tensor s = check_tensor(&lab, &form, x, "x with a value that is not finite");
-  ok = ok && s.data && c->be->ops->sum_squares(c->be, &spoilt, s.data, n, &err) == UM_OK && !isfinite(spoilt);
-  ok = check_close(&ref) && ok;
-  ok = check_close(&lab) && ok;
-  free(x);
-  return ok ? ok : check_fail("%d values: %.17g, ref has %.17g; with %g: %g %s", (int)n, got, want, bad[0], spoilt, err.text);
-}
-
-/* A faster backend may compute coordinates in f32: at 150 pixels that is 2e-5 of a pixel. So each value must lie within what ref
- * gives when the source is moved by up to `slack` pixels (that also covers the jumps of constant, reflect and wrap), and 0.01 of
- * a grey level for the interpolation itself; PARITY asks for 1. */
-static bool warp(context *c) {
-  static const double shift[5][2] = {{0, 0}, {1, 1}, {1, -1}, {-1, 1}, {-1, -1}};
-  const double slack = 1e-4, level = 0.01;
-  check_dice *dice = &c->dice;
-  enum { N = 3 };
-  const int64_t H = check_pick(dice, 1, 2, 7, 16, 33, 150), W = check_pick(dice, 1, 3, 9, 16, 32, 150), n = check_int(dice, 1, N),
-                size = H * W * 3;
-  um_warp_sample sample[5][N] = {0};
-  um_warp how = {.fill = (um_fill_mode)check_int(dice, 0, 3), .cval = 37, .scale = 1 / 255.0f, .bgr = check_chance(dice, 0.3)};
-  if (how.bgr) how.scale = 1, how.mean[0] = 103.939f, how.mean[1] = 116.779f, how.mean[2] = 123.68f;
-  um_error err = {0};
-  uint8_t *pixels = malloc((size_t)(N * size));
-  float *out[6];
-  bool ok = true;
-  for (int64_t i = 0; i < N * size; i++) pixels[i] = (uint8_t)check_int(dice, 0, 255);
-  for (int s = 0; s < N; s++) {
-    const double angle = check_int(dice, -40, 40) * 0.017453292519943295,
-                 zoom = check_pick(dice, 1, 1, 3) * (0.8 + 0.1 * check_int(dice, 0, 4));
-    um_warp_sample *a = &sample[0][s];
-    a->identity = check_chance(dice, 0.15);
-    a->flip_horizontal = check_chance(dice, 0.5), a->flip_vertical = check_chance(dice, 0.5);
-    a->m[0] = zoom * cos(angle), a->m[1] = -sin(angle), a->m[3] = sin(angle), a->m[4] = zoom * cos(angle);
-    a->m[2] = (double)H * 0.1 * check_int(dice, -20, 20), a->m[5] = (double)W * 0.1 * check_int(dice, -20, 20);
-    for (int k = 1; k < 5; k++) {
-      sample[k][s] = *a;
-      sample[k][s].m[2] += slack * shift[k][0], sample[k][s].m[5] += slack * shift[k][1];
-    }
-  }
-  const um_tensor form = um_tensor_plain(UM_U8, 4, (int64_t[]){N, H, W, 3}), wide = um_tensor_plain(UM_F32, 4, form.dim);
-  for (int k = 0; k < 6; k++) { /* ref five times, then the backend */
-    check_lab lab = {.be = k < 5 ? c->ref : c->be};
-    out[k] = room(N * size);
-    um_tensor x = form, y = check_tensor(&lab, &wide, NULL, "y");
-    x.data = check_memory(&lab, x.bytes, "pixels");
-    const um_warp_sample *samples = bring(&lab, sample[k < 5 ? k : 0], sizeof sample[0], "samples");
-    const um_control *at = bring(&lab, &(um_control){.n = n}, sizeof(um_control), "control");
-    ok = ok && y.data && x.data && samples && at && lab.be->ops->upload(lab.be, x.data, pixels, x.bytes, &err) == UM_OK &&
-         lab.be->ops->warp(lab.be, &y, &x, samples, at, &how, &err) == UM_OK && check_read(&lab, &y, out[k]);
-    ok = check_close(&lab) && ok;
-  }
-  for (int64_t i = 0; i < N * size && ok; i++) {
-    double low = out[0][i], high = low;
-    for (int k = 1; k < 5; k++) low = fmin(low, out[k][i]), high = fmax(high, out[k][i]);
-    const double margin = i < n * size ? level * how.scale : 0;
-    if (!(out[5][i] >= low - margin && out[5][i] <= high + margin))
-      ok = check_fail("value %lld of %dx%d, fill %d: %.9g, ref has %.9g (%.9g to %.9g)", (long long)i, (int)H, (int)W, (int)how.fill,
-                      out[5][i], out[0][i], low, high);
-  }
-  for (int k = 0; k < 6; k++) free(out[k]);
-  free(pixels);
-  return ok ? ok : check_fail("warp %s", err.text);
-}
+static bool add(check_context *c) { return join(c, UM_OP_ADD); }
+static bool concat(check_context *c) { return join(c, UM_OP_CONCAT); }
 
 /* ---- all of them ---- */
 
 static const struct {
   const char *name;
-  bool (*check)(context *);
+  bool (*check)(check_context *);
   int cases;
 } op[] = {
     {"conv2d", conv2d_auto, 60},
@@ -585,17 +344,17 @@ static const struct {
     {"sigmoid", sigmoid, 30},
     {"add", add, 40},
     {"concat", concat, 40},
-    {"reorder", reorder, 60},
-    {"warp", warp, 40},
-    {"bce_logits", bce_logits, 40},
-    {"optimizer_step", optimizer_step, 40},
-    {"sum_squares", sum_squares, 20},
+    {"reorder", check_reorder, 60},
+    {"warp", check_warp, 40},
+    {"bce_logits", check_bce_logits, 40},
+    {"optimizer_step", check_optimizer_step, 40},
+    {"sum_squares", check_sum_squares, 20},
 };
 
 int check_against_ref(um_backend *be, uint64_t seed, const char *only, int *passed) {
   um_error err = {0};
   int failures = 0;
-  context c = {.be = be};
+  check_context c = {.be = be};
   if (um_ref_open(&c.ref, &err) != UM_OK) return 1;
   for (size_t i = 0; i < sizeof op / sizeof *op; i++) {
     if (only && strcmp(only, op[i].name) != 0) continue;
