@@ -1,6 +1,5 @@
 #include "core/checkpoint.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,9 +70,7 @@ char *um_preprocess_text(const um_preprocess *p) {
   if (!size || !cJSON_AddItemToObject(o, "target_size", size)) cJSON_Delete(size);
   if (size && cJSON_AddStringToObject(o, "interpolation", interpolations[p->interpolation]) &&
       cJSON_AddNumberToObject(o, "rescale", p->rescale) && cJSON_AddStringToObject(o, "preprocessing", preprocessings[p->preprocessing]) &&
-      cJSON_AddStringToObject(o, "channels", p->preprocessing == UM_PREPROCESS_CAFFE ? "BGR" : "RGB") &&
-      cJSON_AddStringToObject(o, "detector", p->detector) && cJSON_AddNumberToObject(o, "margin", p->margin) &&
-      cJSON_AddNumberToObject(o, "fps", p->fps) && cJSON_AddNumberToObject(o, "max_size", p->max_size))
+      cJSON_AddStringToObject(o, "channels", p->preprocessing == UM_PREPROCESS_CAFFE ? "BGR" : "RGB") && um_face_settings_put(o, &p->faces))
     text = cJSON_PrintUnformatted(o);
   cJSON_Delete(o);
   return text;
@@ -215,61 +212,21 @@ done:
 }
 
 /* Members of an object from a file; false where one is missing or of another kind. */
-static bool get_number(const cJSON *o, const char *key, double low, double high, double *out) {
-  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-  if (!cJSON_IsNumber(v) || !(v->valuedouble >= low && v->valuedouble <= high)) return false;
-  *out = v->valuedouble;
-  return true;
-}
-
-static bool get_int(const cJSON *o, const char *key, double low, double high, int64_t *out) {
-  double v;
-  if (!get_number(o, key, low, high, &v) || floor(v) != v) return false;
-  *out = (int64_t)v;
-  return true;
-}
-
-static bool get_text(const cJSON *o, const char *key, char *out, size_t size) {
-  const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-  return v && snprintf(out, size, "%s", v) < (int)size;
-}
-
-static bool get_word(const cJSON *o, const char *key, const char *const *words, int count, int *out) {
-  const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-  for (int i = 0; v && i < count; i++)
-    if (strcmp(v, words[i]) == 0) {
-      *out = i;
-      return true;
-    }
-  return false;
-}
-
-static bool get_double(const cJSON *o, const char *key, double *out) {
-  const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-  char *end;
-  if (!v || !*v) return false;
-  *out = strtod(v, &end);
-  return *end == 0 && !isnan(*out);
-}
-
 bool um_preprocess_parse(um_preprocess *p, const char *text) {
   cJSON *o = text ? cJSON_Parse(text) : NULL;
   const cJSON *size = cJSON_GetObjectItemCaseSensitive(o, "target_size");
   int interpolation = 0, preprocessing = 0;
-  int64_t max_size = 0;
   bool ok = cJSON_IsArray(size) && cJSON_GetArraySize(size) == 2;
   for (int i = 0; ok && i < 2; i++) {
     const cJSON *v = cJSON_GetArrayItem(size, i);
     ok = cJSON_IsNumber(v) && v->valuedouble >= 1 && v->valuedouble <= 65536 && floor(v->valuedouble) == v->valuedouble;
     if (ok) p->target_size[i] = (int)v->valuedouble;
   }
-  ok = ok && get_word(o, "interpolation", interpolations, 2, &interpolation) &&
-       get_word(o, "preprocessing", preprocessings, 2, &preprocessing) && get_number(o, "rescale", 1e-30, 1e30, &p->rescale) &&
-       get_text(o, "detector", p->detector, sizeof p->detector) && get_number(o, "margin", 0, 1000, &p->margin) &&
-       get_number(o, "fps", 0, 100000, &p->fps) && get_int(o, "max_size", 0, 1 << 24, &max_size);
+  ok = ok && um_json_word(o, "interpolation", interpolations, 2, &interpolation) &&
+       um_json_word(o, "preprocessing", preprocessings, 2, &preprocessing) && um_json_number(o, "rescale", 1e-30, 1e30, &p->rescale) &&
+       um_face_settings_get(&p->faces, o);
   p->interpolation = interpolation;
   p->preprocessing = preprocessing;
-  p->max_size = (int)max_size;
   cJSON_Delete(o);
   return ok;
 }
@@ -333,11 +290,12 @@ static int read_position(um_position *p, const um_st *st, um_error *err) {
   if (!text)
     return um_fail(err, UM_EFORMAT, "a model without the state of its training: it can be scored with, or be model.weights of a new run");
   o = cJSON_Parse(text);
-  bool ok = get_int(o, "epoch", 0, 1e9, &epoch) && get_int(o, "batch", 0, 1e9, &batch) && get_int(o, "step", 0, most, &p->step) &&
-            get_double(o, "loss_sum", &p->loss_sum) && get_int(o, "samples", 0, most, &p->samples) &&
-            get_int(o, "correct", 0, most, &p->correct) && get_double(o, "best", &p->best) &&
-            get_int(o, "best_epoch", -1, 1e9, &best_epoch) && get_double(o, "seconds", &p->seconds) && get_int(o, "states", 0, 3, &with) &&
-            get_text(o, "data", p->data, sizeof p->data);
+  bool ok = um_json_int(o, "epoch", 0, 1e9, &epoch) && um_json_int(o, "batch", 0, 1e9, &batch) &&
+            um_json_int(o, "step", 0, most, &p->step) && um_json_exact(o, "loss_sum", &p->loss_sum) &&
+            um_json_int(o, "samples", 0, most, &p->samples) && um_json_int(o, "correct", 0, most, &p->correct) &&
+            um_json_exact(o, "best", &p->best) && um_json_int(o, "best_epoch", -1, 1e9, &best_epoch) &&
+            um_json_exact(o, "seconds", &p->seconds) && um_json_int(o, "states", 0, 3, &with) &&
+            um_json_text(o, "data", p->data, sizeof p->data);
   cJSON_Delete(o);
   if (!ok) return um_fail(err, UM_EFORMAT, "its position in the run cannot be understood");
   p->epoch = (int)epoch, p->batch = (int)batch, p->best_epoch = (int)best_epoch, p->states = (unsigned)with;

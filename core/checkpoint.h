@@ -12,9 +12,7 @@ typedef struct um_preprocess {
   um_interpolation interpolation;
   double rescale;
   um_preprocessing preprocessing;
-  char detector[32];
-  double margin, fps;
-  int max_size; /* of frames, before detection: 1000 */
+  um_face_settings faces;
   char classes[2][64];
 } um_preprocess;
 

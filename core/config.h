@@ -3,10 +3,10 @@
 #ifndef UM_CORE_CONFIG_H
 #define UM_CORE_CONFIG_H
 
+#include "core/face_settings.h"
 #include "core/graph.h"
 
 typedef enum um_semantics { UM_KERAS2, UM_KERAS3 } um_semantics;
-typedef enum um_interpolation { UM_NEAREST, UM_BILINEAR } um_interpolation;
 typedef enum um_split_by { UM_SPLIT_GROUP, UM_SPLIT_FILES } um_split_by;
 typedef enum um_preprocessing {
   UM_PREPROCESS_NONE,
@@ -53,8 +53,7 @@ typedef struct um_config {
   um_precision precision;
   um_engine engine;        /* cuda */
   int64_t workspace_limit; /* cuda: bytes */
-  char detector[32];       /* faces.detector and the following: what infer repeats on videos */
-  double margin, fps;      /* fps 0: all frames */
+  um_face_settings faces;  /* what infer repeats on videos; detector "auto": as the folder was extracted (extract.json), else the recipe's */
   int epochs;
   double checkpoint_minutes; /* 0: only at an epoch's end */
 } um_config;

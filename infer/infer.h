@@ -3,7 +3,7 @@
 #define UM_INFER_INFER_H
 
 #include "core/checkpoint.h"
-#include "data/faces.h"
+#include "faces/faces.h"
 
 typedef struct options {
   const char *model, *json, *csv, *labels, *device;

@@ -2,6 +2,7 @@
  * bounded by the ring, whatever the videos hold. Faces of many inputs share a batch. */
 #include "infer/infer.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,15 +77,17 @@ done:
   return rc;
 }
 
-static int on_frame(void *arg, const um_frame *frame, um_video *video, const um_face *face, int count, um_error *err) {
+static int on_frame(void *arg, const um_face_frame *frame, um_error *err) {
   walker *w = arg;
   if (stopped(w->p)) return um_fail(err, UM_EINTERRUPTED, "stopped");
-  if (count == 0) return UM_OK;
-  int rc = um_video_rgb(video, &w->frame, err);
-  for (int i = 0; !rc && i < count; i++) {
-    const um_box *b = &face[i].box;
-    const detail d = {.frame = frame->number, .time_s = frame->time_s, .track = face[i].track, .box = {b->x, b->y, b->width, b->height}};
-    rc = um_face_crop(&w->crop, &w->frame, &face[i], 0, err);
+  int rc = UM_OK;
+  for (int i = 0; !rc && i < frame->count; i++) {
+    const um_detection *b = &frame->face[i].at;
+    const detail d = {.frame = frame->number,
+                      .time_s = frame->time_s,
+                      .track = frame->face[i].track,
+                      .box = {(int)lrint(b->x), (int)lrint(b->y), (int)lrint(b->width), (int)lrint(b->height)}};
+    rc = um_face_crop(&w->crop, frame->image, b, &w->p->s->preprocess.faces, err);
     if (!rc) rc = push(w, &w->crop, &d, err);
   }
   return rc;
@@ -229,12 +232,9 @@ int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn
   int rc =
       thread && p.slot && p.pixels ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d faces of %d x %d", p.capacity, p.width, p.height);
   if (!rc && !o->faces_are_cut) {
-    um_face_options f = {.fps = s->preprocess.fps,
-                         .margin = s->preprocess.margin,
-                         .max_size = s->preprocess.max_size,
-                         .threads = threads / jobs > 1 ? threads / jobs : 1,
-                         .decode_threads = threads / jobs > 1 ? threads / jobs : 1};
-    snprintf(f.detector, sizeof f.detector, "%s", s->preprocess.detector);
+    const um_face_options f = {.settings = s->preprocess.faces,
+                               .threads = threads / jobs > 1 ? threads / jobs : 1,
+                               .decode_threads = threads / jobs > 1 ? threads / jobs : 1};
     rc = um_face_finder_open(&p.finder, &f, err);
   }
   if (rc) goto done;

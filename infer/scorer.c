@@ -37,17 +37,18 @@ static const char *number(char text[32], double x, double all) {
 static int take_flags(scorer *s, const options *o, um_error *err) {
   um_preprocess *p = &s->preprocess;
   char text[512] = "", a[32], b[32];
-  if (o->fps >= 0 && o->fps != p->fps) differ(text, sizeof text, "--fps", number(a, o->fps, 0), number(b, p->fps, 0));
-  if (o->margin >= 0 && o->margin != p->margin) differ(text, sizeof text, "--margin", number(a, o->margin, -1), number(b, p->margin, -1));
-  if (o->detector && strcmp(o->detector, p->detector)) differ(text, sizeof text, "--detector", o->detector, p->detector);
+  if (o->fps >= 0 && o->fps != p->faces.fps) differ(text, sizeof text, "--fps", number(a, o->fps, 0), number(b, p->faces.fps, 0));
+  if (o->margin >= 0 && o->margin != p->faces.margin)
+    differ(text, sizeof text, "--margin", number(a, o->margin, -1), number(b, p->faces.margin, -1));
+  if (o->detector && strcmp(o->detector, p->faces.detector)) differ(text, sizeof text, "--detector", o->detector, p->faces.detector);
   if (!*text) return UM_OK;
   if (!o->force)
     return um_fail(err, UM_ECONFIG, "%s: was trained on other settings than are asked for: %s; leave these out, or --force", o->model,
                    text);
   um_log(UM_LOG_WARN, "other settings than the model was trained on: %s", text);
-  if (o->fps >= 0) p->fps = o->fps;
-  if (o->margin >= 0) p->margin = o->margin;
-  if (o->detector) snprintf(p->detector, sizeof p->detector, "%s", o->detector);
+  if (o->fps >= 0) p->faces.fps = o->fps;
+  if (o->margin >= 0) p->faces.margin = o->margin;
+  if (o->detector) snprintf(p->faces.detector, sizeof p->faces.detector, "%s", o->detector);
   return UM_OK;
 }
 

@@ -25,10 +25,10 @@ static const um_preprocess preprocess = {.target_size = {16, 20},
                                          .interpolation = UM_BILINEAR,
                                          .rescale = 1.0 / 255,
                                          .preprocessing = UM_PREPROCESS_CAFFE,
-                                         .detector = "haar",
-                                         .margin = 0.3,
-                                         .fps = 2.5,
-                                         .max_size = 1000,
+                                         .faces.detector = "haar",
+                                         .faces.margin = 0.3,
+                                         .faces.fps = 2.5,
+                                         .faces.max_size = 1000,
                                          .classes = {"fake", "re\"al"}};
 
 static void make(fixture *f, const char *optimizer, bool training, const char *trainable) {
@@ -127,8 +127,8 @@ static void a_run_comes_back(void **state) {
     assert_int_equal(p.target_size[1], 20);
     assert_int_equal(p.interpolation, UM_BILINEAR);
     assert_int_equal(p.preprocessing, UM_PREPROCESS_CAFFE);
-    assert_true(p.rescale == 1.0 / 255 && p.margin == 0.3 && p.fps == 2.5 && p.max_size == 1000);
-    assert_string_equal(p.detector, "haar");
+    assert_true(p.rescale == 1.0 / 255 && p.faces.margin == 0.3 && p.faces.fps == 2.5 && p.faces.max_size == 1000);
+    assert_string_equal(p.faces.detector, "haar");
     assert_string_equal(p.classes[1], "re\"al");
     assert_false(same(a.model, b.model, 'w'));
     if (um_checkpoint_load(b.model, st, &back, &err)) fail_msg("%s", err.text);

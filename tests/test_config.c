@@ -37,7 +37,7 @@ static void defaults(void **state) {
   assert_int_equal(c.precision, UM_PRECISION_FP32);
   assert_int_equal(c.engine, UM_ENGINE_AUTO);
   assert_int_equal(c.workspace_limit, 512 << 20);
-  assert_true(c.fps == 2 && c.margin == 0);
+  assert_true(c.faces.fps == 2 && c.faces.margin == 0);
   um_config_free(&c);
 }
 
@@ -95,7 +95,7 @@ static void every_value_is_read(void **state) {
   assert_int_equal(c.algorithm, UM_ALGO_WINOGRAD);
   assert_int_equal(c.optimizer.kind, UM_OPT_ADAM);
   assert_true(c.optimizer.beta1 == 0.5 && c.optimizer.beta2 == 0.25 && c.optimizer.epsilon == 0.125);
-  assert_true(c.fps == 0 && c.margin == 0.3 && c.checkpoint_minutes == 0.5);
+  assert_true(c.faces.fps == 0 && c.faces.margin == 0.3 && c.checkpoint_minutes == 0.5);
 
   /* Written out and read back, it is the same. */
   um_config again;

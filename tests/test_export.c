@@ -56,9 +56,9 @@ static char *said(void) {
 static const um_preprocess preprocess = {.target_size = {16, 20},
                                          .interpolation = UM_BILINEAR,
                                          .rescale = 1 / 255.0,
-                                         .detector = "haar",
-                                         .fps = 2,
-                                         .max_size = 1000,
+                                         .faces.detector = "haar",
+                                         .faces.fps = 2,
+                                         .faces.max_size = 1000,
                                          .classes = {"fake", "real"}};
 
 /* A tiny model with random weights, and another that differs in one value. */

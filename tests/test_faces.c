@@ -5,47 +5,70 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
 #include "data/draw.h"
-#include "data/faces.h"
+#include "faces/faces.h"
 #include "data/sources.h"
 #include "tests/support/clip.h"
 #include "tests/support/scene.h"
 #include "tests/support/tmp.h"
 
-static um_face_finder *finder(const char *detector, bool all, int max_size) {
-  um_face_options o = {.fps = 2, .all = all, .max_size = max_size, .threads = 2};
+static um_face_finder *finder(const char *detector, um_face_choice choice) {
+  um_face_options o = {.threads = 2};
   um_face_finder *f;
   um_error err = {0};
-  snprintf(o.detector, sizeof o.detector, "%s", detector);
+  um_face_settings_recipe(&o.settings);
+  snprintf(o.settings.detector, sizeof o.settings.detector, "%s", detector);
+  o.settings.choice = choice;
   if (um_face_finder_open(&f, &o, &err) < 0) fail_msg("%s", err.text);
   return f;
+}
+
+static um_detector *detector(const char *name) {
+  const um_detector_options o = {.name = name, .threads = 2};
+  um_detector *d;
+  um_error err = {0};
+  if (um_detector_open(&d, &o, &err) < 0) fail_msg("%s", err.text);
+  return d;
+}
+
+/* Faces of a grey picture. */
+static um_found look(um_detector *d, const uint8_t *grey, int width, int height, int stride) {
+  const um_view_of_frame view = {.width = width, .height = height, .grey = grey, .grey_stride = stride};
+  um_found found;
+  um_error err = {0};
+  if (d->find(d, &found, &view, 1, &err) < 0) fail_msg("%s", err.text);
+  return found;
 }
 
 /* R's opencv: Point center(cvRound(x + w / 2), cvRound(y + h / 2)), radius = cvRound((w + h) / 4), halves to even. */
 static void face_of_a_box(void **state) {
   static const struct {
-    um_box box;
+    um_detection at;
     double margin;
     int x, y, side;
   } cases[] = {
-      {{100, 50, 40, 40, 0}, 0, 100, 50, 41},  /* centre 120, 70, radius 20 */
-      {{10, 20, 35, 35, 0}, 0, 10, 20, 37},    /* 27.5 -> 28, 37.5 -> 38, 17.5 -> 18 */
-      {{11, 21, 37, 37, 0}, 0, 12, 22, 37},    /* 29.5 -> 30, 39.5 -> 40, 18.5 -> 18 */
-      {{100, 50, 40, 40, 0}, 0.5, 90, 40, 61}, /* radius 30 */
-      {{0, 0, 31, 30, 0}, 0, 1, 0, 31},        /* 15.5 -> 16, 15, 15.25 -> 15 */
-      {{100, 50, 40, 40, 0}, -0.5, 110, 60, 21},
+      {{100, 50, 40, 40, .score = 0}, 0, 100, 50, 41},  /* centre 120, 70, radius 20 */
+      {{10, 20, 35, 35, .score = 0}, 0, 10, 20, 37},    /* 27.5 -> 28, 37.5 -> 38, 17.5 -> 18 */
+      {{11, 21, 37, 37, .score = 0}, 0, 12, 22, 37},    /* 29.5 -> 30, 39.5 -> 40, 18.5 -> 18 */
+      {{100, 50, 40, 40, .score = 0}, 0.5, 90, 40, 61}, /* radius 30 */
+      {{0, 0, 31, 30, .score = 0}, 0, 1, 0, 31},        /* 15.5 -> 16, 15, 15.25 -> 15 */
+      {{100, 50, 40, 40, .score = 0}, -0.5, 110, 60, 21},
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    um_face f;
-    um_face_from_box(&f, &cases[i].box, cases[i].margin);
-    if (f.x != cases[i].x || f.y != cases[i].y || f.side != cases[i].side) fail_msg("case %zu: (%d, %d) %d", i, f.x, f.y, f.side);
-    assert_int_equal(f.track, -1);
+    um_face_settings s;
+    um_crop c;
+    um_face_settings_recipe(&s);
+    s.margin = cases[i].margin;
+    um_face_crop_place(&c, &cases[i].at, &s);
+    if (c.x != cases[i].x || c.y != cases[i].y || c.width != cases[i].side || c.height != cases[i].side)
+      fail_msg("case %zu: (%g, %g) %g x %g", i, c.x, c.y, c.width, c.height);
   }
 }
 
@@ -57,20 +80,24 @@ static void crops(void **state) {
   for (int y = 0; y < 8; y++)
     for (int x = 0; x < 10; x++)
       for (int c = 0; c < 3; c++) frame.pixels[3 * (10 * y + x) + c] = (uint8_t)(20 * y + 2 * x + c);
-  static const um_face at[] = {
-      {.x = 2, .y = 3, .side = 5}, {.x = -3, .y = -2, .side = 7}, {.x = 6, .y = 4, .side = 9}, {.x = -50, .y = 30, .side = 3}};
+  /* Boxes whose recipe squares are (2, 3) 5, (-3, -2) 7, (6, 4) 9, (-50, 30) 3. */
+  static const um_detection at[] = {
+      {2, 3, 4, 4, .score = 0}, {-3, -2, 6, 6, .score = 0}, {6, 4, 8, 8, .score = 0}, {-50, 30, 2, 2, .score = 0}};
+  static const int square[][3] = {{2, 3, 5}, {-3, -2, 7}, {6, 4, 9}, {-50, 30, 3}};
+  um_face_settings s;
+  um_face_settings_recipe(&s);
   for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
-    assert_int_equal(um_face_crop(&crop, &frame, &at[i], 0, &err), UM_OK);
-    assert_int_equal(crop.width, at[i].side);
-    assert_int_equal(crop.height, at[i].side);
+    assert_int_equal(um_face_crop(&crop, &frame, &at[i], &s, &err), UM_OK);
+    assert_int_equal(crop.width, square[i][2]);
+    assert_int_equal(crop.height, square[i][2]);
     for (int y = 0; y < crop.height; y++)
       for (int x = 0; x < crop.width; x++) { /* the nearest pixel of the frame */
-        int sx = at[i].x + x, sy = at[i].y + y;
+        int sx = square[i][0] + x, sy = square[i][1] + y;
         sx = sx < 0 ? 0 : sx > 9 ? 9 : sx, sy = sy < 0 ? 0 : sy > 7 ? 7 : sy;
         assert_int_equal(crop.pixels[3 * (crop.width * y + x) + 1], 20 * sy + 2 * sx + 1);
       }
   }
-  assert_int_equal(um_face_crop(&crop, &frame, &at[0], 32, &err), UM_OK);
+  assert_int_equal(um_face_crop(&crop, &frame, &at[0], (s.size = 32, &s), &err), UM_OK);
   assert_int_equal(crop.width, 32);
   assert_int_equal(crop.pixels[1], 20 * 3 + 2 * 2 + 1); /* the corner stays what it was */
   um_image_free(&frame);
@@ -105,29 +132,30 @@ static void box_is_dashed(void **state) {
 
 static void scene_faces_in_order(void **state) {
   uint8_t *grey = malloc(SCENE_WIDTH * SCENE_HEIGHT);
-  um_face *face;
   um_error err = {0};
-  int n;
+  um_face_settings s;
   (void)state;
+  um_face_settings_recipe(&s);
   scene_draw(grey, SCENE_WIDTH, SCENE_HEIGHT, scene_faces, 3);
-  um_face_finder *f = finder("haar", true, 0);
-  assert_int_equal(um_faces_in(f, grey, SCENE_WIDTH, SCENE_HEIGHT, SCENE_WIDTH, &face, &n, &err), UM_OK);
-  assert_int_equal(n, 3);
+  um_detector *d = detector("haar");
+  um_found found = look(d, grey, SCENE_WIDTH, SCENE_HEIGHT, SCENE_WIDTH);
+  assert_int_equal(found.count, 3);
   for (int i = 0; i < 3; i++) { /* largest first, as the scene lists them; what OpenCV finds is in test_haar */
-    int cx = face[i].x + face[i].side / 2, cy = face[i].y + face[i].side / 2;
+    um_crop c;
+    um_face_crop_place(&c, &found.item[i], &s);
+    int cx = (int)(c.x + c.width / 2), cy = (int)(c.y + c.height / 2);
     assert_in_range(cx + 20 - scene_faces[i].x, 0, 40);
     assert_in_range(cy + 20 - scene_faces[i].y, 0, 40);
   }
-  free(face);
-  um_face_finder_close(f);
-  f = finder("haar-strict", false, 0);
-  assert_int_equal(um_faces_in(f, grey, SCENE_WIDTH, SCENE_HEIGHT, SCENE_WIDTH, &face, &n, &err), UM_OK);
-  assert_int_equal(n, 1);
-  assert_true(face[0].side > 150);
-  free(face);
-  um_face_finder_close(f);
-  um_face_options bad = {.detector = "lbp"};
-  assert_int_equal(um_face_finder_open(&f, &bad, &err), UM_ECONFIG);
+  free(found.item);
+  um_detector_close(d);
+  d = detector("haar-strict");
+  found = look(d, grey, SCENE_WIDTH, SCENE_HEIGHT, SCENE_WIDTH);
+  assert_true(found.count >= 1 && found.item[0].width > 148);
+  free(found.item);
+  um_detector_close(d);
+  const um_detector_options bad = {.name = "lbp"};
+  assert_int_equal(um_detector_open(&d, &bad, &err), UM_ECONFIG);
   free(grey);
 }
 
@@ -185,60 +213,70 @@ static void inputs_labels_groups(void **state) {
 }
 
 typedef struct tally {
-  int frames, found, luma_boxes, same, missing;
-  um_face_finder *strict;
+  int frames, found, luma_boxes, same;
 } tally;
 
 /* Largest distance of a side. */
-static int apart(const um_box *a, const um_box *b) {
-  int d[4] = {abs(a->x - b->x), abs(a->y - b->y), abs(a->width - b->width), abs(a->height - b->height)}, most = 0;
+static double apart(const um_detection *a, const um_detection *b) {
+  const double d[4] = {fabs(a->x - b->x), fabs(a->y - b->y), fabs(a->width - b->width), fabs(a->height - b->height)};
+  double most = 0;
   for (int i = 0; i < 4; i++) most = d[i] > most ? d[i] : most;
   return most;
 }
 
-/* Every eighth frame also by way of its colours: RGB, then OpenCV's grey. */
-static int on_frame(void *arg, const um_frame *frame, um_video *v, const um_face *face, int count, um_error *err) {
-  tally *t = arg;
-  t->frames++;
-  t->found += count > 0;
-  (void)face;
-  if (frame->number % 8) return UM_OK;
+/* A frame by its luma and by way of its colours: RGB, then OpenCV's grey. */
+static void luma_and_grey(tally *t, um_detector *d, const um_frame *frame, um_video *v) {
   um_image im = {0};
-  um_face *luma = NULL, *colour = NULL;
-  int n, m, r = um_video_rgb(v, &im, err);
+  um_error err = {0};
+  if (um_video_rgb(v, &im, &err) < 0) fail_msg("%s", err.text);
   uint8_t *grey = malloc((size_t)frame->width * (size_t)frame->height);
-  for (int i = 0; r == UM_OK && i < frame->width * frame->height; i++)
+  for (int i = 0; i < frame->width * frame->height; i++)
     grey[i] = (uint8_t)((im.pixels[3 * i] * 9798u + im.pixels[3 * i + 1] * 19235u + im.pixels[3 * i + 2] * 3735u + 16384u) >> 15);
-  if (r == UM_OK) r = um_faces_in(t->strict, frame->grey, frame->width, frame->height, frame->grey_stride, &luma, &n, err);
-  if (r == UM_OK) r = um_faces_in(t->strict, grey, frame->width, frame->height, frame->width, &colour, &m, err);
-  if (r == UM_OK && n > 0) {
-    int nearest = 1 << 20;
-    for (int k = 0; k < m; k++) nearest = apart(&luma[0].box, &colour[k].box) < nearest ? apart(&luma[0].box, &colour[k].box) : nearest;
+  um_found luma = look(d, frame->grey, frame->width, frame->height, frame->grey_stride);
+  um_found colour = look(d, grey, frame->width, frame->height, frame->width);
+  if (luma.count > 0) {
+    double nearest = 1e9;
+    for (int k = 0; k < colour.count; k++) nearest = fmin(nearest, apart(&luma.item[0], &colour.item[k]));
     t->luma_boxes++;
-    t->same += nearest <= luma[0].box.width / 10;
+    t->same += nearest <= luma.item[0].width / 10;
   }
-  free(luma), free(colour), free(grey);
+  free(luma.item), free(colour.item), free(grey);
   um_image_free(&im);
-  return r;
+}
+
+static int on_frame(void *arg, const um_face_frame *frame, um_error *err) {
+  tally *t = arg;
+  (void)err;
+  assert_true((frame->image != NULL) == (frame->count > 0));
+  t->frames++;
+  t->found += frame->count > 0;
+  return UM_OK;
 }
 
 static void real_clips_have_faces(void **state) {
   static const char *const names[] = {"fake/dfdc_widuwuoiur.mp4", "fake/dfdc_yhffcuhhjy.mp4", "fake/ffpp_NeuralTextures_004_982.mp4",
                                       "fake/uadfv_0017_fake.mp4", "real/dfdc_anndvqgoko.mp4", "real/ffpp_youtube_004.mp4"};
   const char *shared = getenv("UM_SHARED");
+  const um_video_options o = {.fps = 2, .max_size = 1000, .threads = 2};
   tally t = {0};
   (void)state;
-  um_face_finder *f = finder("haar", false, 1000);
-  t.strict = finder("haar-strict", false, 1000);
+  um_face_finder *f = finder("haar", UM_FACES_LARGEST);
+  um_detector *strict = detector("haar-strict");
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char path[4096];
     um_error err = {0};
+    um_video *v;
+    um_frame frame;
     snprintf(path, sizeof path, "%s/data/clips/%s", shared ? shared : "../shared", names[i]);
     if (!um_is_file(path)) continue;
     if (um_faces_walk(f, path, on_frame, &t, NULL, NULL, &err) < 0) fail_msg("%s", err.text);
+    if (um_video_open(&v, path, &o, &err) < 0) fail_msg("%s", err.text);
+    while (um_video_next(v, &frame, &err) > 0)
+      if (frame.number % 8 == 0) luma_and_grey(&t, strict, &frame, v);
+    um_video_close(v);
   }
   um_face_finder_close(f);
-  um_face_finder_close(t.strict);
+  um_detector_close(strict);
   if (t.frames == 0) {
     print_message("skipped: faces of real clips, ../shared/data is not here\n");
     skip();

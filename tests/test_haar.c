@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "data/haar_internal.h"
+#include "faces/haar_internal.h"
 #include "data/video.h"
 #include "tests/support/scene.h"
 #include "tests/support/tmp.h"

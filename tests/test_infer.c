@@ -27,7 +27,7 @@ static void write_model(const char *path, const char *class_0, const char *class
   um_backend *be;
   um_model *m;
   um_error err;
-  um_preprocess p = {.target_size = {32, 32}, .rescale = 1 / 255., .detector = "haar", .fps = 2, .max_size = 1000};
+  um_preprocess p = {.target_size = {32, 32}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 2, .faces.max_size = 1000};
   snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
   snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
   int at = um_graph_add_input(&g, "input", 32, 32, 3, &err);

@@ -86,7 +86,7 @@ static void test_models(void **state) {
     assert_int_equal(d.said, UM_SAYS_PREPROCESS); /* Rescaling */
     assert_int_equal(d.preprocess.preprocessing, UM_PREPROCESS_NONE);
     assert_true(fabs(d.preprocess.rescale * 255 - 1) < 1e-15);
-    assert_string_equal(d.preprocess.detector, "haar"); /* what the file does not say stays */
+    assert_string_equal(d.preprocess.faces.detector, "haar"); /* what the file does not say stays */
     check_logits(&d, d.preprocess.rescale, dags[i][1], dags[i][0]);
     um_model_data_free(&d);
   }
@@ -168,10 +168,10 @@ static void round_trip(um_model_data *d) {
   d->preprocess = (um_preprocess){.target_size = {(int)d->graph.node[0].dim[0], (int)d->graph.node[0].dim[1]},
                                   .interpolation = UM_BILINEAR,
                                   .rescale = 1 / 127.5,
-                                  .detector = "haar",
-                                  .margin = 0.25,
-                                  .fps = 3,
-                                  .max_size = 800,
+                                  .faces.detector = "haar",
+                                  .faces.margin = 0.25,
+                                  .faces.fps = 3,
+                                  .faces.max_size = 800,
                                   .classes = {"forged", "genuine"}};
   OK(um_graph_to_json(&d->graph, &graph, err));
   for (int k = 0; k < 2; k++) {

@@ -31,8 +31,12 @@ static void make_model(um_model_data *d, const char *class_0, const char *class_
   const int three[2] = {3, 3}, two[2] = {2, 2}, one[2] = {1, 1};
   um_graph *g = &d->graph;
   int at, a, b, in[2];
-  *d = (um_model_data){
-      .preprocess = {.target_size = {12, 10}, .rescale = 1 / 255.0, .detector = "haar", .margin = 0.1, .fps = 2, .max_size = 1000}};
+  *d = (um_model_data){.preprocess = {.target_size = {12, 10},
+                                      .rescale = 1 / 255.0,
+                                      .faces.detector = "haar",
+                                      .faces.margin = 0.1,
+                                      .faces.fps = 2,
+                                      .faces.max_size = 1000}};
   d->preprocess.preprocessing = preprocessing;
   snprintf(d->preprocess.classes[0], 64, "%s", class_0);
   snprintf(d->preprocess.classes[1], 64, "%s", class_1);
@@ -104,7 +108,7 @@ static void check_same(const um_model_data *a, const um_model_data *b) {
   assert_string_equal(a->preprocess.classes[1], b->preprocess.classes[1]);
   assert_true(a->preprocess.rescale == b->preprocess.rescale);
   assert_int_equal(a->preprocess.preprocessing, b->preprocess.preprocessing);
-  assert_true(a->preprocess.margin == b->preprocess.margin);
+  assert_true(a->preprocess.faces.margin == b->preprocess.faces.margin);
 }
 
 /* Every variant gives back the very model: graph, names, bits, classes, preprocessing, logits. */

@@ -267,7 +267,7 @@ static void a_run_and_its_folder(void **state) {
   assert_string_equal(p.classes[0], "fake");
   assert_string_equal(p.classes[1], "real");
   assert_int_equal(p.target_size[0], 16);
-  assert_true(p.rescale == 1.0 / 255 && p.fps == 2 && p.max_size == 1000);
+  assert_true(p.rescale == 1.0 / 255 && p.faces.fps == 2 && p.faces.max_size == 1000);
   um_st_close(st);
   um_graph_free(&g);
   assert_int_equal(um_st_open(&st, in("out/a/last.safetensors"), &err), UM_OK);

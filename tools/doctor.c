@@ -27,7 +27,7 @@
 #include "core/config.h"
 #include "core/file.h"
 #include "core/log.h"
-#include "data/haar.h"
+#include "faces/haar.h"
 #include "weights/weights.h"
 
 enum { COLUMNS = 80, INDENT = 18 };

@@ -88,20 +88,46 @@ static int digest_data(run *r, um_error *err) {
   return UM_OK;
 }
 
-static void fill_preprocess(run *r) {
+/* How extract cut the faces of train_dir: extract.json there or one folder above. False where there is none. */
+static int read_extract(um_face_settings *s, bool *found, const char *dir, um_error *err) {
+  static const char *const where[] = {"extract.json", "../extract.json"};
+  char path[4096];
+  *found = false;
+  for (int i = 0; i < 2; i++) {
+    int status = um_path_join(path, sizeof path, dir, where[i], err);
+    if (status) return status;
+    if (!um_is_file(path)) continue;
+    *found = true;
+    return um_face_settings_read(s, path, err);
+  }
+  return UM_OK;
+}
+
+static int fill_faces(run *r, um_error *err) {
+  um_face_settings *s = &r->preprocess.faces, cut;
+  bool found;
+  int status = read_extract(&cut, &found, r->config.data.train_dir, err);
+  if (status) return status;
+  *s = r->config.faces;
+  if (strcmp(s->detector, "auto") == 0 && found) *s = cut;
+  um_face_settings_settle(s);
+  if (found && !um_face_settings_same(s, &cut))
+    um_log(UM_LOG_WARN, "faces: the config says otherwise than %s was cut (extract.json); infer will cut faces as the config says",
+           r->config.data.train_dir);
+  return UM_OK;
+}
+
+static int fill_preprocess(run *r, um_error *err) {
   const um_config *c = &r->config;
   um_preprocess *p = &r->preprocess;
   p->target_size[0] = c->data.target_size[0], p->target_size[1] = c->data.target_size[1];
   p->interpolation = c->data.interpolation;
   p->rescale = c->data.rescale;
   p->preprocessing = c->data.preprocessing;
-  snprintf(p->detector, sizeof p->detector, "%s", c->detector);
-  p->margin = c->margin;
-  p->fps = c->fps;
-  p->max_size = 1000;
   um_preprocess_warp(&r->warp, p);
   r->warp.fill = c->augmentation.fill_mode;
   r->warp.cval = (float)c->augmentation.cval;
+  return fill_faces(r, err);
 }
 
 static int open_device(run *r, const char *device, int threads, bool verbose, um_error *err) {
@@ -145,7 +171,7 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
   if ((status = open_device(r, device, threads, verbose, err))) return status;
   if ((status = open_data(r, err))) return status;
   if ((status = digest_data(r, err))) return status;
-  fill_preprocess(r);
+  if ((status = fill_preprocess(r, err))) return status;
   r->options = (um_model_options){.batch = c->data.batch_size,
                                   .training = true,
                                   .trainable = c->trainable,

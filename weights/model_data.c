@@ -127,7 +127,8 @@ static int read_graph(um_model_data *d, const char *path, um_error *err) {
 
 int um_model_data_read(um_model_data *d, const char *path, const um_graph *graph, char *kind, um_error *err) {
   int status, *node = NULL;
-  *d = (um_model_data){.preprocess = {.rescale = 1 / 255.0, .detector = "haar", .fps = 2, .max_size = 1000, .classes = {"fake", "real"}}};
+  *d = (um_model_data){.preprocess = {.rescale = 1 / 255.0, .classes = {"fake", "real"}}};
+  um_face_settings_recipe(&d->preprocess.faces);
   status = graph ? um_graph_copy(&d->graph, graph, err) : read_graph(d, path, err);
   if (status) goto done;
   d->preprocess.target_size[0] = (int)d->graph.node[0].dim[0], d->preprocess.target_size[1] = (int)d->graph.node[0].dim[1];

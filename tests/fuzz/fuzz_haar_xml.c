@@ -1,7 +1,7 @@
 /* Haar cascades. One that is read must also be able to look at a picture. */
 #include "tests/fuzz/fuzz.h"
 
-#include "data/haar_internal.h"
+#include "faces/haar_internal.h"
 
 enum { WIDTH = 61, HEIGHT = 47 };
 

@@ -44,7 +44,7 @@ static int keras_apart(const uint8_t *data, size_t size, um_weight_open *open_fi
   free(values);
   if (s.model) {
     um_graph graph = {0};
-    um_preprocess p = {.rescale = 1, .fps = 1};
+    um_preprocess p = {.rescale = 1, .faces.fps = 1};
     unsigned said = 0;
     if (s.model(&s, &graph, &p, &said, &err) == UM_OK) FUZZ_CHECK(graph.count > 0);
     um_graph_free(&graph);

@@ -65,7 +65,7 @@ static bool bits(context *c) {
 
 static int save(context *c, gpu_run *r, um_error *err) {
   const um_preprocess preprocess = {
-      .target_size = {c->how.side, c->how.side}, .rescale = 1 / 255.0, .detector = "haar", .classes = {"fake", "real"}};
+      .target_size = {c->how.side, c->how.side}, .rescale = 1 / 255.0, .faces.detector = "haar", .classes = {"fake", "real"}};
   const um_position at = {.step = um_model_steps(r->model), .states = 2, .best = INFINITY, .best_epoch = -1};
   return um_checkpoint_save(c->file, r->model, &preprocess, &at, err);
 }

@@ -83,10 +83,10 @@ void weights_model_round_trip(um_exporter *export_model, const char *name, const
   d.preprocess = (um_preprocess){.target_size = {8, 8},
                                  .interpolation = UM_BILINEAR,
                                  .rescale = 1 / 127.5,
-                                 .detector = "haar",
-                                 .margin = 0.25,
-                                 .fps = 3,
-                                 .max_size = 700,
+                                 .faces.detector = "haar",
+                                 .faces.margin = 0.25,
+                                 .faces.fps = 3,
+                                 .faces.max_size = 700,
                                  .classes = {"fake \"x\"", "r\xc3\xa9"
                                                            "al"}};
   OK(export_model(&d, &options, path, err));
@@ -110,8 +110,8 @@ void weights_model_round_trip(um_exporter *export_model, const char *name, const
   const um_preprocess *a = &d.preprocess, *b = &back.preprocess;
   assert_int_equal(b->target_size[0], a->target_size[0]);
   assert_int_equal(b->interpolation, a->interpolation);
-  assert_true(b->rescale == a->rescale && b->margin == a->margin && b->fps == a->fps);
-  assert_int_equal(b->max_size, a->max_size);
+  assert_true(b->rescale == a->rescale && b->faces.margin == a->faces.margin && b->faces.fps == a->faces.fps);
+  assert_int_equal(b->faces.max_size, a->faces.max_size);
   assert_string_equal(b->classes[0], a->classes[0]);
   assert_string_equal(b->classes[1], a->classes[1]);
   um_model_data_free(&back);

@@ -129,8 +129,8 @@ static int complete(um_model_data *d, const options *o, const um_config *c, um_e
   um_preprocess *p = &d->preprocess;
   if (c) {
     p->interpolation = c->data.interpolation, p->rescale = c->data.rescale, p->preprocessing = c->data.preprocessing;
-    snprintf(p->detector, sizeof p->detector, "%s", c->detector);
-    p->margin = c->margin, p->fps = c->fps;
+    p->faces = c->faces;
+    um_face_settings_settle(&p->faces);
     d->said |= UM_SAYS_PREPROCESS;
   }
   if (o->rescale > 0) p->rescale = o->rescale, p->preprocessing = UM_PREPROCESS_NONE, d->said |= UM_SAYS_PREPROCESS;

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "data/faces.h"
+#include "faces/faces.h"
 #include "data/sources.h"
 
 /* One crop: a line of the manifest. */

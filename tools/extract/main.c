@@ -74,26 +74,27 @@ static int set(options *o, const char *name, const char *v, um_error *err) {
     o->draw = v;
   else if (strcmp(name, "--fps") == 0) {
     if (strcmp(v, "all") == 0)
-      o->face.fps = 0;
+      o->face.settings.fps = 0;
     else if ((r = number(&x, name, v, 0.001, 1000, false, err)) < 0)
       return um_fail(err, UM_ECONFIG, "--fps: expected a number from 0.001 to 1000 or all, got \"%s\"", v);
     else
-      o->face.fps = x;
+      o->face.settings.fps = x;
   } else if (strcmp(name, "--label") == 0) {
     o->label = strcmp(v, "fake") == 0 ? 0 : strcmp(v, "real") == 0 ? 1 : -1;
     if (o->label < 0) r = um_fail(err, UM_ECONFIG, "--label: expected fake or real, got \"%s\"", v);
   } else if (strcmp(name, "--faces") == 0) {
-    o->face.all = strcmp(v, "all") == 0;
-    if (!o->face.all && strcmp(v, "largest") != 0) r = um_fail(err, UM_ECONFIG, "--faces: expected largest or all, got \"%s\"", v);
+    o->face.settings.choice = strcmp(v, "all") == 0 ? UM_FACES_ALL : UM_FACES_LARGEST;
+    if (o->face.settings.choice != UM_FACES_ALL && strcmp(v, "largest") != 0)
+      r = um_fail(err, UM_ECONFIG, "--faces: expected largest or all, got \"%s\"", v);
   } else if (strcmp(name, "--margin") == 0) {
-    if ((r = number(&x, name, v, -0.9, 4, false, err)) == UM_OK) o->face.margin = x;
+    if ((r = number(&x, name, v, -0.9, 4, false, err)) == UM_OK) o->face.settings.margin = x;
   } else if (strcmp(name, "--size") == 0) {
-    if ((r = number(&x, name, v, 0, 4096, true, err)) == UM_OK) o->face.size = (int)x;
+    if ((r = number(&x, name, v, 0, 4096, true, err)) == UM_OK) o->face.settings.size = (int)x;
   } else if (strcmp(name, "--max-size") == 0) {
-    if ((r = number(&x, name, v, 0, 16384, true, err)) == UM_OK) o->face.max_size = (int)x;
+    if ((r = number(&x, name, v, 0, 16384, true, err)) == UM_OK) o->face.settings.max_size = (int)x;
   } else if (strcmp(name, "--jobs") == 0) {
     if ((r = number(&x, name, v, 0, JOBS_MAX, true, err)) == UM_OK) o->jobs = (int)x;
-  } else if (snprintf(o->face.detector, sizeof o->face.detector, "%s", v) >= (int)sizeof o->face.detector) {
+  } else if (snprintf(o->face.settings.detector, sizeof o->face.settings.detector, "%s", v) >= (int)sizeof o->face.settings.detector) {
     r = um_fail(err, UM_ECONFIG, "--detector: expected haar or haar-strict, got \"%s\"", v);
   }
   return r;
@@ -187,6 +188,8 @@ static int run(options *o, const char *const *input, int inputs, um_error *err) 
   int jobs = o->jobs ? o->jobs : cores;
   if (jobs > sources.count) jobs = sources.count;
   if (jobs > JOBS_MAX) jobs = JOBS_MAX;
+  o->face.always_rgb = o->draw != NULL;
+  o->face.always_rgb = o->draw != NULL;
   o->face.threads = o->face.decode_threads = cores / jobs > 0 ? cores / jobs : 1;
   if ((r = um_face_finder_open(&j.finder, &o->face, err)) < 0) goto done;
   if (!(j.result = calloc((size_t)sources.count, sizeof *j.result))) {
@@ -221,7 +224,8 @@ done:
 
 int main(int argc, char **argv) {
   um_error err = {0};
-  options o = {.face = {.detector = "haar", .fps = 2, .max_size = 1000}, .out = "faces", .label = -1};
+  options o = {.out = "faces", .label = -1};
+  um_face_settings_recipe(&o.face.settings);
   um_log_open("extract", UM_LOG_INFO);
   for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return fputs(usage, stdout) < 0;

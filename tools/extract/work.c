@@ -1,5 +1,6 @@
 /* One source at a time: walk it, write its crops, note its rows. */
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ typedef struct worker {
   const um_source *source;
   result *result;
   um_video_info info;
-  um_image frame, crop;
+  um_image drawn, crop;
   bool write_failed;
 } worker;
 
@@ -60,23 +61,24 @@ static void show_progress(job *j) {
                   (double)atomic_load(&j->frames) / (spent > 0 ? spent : 1), (int)left / 60, (int)left % 60);
 }
 
-static int write_crop(worker *w, const um_frame *frame, const um_face *face, int index, um_error *err) {
+static int write_crop(worker *w, const um_face_frame *frame, int index, um_error *err) {
+  const um_face *face = &frame->face[index];
   const options *o = w->j->o;
   const um_source *s = w->source;
   char path[4096], folder[4096];
   int r;
   row line = {{0}};
-  if ((r = um_face_crop(&w->crop, &w->frame, face, o->face.size, err)) < 0) return r;
+  if ((r = um_face_crop(&w->crop, frame->image, &face->at, &o->face.settings, err)) < 0) return r;
   line.field[0] = text("%s/%s_%06lld_%02d.png", um_label_name[s->label], s->name, (long long)frame->number, index);
   line.field[1] = text("%s", um_label_name[s->label]);
   line.field[2] = text("%s", s->path);
   line.field[3] = text("%lld", (long long)frame->number);
   line.field[4] = text("%.3f", frame->time_s);
-  line.field[5] = text("%d", face->box.x);
-  line.field[6] = text("%d", face->box.y);
-  line.field[7] = text("%d", face->box.width);
-  line.field[8] = text("%d", face->box.height);
-  line.field[9] = text("%g", face->box.score);
+  line.field[5] = text("%ld", lrint(face->at.x));
+  line.field[6] = text("%ld", lrint(face->at.y));
+  line.field[7] = text("%ld", lrint(face->at.width));
+  line.field[8] = text("%ld", lrint(face->at.height));
+  line.field[9] = text("%g", face->at.score);
   line.field[10] = face->track >= 0 ? text("%d", face->track) : text("%s", "");
   line.field[11] = text("%s", s->group);
   if (!line.field[0]) r = um_fail(err, UM_ENOMEM, "no memory");
@@ -94,24 +96,31 @@ static int write_crop(worker *w, const um_frame *frame, const um_face *face, int
   return rows_add(&w->result->rows, &line, err);
 }
 
-static int draw(worker *w, const um_frame *frame, const um_face *face, int count, um_error *err) {
+static int draw(worker *w, const um_face_frame *frame, um_error *err) {
   char path[4096], name[512];
-  for (int i = 0; i < count; i++) um_draw_box(&w->frame, face[i].x, face[i].y, face[i].side);
+  const size_t bytes = (size_t)frame->width * (size_t)frame->height * 3;
+  int r = um_image_alloc(&w->drawn, frame->width, frame->height, err);
+  if (r < 0) return r;
+  memcpy(w->drawn.pixels, frame->image->pixels, bytes);
+  for (int i = 0; i < frame->count; i++) {
+    um_crop c;
+    um_face_crop_place(&c, &frame->face[i].at, &w->j->o->face.settings);
+    um_draw_box(&w->drawn, (int)c.x, (int)c.y, (int)c.width);
+  }
   snprintf(name, sizeof name, "%s_%06lld.jpg", w->source->name, (long long)frame->number);
-  int r = um_path_join(path, sizeof path, w->j->o->draw, name, err);
-  if (r == UM_OK && (r = um_image_write_jpeg(&w->frame, path, 92, err)) < 0) w->write_failed = true;
+  r = um_path_join(path, sizeof path, w->j->o->draw, name, err);
+  if (r == UM_OK && (r = um_image_write_jpeg(&w->drawn, path, 92, err)) < 0) w->write_failed = true;
   return r;
 }
 
-static int on_frame(void *arg, const um_frame *frame, um_video *video, const um_face *face, int count, um_error *err) {
+static int on_frame(void *arg, const um_face_frame *frame, um_error *err) {
   worker *w = arg;
   job *j = w->j;
   int r = UM_OK;
   if (atomic_load(&interrupted)) return um_fail(err, UM_EINTERRUPTED, "%s: stopped", w->source->path);
   if (atomic_load(&j->failed)) return um_fail(err, UM_EINTERRUPTED, "%s: stopped", w->source->path);
-  if (count > 0 || j->o->draw) r = um_video_rgb(video, &w->frame, err);
-  for (int i = 0; r == UM_OK && i < count; i++) r = write_crop(w, frame, &face[i], i, err);
-  if (r == UM_OK && j->o->draw) r = draw(w, frame, face, count, err); /* last: the crops stay clean */
+  for (int i = 0; r == UM_OK && i < frame->count; i++) r = write_crop(w, frame, i, err);
+  if (r == UM_OK && j->o->draw) r = draw(w, frame, err);
   atomic_fetch_add(&j->frames, 1);
   pthread_mutex_lock(&j->lock);
   if (w->info.duration_s > 0) w->result->share = frame->time_s < w->info.duration_s ? frame->time_s / w->info.duration_s : 1;
@@ -149,7 +158,7 @@ void *work(void *arg) {
     print_finished(j);
     pthread_mutex_unlock(&j->lock);
   }
-  um_image_free(&w.frame);
+  um_image_free(&w.drawn);
   um_image_free(&w.crop);
   return NULL;
 }

@@ -1,9 +1,9 @@
 /* What the parts of the Haar detector share: haar_xml.c reads a cascade, haar_image.c prepares the grey picture, haar_scan.c
  * looks at windows, haar_group.c joins raw hits, haar.c holds them together. */
-#ifndef UM_DATA_HAAR_INTERNAL_H
-#define UM_DATA_HAAR_INTERNAL_H
+#ifndef UM_FACES_HAAR_INTERNAL_H
+#define UM_FACES_HAAR_INTERNAL_H
 
-#include "data/haar.h"
+#include "faces/haar.h"
 
 #define HAAR_RECTS      3   /* rectangles of a feature at most, as in OpenCV */
 #define HAAR_WINDOW_MAX 128 /* of a cascade's window: keeps the sum of squares in a window below 2^31 */

@@ -1,6 +1,6 @@
 /* Reading cascades: opencv-data's XML, both the format of today (opencv-cascade-classifier) and the older one
  * (opencv-haar-classifier), which is turned into the former as OpenCV's haar_cvt::convert does. */
-#include "data/haar_internal.h"
+#include "faces/haar_internal.h"
 
 #include <expat.h>
 #include <limits.h>

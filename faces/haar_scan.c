@@ -1,7 +1,7 @@
 /* Windows of a row through the stages. The plain function is OpenCV's own arithmetic (predictOrdered and predictOrderedStump of
  * objdetect/cascadedetect.hpp: values in single precision, sums of leaves in double); the others take 4, 8 or 16 neighbouring
  * windows at a time (haar_row.inc) and decide each of them exactly as the plain one. */
-#include "data/haar_internal.h"
+#include "faces/haar_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -126,7 +126,7 @@ int haar_row_plain(const haar_scan *s, const int32_t *sum, const int32_t *square
 #define LANES 4
 #define TARGET
 #define NAME(x) x##_4
-#include "data/haar_row.inc"
+#include "faces/haar_row.inc"
 #undef LANES
 #undef TARGET
 #undef NAME
@@ -136,7 +136,7 @@ int haar_row_plain(const haar_scan *s, const int32_t *sum, const int32_t *square
 #define TARGET  __attribute__((target("avx2")))
 #define NAME(x) x##_avx2
 #define BITS(m) ((unsigned)_mm256_movemask_ps((__m256)(m)))
-#include "data/haar_row.inc"
+#include "faces/haar_row.inc"
 #undef LANES
 #undef TARGET
 #undef NAME
@@ -145,7 +145,7 @@ int haar_row_plain(const haar_scan *s, const int32_t *sum, const int32_t *square
 #define TARGET  __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw")))
 #define NAME(x) x##_avx512
 #define BITS(m) ((unsigned)_mm512_movepi32_mask((__m512i)(m)))
-#include "data/haar_row.inc"
+#include "faces/haar_row.inc"
 #undef LANES
 #undef TARGET
 #undef NAME

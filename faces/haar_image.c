@@ -1,5 +1,5 @@
 /* The grey picture made ready for the windows: equalised, resized and summed up as OpenCV 4.6 does it, bit for bit. */
-#include "data/haar_internal.h"
+#include "faces/haar_internal.h"
 
 #include <math.h>
 #include <string.h>

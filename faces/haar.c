@@ -1,5 +1,5 @@
 /* The detector: scales, bands of rows shared out over threads, grouping. */
-#include "data/haar_internal.h"
+#include "faces/haar_internal.h"
 
 #include "core/file.h"
 

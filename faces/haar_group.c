@@ -1,5 +1,5 @@
 /* Joining raw hits: cv::groupRectangles and cv::partition of OpenCV 4.6 (objdetect/cascadedetect.cpp, core/operations.hpp). */
-#include "data/haar_internal.h"
+#include "faces/haar_internal.h"
 
 #include <math.h>
 #include <stdlib.h>

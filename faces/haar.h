@@ -1,7 +1,7 @@
 /* Haar cascades (Viola & Jones 2001; Lienhart & Maydt 2002) on integral images, matching OpenCV 4.6's CascadeClassifier with
  * CASCADE_SCALE_IMAGE. Reads opencv-data's XML in both of its formats, stumps and trees, tilted features included. */
-#ifndef UM_DATA_HAAR_H
-#define UM_DATA_HAAR_H
+#ifndef UM_FACES_HAAR_H
+#define UM_FACES_HAAR_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,20 @@
+/* Reading members of a JSON object that came from a file: each returns false where the member is missing or is not what it should be,
+ * and leaves *out alone then. */
+#ifndef UM_CORE_JSON_H
+#define UM_CORE_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+bool um_json_number(const cJSON *o, const char *key, double low, double high, double *out);
+bool um_json_int(const cJSON *o, const char *key, double low, double high, int64_t *out);
+/* Text that fits into size bytes with its end. */
+bool um_json_text(const cJSON *o, const char *key, char *out, size_t size);
+/* One of `count` words: *out is its index. */
+bool um_json_word(const cJSON *o, const char *key, const char *const *words, int count, int *out);
+/* A number written as text ("%a": exact, infinities included), not NaN. */
+bool um_json_exact(const cJSON *o, const char *key, double *out);
+
+#endif
