@@ -38,6 +38,16 @@ typedef struct um_augmentation_config {
   um_fill_mode fill_mode;
   double cval;
   um_semantics semantics;
+  /* What a picture has been through, each with a probability of its own; [low, high] are drawn from. data/degrade.h says what they do. */
+  double color_probability, brightness_range[2], contrast_range[2], saturation_range[2], rgb_shift_range;
+  double blur_probability, blur_sigma[2]; /* pixels */
+  double downscale_probability, downscale_factor[2];
+  um_interpolation downscale_interpolation;
+  double noise_probability, noise_sigma[2]; /* of 255 */
+  double jpeg_probability, jpeg_quality[2];
+  double cutout_probability, cutout_size[2]; /* of the picture's sides */
+  int cutout_count;
+  double cutout_value;
 } um_augmentation_config;
 
 typedef struct um_config {

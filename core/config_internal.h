@@ -18,6 +18,7 @@ typedef enum um_key_type {
   UM_KEY_SIZE,      /* int[2]: [height, width] */
   UM_KEY_RESCALE,   /* double: a number or "a/b" */
   UM_KEY_ZOOM,      /* double[2]: z or [low, high] */
+  UM_KEY_RANGE,     /* double[2]: [low, high], or one number for both */
   UM_KEY_AUTO,      /* int: "auto" is 0 */
   UM_KEY_BYTES,     /* int64_t: a number or "512M" */
   UM_KEY_FPS,       /* double: "all" is 0 */

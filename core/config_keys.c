@@ -43,6 +43,24 @@ const um_key um_keys[] = {
   {"augmentation.fill_mode",          UM_KEY_CHOICE,    FIELD(augmentation.fill_mode),       0, 0,          "nearest|constant|reflect|wrap", "\"nearest\"",  0,            "what lies outside of a picture"},
   {"augmentation.cval",               UM_KEY_NUMBER,    FIELD(augmentation.cval),            0, 255,        NULL,                          "0",              0,            "the value for fill_mode constant"},
   {"augmentation.semantics",          UM_KEY_CHOICE,    FIELD(augmentation.semantics),       0, 0,          "keras2|keras3",               "\"keras2\"",     0,            "which generation's transform"},
+  {"augmentation.color_probability",   UM_KEY_NUMBER,    FIELD(augmentation.color_probability), 0, 1,          NULL,                          "0",              0,            "how often colours are changed, by the four ranges that follow"},
+  {"augmentation.brightness_range",    UM_KEY_RANGE,     FIELD(augmentation.brightness_range), 0, 10,         NULL,                          "[0.8, 1.2]",     0,            "factor, as Pillow's ImageEnhance.Brightness"},
+  {"augmentation.contrast_range",      UM_KEY_RANGE,     FIELD(augmentation.contrast_range),  0, 10,         NULL,                          "[0.8, 1.2]",     0,            "factor, as ImageEnhance.Contrast"},
+  {"augmentation.saturation_range",    UM_KEY_RANGE,     FIELD(augmentation.saturation_range), 0, 10,         NULL,                          "[0.8, 1.2]",     0,            "factor, as ImageEnhance.Color"},
+  {"augmentation.rgb_shift_range",     UM_KEY_NUMBER,    FIELD(augmentation.rgb_shift_range), 0, 255,        NULL,                          "20",             0,            "most that red, green and blue are each moved by"},
+  {"augmentation.blur_probability",    UM_KEY_NUMBER,    FIELD(augmentation.blur_probability), 0, 1,          NULL,                          "0",              0,            "how often a Gaussian blur"},
+  {"augmentation.blur_sigma",          UM_KEY_RANGE,     FIELD(augmentation.blur_sigma),      0, 20,         NULL,                          "[0.3, 2]",       0,            "its sigma, in pixels"},
+  {"augmentation.downscale_probability", UM_KEY_NUMBER,    FIELD(augmentation.downscale_probability), 0, 1,          NULL,                          "0",              0,            "how often down to a smaller size and up again"},
+  {"augmentation.downscale_factor",    UM_KEY_RANGE,     FIELD(augmentation.downscale_factor), 0.02, 1,          NULL,                          "[0.3, 0.9]",     0,            "the smaller size, as a share of both sides"},
+  {"augmentation.downscale_interpolation", UM_KEY_CHOICE,    FIELD(augmentation.downscale_interpolation), 0, 0,          "nearest|bilinear",            "\"bilinear\"",   0,            "how, both ways"},
+  {"augmentation.noise_probability",   UM_KEY_NUMBER,    FIELD(augmentation.noise_probability), 0, 1,          NULL,                          "0",              0,            "how often Gaussian noise"},
+  {"augmentation.noise_sigma",         UM_KEY_RANGE,     FIELD(augmentation.noise_sigma),     0, 128,        NULL,                          "[1, 10]",        0,            "its sigma; pixels are 0 to 255"},
+  {"augmentation.jpeg_probability",    UM_KEY_NUMBER,    FIELD(augmentation.jpeg_probability), 0, 1,          NULL,                          "0",              0,            "how often compressed as JPEG"},
+  {"augmentation.jpeg_quality",        UM_KEY_RANGE,     FIELD(augmentation.jpeg_quality),    1, 100,        NULL,                          "[30, 95]",       0,            "its quality, a whole number drawn from these"},
+  {"augmentation.cutout_probability",  UM_KEY_NUMBER,    FIELD(augmentation.cutout_probability), 0, 1,          NULL,                          "0",              0,            "how often rectangles are cut out"},
+  {"augmentation.cutout_count",        UM_KEY_INT,       FIELD(augmentation.cutout_count),    1, 64,         NULL,                          "1",              0,            "how many"},
+  {"augmentation.cutout_size",         UM_KEY_RANGE,     FIELD(augmentation.cutout_size),     0, 1,          NULL,                          "[0.1, 0.3]",     0,            "their sides, as shares of the picture's"},
+  {"augmentation.cutout_value",        UM_KEY_NUMBER,    FIELD(augmentation.cutout_value),    0, 255,        NULL,                          "128",            0,            "what they are filled with"},
   {"model.backbone",                  UM_KEY_WORD,      FIELD(backbone),                     0, 0,          "vgg16|tiny",                  "\"vgg16\"",      0,            "the convolutional part; tiny: four small layers for quick trials"},
   {"model.weights",                   UM_KEY_TEXT,      FIELD(weights),                      0, 0,          NULL,                          "\"imagenet\"",   0,            "\"imagenet\", a weights file, or null for random ones"},
   {"model.include_top",               UM_KEY_FIXED,     NONE,                                0, 0,          NULL,                          "false",          0,            "the head is the config's own"},
@@ -118,6 +136,7 @@ const char *um_key_expected(const um_key *k, char *text, size_t size) {
   case UM_KEY_SIZE: snprintf(text, size, "[height, width], each a whole number from %g to %g", k->low, k->high); break;
   case UM_KEY_RESCALE: snprintf(text, size, "a number above 0 and up to %g, or a quotient such as \"1/255\"", k->high); break;
   case UM_KEY_ZOOM: snprintf(text, size, "a number from 0 to below 1, or [low, high] with 0 < low <= high <= %g", k->high); break;
+  case UM_KEY_RANGE: snprintf(text, size, "[low, high] with %g <= low <= high <= %g, or one such number", k->low, k->high); break;
   case UM_KEY_AUTO: snprintf(text, size, "\"auto\" or a whole number from %g to %g", k->low, k->high); break;
   case UM_KEY_BYTES: snprintf(text, size, "a number of bytes, or text such as \"512M\" or \"2G\""); break;
   case UM_KEY_FPS: snprintf(text, size, "\"all\" or a number from %g to %g", k->low, k->high); break;
@@ -190,6 +209,18 @@ static bool read_zoom(double *field, const um_key *k, const cJSON *v) {
   return field[0] > 0 && field[0] <= field[1] && field[1] <= k->high;
 }
 
+static bool read_range(double *field, const um_key *k, const cJSON *v) {
+  const cJSON *low = v, *high = v;
+  if (cJSON_IsArray(v)) {
+    if (cJSON_GetArraySize(v) != 2) return false;
+    low = v->child, high = low->next;
+  }
+  if (!in_range(k, low) || !in_range(k, high) || low->valuedouble > high->valuedouble) return false;
+  field[0] = low->valuedouble;
+  field[1] = high->valuedouble;
+  return true;
+}
+
 static bool read_bytes(int64_t *field, const um_key *k, const cJSON *v) {
   double value = cJSON_IsNumber(v) ? v->valuedouble : -1;
   if (cJSON_IsString(v)) {
@@ -252,6 +283,7 @@ int um_key_read(um_config *c, const um_key *k, const cJSON *value, const char *w
   case UM_KEY_SIZE: ok = read_size(field, k, value); break;
   case UM_KEY_RESCALE: ok = read_rescale(field, k, value); break;
   case UM_KEY_ZOOM: ok = read_zoom(field, k, value); break;
+  case UM_KEY_RANGE: ok = read_range(field, k, value); break;
   case UM_KEY_AUTO:
     ok = whole_in_range(k, value) || (cJSON_IsString(value) && strcmp(value->valuestring, "auto") == 0);
     if (ok) *(int *)field = cJSON_IsString(value) ? 0 : (int)value->valuedouble;
@@ -297,7 +329,8 @@ cJSON *um_key_write(const um_config *c, const um_key *k) {
   case UM_KEY_SIZE: return cJSON_CreateIntArray(field, 2);
   case UM_KEY_RESCALE:
     return *(const double *)field == 1.0 / 255 ? cJSON_CreateString("1/255") : cJSON_CreateNumber(*(const double *)field);
-  case UM_KEY_ZOOM: return cJSON_CreateDoubleArray(field, 2);
+  case UM_KEY_ZOOM:
+  case UM_KEY_RANGE: return cJSON_CreateDoubleArray(field, 2);
   case UM_KEY_AUTO: return *(const int *)field == 0 ? cJSON_CreateString("auto") : cJSON_CreateNumber(*(const int *)field);
   case UM_KEY_BYTES: return cJSON_CreateNumber((double)*(const int64_t *)field);
   case UM_KEY_FPS: return *(const double *)field == 0 ? cJSON_CreateString("all") : cJSON_CreateNumber(*(const double *)field);

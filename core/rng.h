@@ -12,7 +12,9 @@ typedef enum um_stream {
   UM_STREAM_INIT = 3,    /* initial weights: sample = index of the parameter tensor */
   UM_STREAM_SPLIT = 4,   /* which groups are held out */
   UM_STREAM_DEMO = 5,    /* the demo's clips */
-  UM_STREAM_TEST = 6     /* tests and benches */
+  UM_STREAM_TEST = 6,    /* tests and benches */
+  UM_STREAM_DEGRADE = 7, /* blur, noise, JPEG and the like of a sample */
+  UM_STREAM_BLEND = 8    /* the self-blended picture of a sample */
 } um_stream;
 
 typedef struct um_rng {

@@ -10,6 +10,7 @@
 
 #include "core/file.h"
 #include "data/cache.h"
+#include "data/degrade.h"
 #include "data/image.h"
 
 #define WORKERS_MAX 256
@@ -36,6 +37,7 @@ typedef struct worker {
   pthread_t thread;
   um_image image; /* as decoded; its memory is used again */
   um_image_buffer file;
+  um_degrader *degrader; /* NULL where the augmentation asks for none */
 } worker;
 
 struct um_loader {
@@ -94,12 +96,8 @@ static void draw(const um_loader *l, um_batch *b, int i) {
   um_transform_matrix(&b->sample[i], &t, l->augmentation.semantics, l->o.height, l->o.width);
 }
 
-/* One picture into its place. */
-static int fill(um_loader *l, worker *w, um_batch *b, int i, bool *cached, um_error *err) {
-  uint8_t *to = b->pixels + (size_t)i * l->picture;
-  int item = b->item[i];
-  b->label[i] = (float)l->dataset->item[item].label;
-  draw(l, b, i);
+/* The resized picture of an item, from memory or its file. */
+static int fetch(um_loader *l, worker *w, uint8_t *to, int item, bool *cached, um_error *err) {
   *cached = um_cache_get(l->cache, item, to);
   if (*cached) return UM_OK;
   int status = um_image_read_with(&w->image, &w->file, l->dataset->item[item].path, err);
@@ -107,6 +105,18 @@ static int fill(um_loader *l, worker *w, um_batch *b, int i, bool *cached, um_er
   if (status == UM_OK) um_cache_put(l->cache, item, to);
   if (w->image.capacity > KEEP_MAX) um_image_free(&w->image);
   if (w->file.capacity > KEEP_MAX) um_image_buffer_free(&w->file);
+  return status;
+}
+
+/* One picture into its place. */
+static int fill(um_loader *l, worker *w, um_batch *b, int i, bool *cached, um_error *err) {
+  uint8_t *to = b->pixels + (size_t)i * l->picture;
+  int item = b->item[i];
+  const um_rng at = {.seed = l->o.seed, .stream = UM_STREAM_DEGRADE, .epoch = (uint32_t)b->epoch, .sample = (uint32_t)item};
+  b->label[i] = (float)l->dataset->item[item].label;
+  draw(l, b, i);
+  int status = fetch(l, w, to, item, cached, err);
+  if (status == UM_OK && w->degrader) status = um_degrade(w->degrader, to, &l->augmentation, &at, err);
   return status;
 }
 
@@ -255,6 +265,8 @@ int um_loader_open(um_loader **out, const um_dataset *d, const um_loader_options
   while (status == UM_OK && l->workers < l->o.workers) {
     worker *w = &l->worker[l->workers];
     w->loader = l;
+    if (um_degrade_wanted(&l->augmentation)) status = um_degrader_open(&w->degrader, o->height, o->width, err);
+    if (status < 0) break;
     int failed = pthread_create(&w->thread, NULL, work, w);
     if (!failed)
       l->workers++;
@@ -280,6 +292,7 @@ void um_loader_close(um_loader *l) {
     um_image_free(&l->worker[i].image);
     um_image_buffer_free(&l->worker[i].file);
   }
+  for (int i = 0; l->worker && i < l->o.workers; i++) um_degrader_close(l->worker[i].degrader);
   for (int k = 0; l->slot && k < l->o.batches; k++) {
     slot *s = &l->slot[k];
     pixels_free(l, s->batch.pixels);
