@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <cjson/cJSON.h>
 
 #include "core/file.h"
+#include "data/sets/footage.h"
 
 #define DEPTH_MAX    64
 #define METADATA_MAX ((size_t)256 << 20)
@@ -23,27 +25,63 @@ static const char *base_name(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-static bool known_ending(const char *name) {
-  static const char *const endings[] = {"mp4", "m4v", "mov",  "avi",  "mkv", "webm", "mpg",  "mpeg", "wmv",
-                                        "flv", "ts",  "mts",  "m2ts", "3gp", "ogv",  "vob",  "y4m",  "gif",
-                                        "png", "jpg", "jpeg", "bmp",  "ppm", "pgm",  "tiff", "tif",  "webp"};
-  const char *dot = strrchr(name, '.');
-  for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-    if (strcasecmp(dot + 1, endings[i]) == 0) return true;
-  return false;
+um_ending um_ending_of(const char *path) {
+  static const char *const video[] = {"mp4", "m4v", "mov", "avi",  "mkv", "webm", "mpg", "mpeg", "wmv",
+                                      "flv", "ts",  "mts", "m2ts", "3gp", "ogv",  "vob", "y4m",  "gif"};
+  static const char *const picture[] = {"png", "jpg", "jpeg", "bmp", "ppm", "pgm", "tiff", "tif", "webp"};
+  const char *dot = strrchr(base_name(path), '.');
+  for (size_t i = 0; dot && i < sizeof video / sizeof *video; i++)
+    if (strcasecmp(dot + 1, video[i]) == 0) return UM_ENDING_VIDEO;
+  for (size_t i = 0; dot && i < sizeof picture / sizeof *picture; i++)
+    if (strcasecmp(dot + 1, picture[i]) == 0) return UM_ENDING_PICTURE;
+  return UM_ENDING_OTHER;
 }
 
-static int add(um_sources *s, const char *path, um_error *err) {
+int um_label_parse(const char *text) {
+  for (int i = 0; i < 2; i++)
+    if (strcasecmp(text, um_label_name[i]) == 0) return i;
+  return -1;
+}
+
+void um_source_free(um_source *item) {
+  free(item->path);
+  free(item->name);
+  free(item->group);
+  free(item->dataset);
+  free(item->method);
+  free(item->quality);
+  free(item->part);
+}
+
+int um_source_set(char **field, const char *text) {
+  char *copy = strdup(text);
+  if (!copy) return UM_ENOMEM;
+  free(*field);
+  *field = copy;
+  return UM_OK;
+}
+
+um_source *um_sources_add(um_sources *s, const char *path) {
   if ((s->count & (s->count - 1)) == 0) { /* room is a power of two */
-    um_source *grown = realloc(s->item, (s->count ? 2 * (size_t)s->count : 1) * sizeof *grown);
-    if (!grown) return um_fail(err, UM_ENOMEM, "no memory for %d inputs", s->count);
+    um_source *grown = s->count < INT_MAX / 2 ? realloc(s->item, (s->count ? 2 * (size_t)s->count : 1) * sizeof *grown) : NULL;
+    if (!grown) return NULL;
     s->item = grown;
   }
   um_source *item = &s->item[s->count];
+  char **const field[] = {&item->name, &item->group, &item->dataset, &item->method, &item->quality, &item->part};
   *item = (um_source){.path = strdup(path), .label = -1};
-  if (!item->path) return um_fail(err, UM_ENOMEM, "no memory for %d inputs", s->count);
+  bool good = item->path;
+  for (size_t i = 0; i < sizeof field / sizeof *field; i++) good = (*field[i] = strdup("")) && good;
+  if (!good) {
+    um_source_free(item);
+    return NULL;
+  }
   s->count++;
-  return UM_OK;
+  return item;
+}
+
+static int add(um_sources *s, const char *path, um_error *err) {
+  return um_sources_add(s, path) ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d inputs", s->count);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
@@ -84,7 +122,7 @@ static int walk(um_sources *s, const char *folder, int depth, um_error *err) {
     if ((r = um_path_join(path, sizeof path, folder, name[i], err)) < 0) break;
     if (um_is_folder(path))
       r = walk(s, path, depth + 1, err);
-    else if (known_ending(name[i]))
+    else if (um_ending_of(name[i]) != UM_ENDING_OTHER)
       r = add(s, path, err);
   }
   for (int i = 0; i < n; i++) free(name[i]);
@@ -113,12 +151,6 @@ static int by_given_name(const void *pa, const void *pb) {
   return order ? order : a->index - b->index;
 }
 
-static void drop(um_source *item) {
-  free(item->path);
-  free(item->name);
-  free(item->group);
-}
-
 /* Takes out files that were given twice; the first stays. */
 static int drop_doubles(um_sources *s, um_error *err) {
   key *k = calloc((size_t)s->count + 1, sizeof *k);
@@ -130,7 +162,7 @@ static int drop_doubles(um_sources *s, um_error *err) {
   qsort(k, (size_t)n, sizeof *k, by_file);
   for (int i = 1; i < n; i++)
     if (k[i].device == k[i - 1].device && k[i].inode == k[i - 1].inode) {
-      drop(&s->item[k[i].index]);
+      um_source_free(&s->item[k[i].index]);
       s->item[k[i].index].path = NULL;
     }
   for (int i = 0; i < s->count; i++)
@@ -140,86 +172,87 @@ static int drop_doubles(um_sources *s, um_error *err) {
   return UM_OK;
 }
 
-/* FaceForensics++ calls a fake TARGET_SOURCE and a real one TARGET, three digits each, after the method or "youtube" where several
- * are put together. True: *target are the digits of the footage. */
-static bool faceforensics(const char *stem, char target[4]) {
-  static const char *const words[] = {"ffpp",     "ff++",           "faceforensics", "deepfakes", "face2face",
-                                      "faceswap", "neuraltextures", "faceshifter",   "youtube",   "original"};
-  size_t n = strlen(stem);
-  const char *digits = stem;
-  bool known = false;
-#define THREE(p) (isdigit((unsigned char)(p)[0]) && isdigit((unsigned char)(p)[1]) && isdigit((unsigned char)(p)[2]))
-  if (n >= 7 && THREE(stem + n - 7) && stem[n - 4] == '_' && THREE(stem + n - 3))
-    digits = stem + n - 7;
-  else if (n >= 3 && THREE(stem + n - 3))
-    digits = stem + n - 3;
-  else
-    return false;
-#undef THREE
-  if (digits == stem)
-    known = true;
-  else if (digits[-1] != '_')
-    return false;
-  for (size_t i = 0; !known && i < sizeof words / sizeof *words; i++) {
-    const char *at = strcasestr(stem, words[i]);
-    known = at && at < digits;
-  }
-  if (known) memcpy(target, digits, 3), target[3] = 0;
-  return known;
-}
-
-static char *make_group(const char *stem, const char *name) {
-  char target[4], *group = NULL;
-  if (!faceforensics(stem, target)) return strdup(name);
-  return asprintf(&group, "ffpp_%s", target) < 0 ? NULL : group;
-}
-
 static char *stem_of(const char *path) {
   char *stem = strdup(base_name(path)), *dot = stem ? strrchr(stem, '.') : NULL;
   if (dot && dot != stem) *dot = 0;
   return stem;
 }
 
-/* Names: the stem with what does not belong into a file's name replaced; of several equal ones the later get "-2", "-3", ... */
-static int make_names(um_sources *s, um_error *err) {
+static bool taken(const key *k, int n, const char *name) {
+  int low = 0, high = n;
+  while (low < high) {
+    const int mid = low + (high - low) / 2, order = strcmp(k[mid].name, name);
+    if (order == 0) return true;
+    if (order < 0)
+      low = mid + 1;
+    else
+      high = mid;
+  }
+  return false;
+}
+
+/* Names that were numbered here are unlike each other, since the last number takes them apart: they need only be unlike those that
+ * were there before. */
+static int number_doubles(um_sources *s, um_error *err) {
   key *k = calloc((size_t)s->count + 1, sizeof *k);
-  int r = UM_OK;
-  bool again = true;
-  if (!k) return um_fail(err, UM_ENOMEM, "no memory for %d inputs", s->count);
-  for (int i = 0; i < s->count; i++) {
-    char *name = stem_of(s->item[i].path);
-    if (!name) goto no_memory;
-    for (char *c = name; *c; c++)
-      if (!isalnum((unsigned char)*c) && !strchr("-_.+", *c) && !((unsigned char)*c & 0x80)) *c = '_';
-    if (strlen(name) > 180) name[180] = 0; /* room for numbers below the usual limit of 255 */
-    s->item[i].name = name;
-  }
-  for (int round = 0; again && round < 100; round++) { /* a new name may itself be taken */
-    again = false;
-    for (int i = 0; i < s->count; i++) k[i] = (key){.name = s->item[i].name, .index = i};
-    qsort(k, (size_t)s->count, sizeof *k, by_given_name);
-    for (int i = 0, first = 0; i < s->count; i++) {
-      if (strcmp(k[i].name, k[first].name) != 0) first = i;
-      if (i == first) continue;
-      char *name = NULL;
-      if (asprintf(&name, "%s-%d", k[first].name, i - first + 1) < 0) goto no_memory;
-      free(s->item[k[i].index].name);
-      s->item[k[i].index].name = name;
-      k[i].name = k[first].name; /* what the next ones compare with */
-      again = true;
+  char **made = calloc((size_t)s->count + 1, sizeof *made);
+  int r = k && made ? UM_OK : UM_ENOMEM;
+  for (int i = 0; r == UM_OK && i < s->count; i++) k[i] = (key){.name = s->item[i].name, .index = i};
+  if (r == UM_OK) qsort(k, (size_t)s->count, sizeof *k, by_given_name);
+  for (int i = 1, number = 2; r == UM_OK && i < s->count; i++) {
+    if (strcmp(k[i].name, k[i - 1].name) != 0) {
+      number = 2;
+      continue;
     }
+    do {
+      free(made[i]);
+      if (asprintf(&made[i], "%s-%d", k[i].name, number++) < 0) made[i] = NULL, r = UM_ENOMEM;
+    } while (r == UM_OK && taken(k, s->count, made[i]));
   }
+  for (int i = 1; r == UM_OK && i < s->count; i++)
+    if (made[i]) {
+      free(s->item[k[i].index].name);
+      s->item[k[i].index].name = made[i];
+      made[i] = NULL;
+    }
+  for (int i = 0; made && i < s->count; i++) free(made[i]);
+  free(made);
+  free(k);
+  return r == UM_OK ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for the names of %d inputs", s->count);
+}
+
+/* What does not belong into a file's name is replaced; and so that a number still fits below the usual limit of 255 bytes, long ones are
+ * cut, not inside a UTF-8 character. */
+static void make_fit(char *name) {
+  size_t n = 180;
+  for (char *c = name; *c; c++)
+    if (!isalnum((unsigned char)*c) && !strchr("-_.+", *c) && !((unsigned char)*c & 0x80)) *c = '_';
+  if (*name == '.') *name = '_';
+  if (strlen(name) <= n) return;
+  while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80) n--;
+  name[n] = 0;
+}
+
+int um_sources_settle(um_sources *s, um_error *err) {
   for (int i = 0; i < s->count; i++) {
-    char *stem = stem_of(s->item[i].path);
-    if (stem) s->item[i].group = make_group(stem, s->item[i].name);
-    free(stem);
-    if (!s->item[i].group) goto no_memory;
+    um_source *item = &s->item[i];
+    if (!*item->name) {
+      free(item->name);
+      if (!(item->name = stem_of(item->path))) return um_fail(err, UM_ENOMEM, "no memory for the names of %d inputs", s->count);
+    }
+    make_fit(item->name);
   }
-  free(k);
+  const int r = number_doubles(s, err);
+  for (int i = 0; r == UM_OK && i < s->count; i++) {
+    um_source *item = &s->item[i];
+    if (*item->group) continue;
+    char *stem = stem_of(item->path), *group = stem ? um_footage_group(stem, item->name) : NULL;
+    free(stem);
+    if (!group) return um_fail(err, UM_ENOMEM, "no memory for the groups of %d inputs", s->count);
+    free(item->group);
+    item->group = group;
+  }
   return r;
-no_memory:
-  free(k);
-  return um_fail(err, UM_ENOMEM, "no memory for %d inputs", s->count);
 }
 
 int um_sources_collect(um_sources *s, const char *const *input, int count, um_error *err) {
@@ -227,13 +260,13 @@ int um_sources_collect(um_sources *s, const char *const *input, int count, um_er
   *s = (um_sources){0};
   for (int i = 0; i < count && r == UM_OK; i++) r = um_is_folder(input[i]) ? walk(s, input[i], 0, err) : add(s, input[i], err);
   if (r == UM_OK) r = drop_doubles(s, err);
-  if (r == UM_OK) r = make_names(s, err);
+  if (r == UM_OK) r = um_sources_settle(s, err);
   if (r < 0) um_sources_free(s);
   return r;
 }
 
 void um_sources_free(um_sources *s) {
-  for (int i = 0; i < s->count; i++) drop(&s->item[i]);
+  for (int i = 0; i < s->count; i++) um_source_free(&s->item[i]);
   free(s->item);
   *s = (um_sources){0};
 }
@@ -269,14 +302,15 @@ int um_sources_label_metadata(um_sources *s, const char *path, um_error *err) {
     if (!found) continue;
     const cJSON *label = cJSON_GetObjectItemCaseSensitive(found->value, "label");
     const cJSON *original = cJSON_GetObjectItemCaseSensitive(found->value, "original");
-    if (!cJSON_IsString(label) || (strcasecmp(label->valuestring, "fake") != 0 && strcasecmp(label->valuestring, "real") != 0)) {
+    const int value = cJSON_IsString(label) ? um_label_parse(label->valuestring) : -1;
+    if (value < 0) {
       r = um_fail(err, UM_EFORMAT, "%s: %s: label: expected \"FAKE\" or \"REAL\", got %s", path, wanted.name,
                   cJSON_IsString(label) ? label->valuestring : "something else");
       goto done;
     }
-    item->label = strcasecmp(label->valuestring, "real") == 0;
+    item->label = value;
     if (cJSON_IsString(original) && *original->valuestring) {
-      char *stem = stem_of(original->valuestring), *group = stem ? make_group(stem, stem) : NULL;
+      char *stem = stem_of(original->valuestring), *group = stem ? um_footage_group(stem, stem) : NULL;
       free(stem);
       if (!group) {
         r = um_fail(err, UM_ENOMEM, "%s: no memory", path);

@@ -1,0 +1,234 @@
+/* Which dataset it is, and what all of them have in common: choosing, doubles, groups, names, what is left over. */
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "core/file.h"
+#include "data/sets/scan.h"
+
+static const set_layout *const layout[] = {&set_dfdc, &set_folders};
+enum { LAYOUTS = sizeof layout / sizeof *layout };
+
+const char *const um_set_kind[] = {"dfdc", "folders", NULL};
+
+/* ---- what readers call ---- */
+
+int set_note(set_scan *s, um_set_fate fate, const char *what, const char *why, um_error *err) {
+  um_set_report *r = s->report;
+  if ((r->notes & (r->notes - 1)) == 0) {
+    um_set_note *grown = r->notes < INT_MAX / 2 ? realloc(r->note, (r->notes ? 2 * (size_t)r->notes : 1) * sizeof *grown) : NULL;
+    if (!grown) return um_fail(err, UM_ENOMEM, "no memory for the notes on %d files", r->notes);
+    r->note = grown;
+  }
+  r->note[r->notes] = (um_set_note){.fate = fate, .what = strdup(what), .why = why};
+  if (!r->note[r->notes].what) return um_fail(err, UM_ENOMEM, "no memory for the notes on %d files", r->notes);
+  r->notes++;
+  r->count[fate]++;
+  return UM_OK;
+}
+
+int set_ignore(set_scan *s, set_file *f, const char *why, um_error *err) {
+  f->seen = true;
+  return set_note(s, UM_SET_IGNORED, f->path, why, err);
+}
+
+um_source *set_take(set_scan *s, set_file *f, int label, const char *unlabelled_why, um_error *err) {
+  char path[PATH_MAX];
+  if (um_path_join(path, sizeof path, s->dir, f->path, err) < 0) return NULL;
+  um_source *item = um_sources_add(s->out, path);
+  if (!item || um_source_set(&item->dataset, s->report->kind) < 0) {
+    um_fail(err, UM_ENOMEM, "no memory for %d sources", s->out->count);
+    return NULL;
+  }
+  f->seen = true;
+  item->label = label;
+  return label < 0 && set_note(s, UM_SET_UNLABELLED, f->path, unlabelled_why, err) < 0 ? NULL : item;
+}
+
+int set_describe(um_source *item, const char *method, const char *quality, const char *part, um_error *err) {
+  if (um_source_set(&item->method, method) < 0 || um_source_set(&item->quality, quality) < 0 || um_source_set(&item->part, part) < 0)
+    return um_fail(err, UM_ENOMEM, "no memory for a source");
+  return UM_OK;
+}
+
+static int set_text(char **field, um_error *err, const char *format, va_list args) {
+  char *text = NULL;
+  if (vasprintf(&text, format, args) < 0) return um_fail(err, UM_ENOMEM, "no memory for a source");
+  free(*field);
+  *field = text;
+  return UM_OK;
+}
+
+int set_name(um_source *item, um_error *err, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const int r = set_text(&item->name, err, format, args);
+  va_end(args);
+  return r;
+}
+
+int set_group(um_source *item, um_error *err, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const int r = set_text(&item->group, err, format, args);
+  va_end(args);
+  return r;
+}
+
+/* ---- after the reader ---- */
+
+/* The path that notes speak of: from the dataset's folder. */
+static const char *relative(const set_scan *s, const char *path) {
+  size_t n = strlen(s->dir);
+  if (strncmp(path, s->dir, n) != 0) return path;
+  while (path[n] == '/') n++;
+  return path + n;
+}
+
+static bool wanted(const um_set_options *o, const um_source *item) {
+  return set_listed(o->quality, item->quality) && set_listed(o->part, item->part) &&
+         (item->label == 1 || set_listed(o->method, item->method));
+}
+
+/* A file by what it is, whatever it is called. */
+typedef struct key {
+  dev_t device;
+  ino_t inode;
+  int index;
+} key;
+
+static int by_file(const void *pa, const void *pb) {
+  const key *a = pa, *b = pb;
+  if (a->device != b->device) return a->device < b->device ? -1 : 1;
+  if (a->inode != b->inode) return a->inode < b->inode ? -1 : 1;
+  return a->index - b->index;
+}
+
+static int by_path(const void *a, const void *b) { return strcmp(((const um_source *)a)->path, ((const um_source *)b)->path); }
+
+/* Takes out what the options do not want, and files that are there under two names (the first stays). */
+static int choose(set_scan *s, um_error *err) {
+  um_sources *out = s->out;
+  int n = 0, kept = 0, r = UM_OK;
+  struct stat st;
+  if (out->count) qsort(out->item, (size_t)out->count, sizeof *out->item, by_path);
+  key *k = calloc((size_t)out->count + 1, sizeof *k);
+  bool *out_of = calloc((size_t)out->count + 1, sizeof *out_of);
+  if (!k || !out_of) r = um_fail(err, UM_ENOMEM, "no memory for %d sources", out->count);
+  for (int i = 0; r == UM_OK && i < out->count; i++) {
+    um_source *item = &out->item[i];
+    if (!wanted(s->o, item)) {
+      out_of[i] = true;
+      r = set_note(s, UM_SET_LEFT_OUT, relative(s, item->path), "not what was asked for", err);
+    } else if (stat(item->path, &st) == 0) {
+      k[n++] = (key){st.st_dev, st.st_ino, i};
+    }
+  }
+  if (r == UM_OK) qsort(k, (size_t)n, sizeof *k, by_file);
+  for (int i = 1, first = 0; r == UM_OK && i < n; i++) {
+    if (k[i].device != k[first].device || k[i].inode != k[first].inode) {
+      first = i;
+      continue;
+    }
+    const um_source *one = &out->item[k[first].index], *other = &out->item[k[i].index];
+    out_of[k[i].index] = true;
+    if (one->label == other->label)
+      r = set_note(s, UM_SET_IGNORED, relative(s, other->path), "the same file as another (a link to it)", err);
+    else
+      r = set_note(s, UM_SET_WARNING, relative(s, other->path), "the same file as another, with another label: left out", err);
+  }
+  for (int i = 0; r == UM_OK && i < out->count; i++)
+    if (out_of[i])
+      um_source_free(&out->item[i]);
+    else
+      out->item[kept++] = out->item[i];
+  if (r == UM_OK) out->count = kept;
+  free(out_of);
+  free(k);
+  return r;
+}
+
+static int note_leftovers(set_scan *s, um_error *err) {
+  int r = UM_OK;
+  for (int i = 0; r == UM_OK && i < s->files; i++)
+    if (!s->file[i].seen)
+      r = set_note(s, UM_SET_IGNORED, s->file[i].path,
+                   s->file[i].ending == UM_ENDING_OTHER ? "neither a video nor a picture" : "has no place in this dataset", err);
+  return r;
+}
+
+static int by_fate(const void *pa, const void *pb) {
+  const um_set_note *a = pa, *b = pb;
+  if (a->fate != b->fate) return (int)a->fate - (int)b->fate;
+  const int order = strcmp(a->why, b->why);
+  return order ? order : strcmp(a->what, b->what);
+}
+
+/* ---- which one it is ---- */
+
+static int unknown_kind(const char *kind, um_error *err) {
+  char names[256] = "";
+  for (int i = 0; um_set_kind[i]; i++) {
+    const size_t n = strlen(names);
+    snprintf(names + n, sizeof names - n, "%s, ", um_set_kind[i]);
+  }
+  return um_fail(err, UM_ECONFIG, "dataset: expected %sor auto, got \"%.60s\"", names, kind);
+}
+
+/* The layout that lies in dir. */
+static int recognize(const set_layout **out, set_scan *s, um_error *err) {
+  char **top = NULL, choices[512] = "", shown[256];
+  const char *because = NULL;
+  int tops = 0, found = 0;
+  int r = set_names(&top, &tops, s->dir, err);
+  *out = NULL;
+  for (int i = 0; r == UM_OK && i < LAYOUTS; i++) {
+    const char *why = layout[i]->recognize(s->dir, top, tops);
+    if (!why) continue;
+    const size_t n = strlen(choices);
+    snprintf(choices + n, sizeof choices - n, "%s%s (%s)", n ? " or " : "", layout[i]->kind, why);
+    *out = layout[i];
+    because = why;
+    found++;
+  }
+  set_names_free(top, tops);
+  if (r == UM_OK && found > 1)
+    r = um_fail(err, UM_ECONFIG, "%s: may be %s; say which", set_shown(shown, sizeof shown, s->dir), choices);
+  else if (r == UM_OK && found == 0)
+    r = um_fail(err, UM_ECONFIG, "%s: no dataset that is known lies there; say which it is, or give the folder right above its own",
+                set_shown(shown, sizeof shown, s->dir));
+  else if (r == UM_OK && !(s->report->because = strdup(because)))
+    r = um_fail(err, UM_ENOMEM, "no memory");
+  return r;
+}
+
+int um_sets_scan(um_sources *out, um_set_report *report, const char *kind, const char *dir, const um_set_options *o, um_error *err) {
+  static const um_set_options all;
+  set_scan s = {.dir = dir, .o = o ? o : &all, .out = out, .report = report};
+  const set_layout *which = NULL;
+  int r = UM_OK;
+  *out = (um_sources){0};
+  *report = (um_set_report){.dir = strdup(dir)};
+  if (!report->dir) r = um_fail(err, UM_ENOMEM, "no memory");
+  for (int i = 0; i < LAYOUTS; i++)
+    if (strcasecmp(kind, layout[i]->kind) == 0) which = layout[i];
+  if (r == UM_OK && !which) r = strcasecmp(kind, "auto") == 0 ? recognize(&which, &s, err) : unknown_kind(kind, err);
+  if (r == UM_OK) {
+    report->kind = which->kind;
+    if ((r = set_walk(&s, which->skip, err)) == UM_OK && (r = which->read(&s, err)) == UM_OK && (r = note_leftovers(&s, err)) == UM_OK &&
+        (r = choose(&s, err)) == UM_OK)
+      r = um_sources_settle(out, err);
+  }
+  if (r == UM_OK && report->notes) qsort(report->note, (size_t)report->notes, sizeof *report->note, by_fate);
+  for (int i = 0; i < s.files; i++) free(s.file[i].path);
+  free(s.file);
+  if (r < 0) {
+    um_sources_free(out);
+    um_set_report_free(report);
+  }
+  return r;
+}
