@@ -1,6 +1,7 @@
 /* The walk: frames are decoded in order, looked at some at a time, and handed out in order with their faces. */
 #include "faces/faces.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ void um_face_finder_close(um_face_finder *f) {
 typedef struct waiting {
   um_frame frame;
   um_image image;
+  um_glance glance;
   um_found found; /* with repeated: nothing, those of the frame before count */
 } waiting;
 
@@ -50,10 +52,14 @@ typedef struct walk {
   um_face_sink sink;
   void *arg;
   um_face_report *report;
+  um_tracks *tracks;
+  um_tracker *tracker;
   waiting *at; /* at_once of them */
   int at_once, count;
-  um_found last; /* of the frame that was handed out last */
-  um_face *face; /* of the frame that is handed out */
+  um_glance glance; /* of the frame that was handed out last */
+  um_found last;    /* its faces */
+  um_face *face;    /* of the frame that is handed out */
+  int *track;
   int room;
 } walk;
 
@@ -63,6 +69,7 @@ static int fill(walk *w, um_error *err) {
   for (w->count = 0; w->count < w->at_once; w->count++) {
     waiting *at = &w->at[w->count];
     if ((r = um_video_next(w->video, &at->frame, err)) <= 0) break;
+    um_glance_take(&at->glance, at->frame.grey, at->frame.width, at->frame.height, at->frame.grey_stride);
     if (w->f->detector->rgb && (r = um_video_rgb(w->video, &at->image, err)) < 0) break;
   }
   return r < 0 ? r : w->count;
@@ -90,16 +97,47 @@ static int look(walk *w, um_error *err) {
   return UM_OK;
 }
 
-/* The faces that were asked for of those found last. */
-static int choose(walk *w, um_error *err) {
-  const int n = w->f->o.settings.choice == UM_FACES_LARGEST && w->last.count > 1 ? 1 : w->last.count;
-  if (n > w->room) {
-    um_face *more = realloc(w->face, (size_t)n * sizeof *more);
-    if (!more) return um_fail(err, UM_ENOMEM, "%s: no memory for %d faces", w->path, n);
-    w->face = more, w->room = n;
+/* Numbers the faces that were found last; returns how many were asked for, which are the first of w->face. */
+static int choose(walk *w, const waiting *at, um_error *err) {
+  const um_face_settings *s = &w->f->o.settings;
+  const int found = w->last.count, n = s->choice == UM_FACES_LARGEST && found > 1 ? 1 : found;
+  if (found > w->room) {
+    um_face *more = realloc(w->face, (size_t)found * sizeof *more);
+    if (more) w->face = more;
+    int *numbers = realloc(w->track, (size_t)found * sizeof *numbers);
+    if (numbers) w->track = numbers;
+    if (!more || !numbers) return um_fail(err, UM_ENOMEM, "%s: no memory for %d faces", w->path, found);
+    w->room = found;
   }
-  for (int i = 0; i < n; i++) w->face[i] = (um_face){.at = w->last.item[i], .track = -1};
+  const um_tracker_frame frame = {.number = at->frame.number,
+                                  .time_s = at->frame.time_s,
+                                  .cut = w->report->frames > 0 && um_glance_cut(&w->glance, &at->glance),
+                                  .repeated = at->frame.repeated,
+                                  .face = w->last.item,
+                                  .count = found};
+  int r = um_tracker_add(w->tracker, w->tracks, w->track, &frame, err);
+  if (r < 0) return r;
+  w->glance = at->glance;
+  for (int i = 0; i < n; i++) {
+    w->face[i] = (um_face){.at = w->last.item[i], .track = w->track[i]};
+    w->tracks->item[w->track[i]].handed_out++;
+    w->report->without_points += s->align && !w->last.item[i].has_points;
+  }
+  w->report->not_largest += found - n;
   return n;
+}
+
+/* What became of the faces, as far as the walk came. */
+static void sum_up(walk *w) {
+  const um_face_settings *s = &w->f->o.settings;
+  const bool recipe = s->choice == UM_FACES_LARGEST && strcmp(w->f->detector->name, "haar-strict") == 0;
+  um_tracker_finish(w->tracker, w->tracks, s->choice, !recipe && !um_video_info_of(w->video)->picture);
+  w->report->cuts = w->tracks->cuts;
+  for (int i = 0; i < w->tracks->count; i++) {
+    const um_track *t = &w->tracks->item[i];
+    w->report->fate[t->fate] += t->handed_out;
+    w->report->people += t->fate == UM_KEPT && t->handed_out > 0;
+  }
 }
 
 static int hand_out(walk *w, waiting *at, um_error *err) {
@@ -108,7 +146,7 @@ static int hand_out(walk *w, waiting *at, um_error *err) {
     w->last = at->found;
     at->found = (um_found){0};
   }
-  int n = choose(w, err), r = UM_OK;
+  int n = choose(w, at, err), r = UM_OK;
   if (n < 0) return n;
   const bool image = n > 0 || w->f->o.always_rgb;
   if (image && !w->f->detector->rgb && (r = um_video_rgb(w->video, &at->image, err)) < 0) return r;
@@ -125,28 +163,50 @@ static int hand_out(walk *w, waiting *at, um_error *err) {
   return w->sink(w->arg, &frame, err);
 }
 
-int um_faces_walk(um_face_finder *f, const char *path, um_face_sink sink, void *arg, um_video_info *info, um_face_report *report,
-                  um_error *err) {
+int um_faces_walk(um_face_finder *f, const char *path, um_face_sink sink, void *arg, um_video_info *info, um_tracks *tracks,
+                  um_face_report *report, um_error *err) {
   const um_face_settings *s = &f->o.settings;
   const um_video_options o = {.fps = s->fps, .max_size = s->max_size, .threads = f->o.decode_threads};
-  um_face_report unused;
-  walk w = {.f = f, .path = path, .sink = sink, .arg = arg, .report = report ? report : &unused};
+  um_face_report no_report;
+  um_tracks no_tracks = {0};
+  walk w = {.f = f, .path = path, .sink = sink, .arg = arg, .report = report ? report : &no_report, .tracks = tracks ? tracks : &no_tracks};
   int r;
   *w.report = (um_face_report){0};
+  w.tracks->count = w.tracks->cuts = 0, w.tracks->main = -1;
   w.at_once = f->detector->at_once < AT_ONCE_MAX ? f->detector->at_once : AT_ONCE_MAX;
   if ((r = um_video_open(&w.video, path, &o, err)) < 0) return r;
   if (info) *info = *um_video_info_of(w.video);
-  if (!(w.at = calloc((size_t)w.at_once, sizeof *w.at))) r = um_fail(err, UM_ENOMEM, "%s: no memory", path);
+  if (!(w.at = calloc((size_t)w.at_once, sizeof *w.at)))
+    r = um_fail(err, UM_ENOMEM, "%s: no memory", path);
+  else
+    r = um_tracker_open(&w.tracker, err);
   while (r >= 0 && (r = fill(&w, err)) > 0) {
     r = look(&w, err);
     for (int i = 0; r >= 0 && i < w.count; i++) r = hand_out(&w, &w.at[i], err);
     for (int i = 0; i < w.count; i++) free(w.at[i].found.item), w.at[i].found = (um_found){0};
   }
   w.report->damaged = um_video_damaged(w.video);
+  if (w.tracker) sum_up(&w);
   for (int i = 0; w.at && i < w.at_once; i++) um_image_free(&w.at[i].image);
   free(w.at);
   free(w.last.item);
   free(w.face);
+  free(w.track);
+  um_tracker_close(w.tracker);
+  um_tracks_free(&no_tracks);
   um_video_close(w.video);
   return r;
+}
+
+void um_face_report_text(char *text, size_t size, const um_face_report *r) {
+  int64_t dropped = 0;
+  for (int i = UM_KEPT + 1; i < UM_FATES; i++) dropped += r->fate[i];
+  int at = snprintf(text, size, "%lld face%s of %d %s kept, %lld dropped", (long long)r->fate[UM_KEPT], r->fate[UM_KEPT] == 1 ? "" : "s",
+                    r->people, r->people == 1 ? "person" : "people", (long long)dropped);
+  const char *mark = ": ";
+  for (int i = UM_KEPT + 1; i < UM_FATES; i++)
+    if (r->fate[i] && at >= 0 && (size_t)at < size) {
+      at += snprintf(text + at, size - (size_t)at, "%s%lld %s", mark, (long long)r->fate[i], um_fate_text((um_fate)i));
+      mark = ", ";
+    }
 }

@@ -108,7 +108,7 @@ static void walk_one(walker *w) {
   um_error err = {0};
   um_face_report report = {0};
   w->info = (um_video_info){0};
-  int rc = p->finder ? um_faces_walk(p->finder, in->path, on_frame, w, &w->info, &report, &err) : walk_cut(w, &report, &err);
+  int rc = p->finder ? um_faces_walk(p->finder, in->path, on_frame, w, &w->info, NULL, &report, &err) : walk_cut(w, &report, &err);
   um_media kind = um_media_probe(in->path);
   pthread_mutex_lock(&p->lock);
   in->kind = kind;

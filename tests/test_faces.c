@@ -269,7 +269,7 @@ static void real_clips_have_faces(void **state) {
     um_frame frame;
     snprintf(path, sizeof path, "%s/data/clips/%s", shared ? shared : "../shared", names[i]);
     if (!um_is_file(path)) continue;
-    if (um_faces_walk(f, path, on_frame, &t, NULL, NULL, &err) < 0) fail_msg("%s", err.text);
+    if (um_faces_walk(f, path, on_frame, &t, NULL, NULL, NULL, &err) < 0) fail_msg("%s", err.text);
     if (um_video_open(&v, path, &o, &err) < 0) fail_msg("%s", err.text);
     while (um_video_next(v, &frame, &err) > 0)
       if (frame.number % 8 == 0) luma_and_grey(&t, strict, &frame, v);

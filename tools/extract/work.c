@@ -150,7 +150,7 @@ void *work(void *arg) {
           um_fail(&r->error, UM_ECONFIG, "%s: not known whether it is fake or real: %s", w.source->path,
                   j->o->labels ? "--labels does not name it" : "give --labels or --label, or put it into a folder named fake or real");
     else
-      r->code = um_faces_walk(j->finder, w.source->path, on_frame, &w, &w.info, &r->report, &r->error);
+      r->code = um_faces_walk(j->finder, w.source->path, on_frame, &w, &w.info, NULL, &r->report, &r->error);
     if (r->code < 0) take_back(&w);
     pthread_mutex_lock(&j->lock);
     if (w.write_failed && !atomic_exchange(&j->failed, true)) j->error = r->error;

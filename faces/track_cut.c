@@ -1,0 +1,53 @@
+#include <math.h>
+#include <string.h>
+
+#include "faces/track.h"
+
+enum { SIDE = UM_GLANCE_SIDE, CELLS = SIDE * SIDE };
+
+/* Where the i-th of SIDE cells begins along an axis of n pixels. */
+static int edge(int i, int n) { return (int)((int64_t)i * n / SIDE); }
+
+void um_glance_take(um_glance *g, const uint8_t *grey, int width, int height, int stride) {
+  uint32_t count[256] = {0};
+  for (int y = 0; y < SIDE; y++) {
+    const int y0 = edge(y, height), y1 = edge(y + 1, height) > y0 ? edge(y + 1, height) : y0 + 1;
+    for (int x = 0; x < SIDE; x++) {
+      const int x0 = edge(x, width), x1 = edge(x + 1, width) > x0 ? edge(x + 1, width) : x0 + 1;
+      uint64_t sum = 0;
+      for (int v = y0; v < y1; v++) {
+        const uint8_t *row = grey + (size_t)v * (size_t)stride;
+        for (int u = x0; u < x1; u++) sum += row[u], count[row[u]]++;
+      }
+      g->thumbnail[y * SIDE + x] = (uint8_t)(sum / ((uint64_t)(y1 - y0) * (uint64_t)(x1 - x0)));
+    }
+  }
+  uint64_t all = 0;
+  for (int i = 0; i < 256; i++) all += count[i];
+  for (int b = 0; b < UM_GLANCE_BINS; b++) {
+    uint64_t in = 0;
+    for (int i = 0; i < 256 / UM_GLANCE_BINS; i++) in += count[b * (256 / UM_GLANCE_BINS) + i];
+    g->histogram[b] = (float)((double)in / (double)all);
+  }
+}
+
+/* -1 to 1: how alike the two vary from place to place, whatever their brightness and contrast. */
+static double alike(const uint8_t *a, const uint8_t *b) {
+  double mean_a = 0, mean_b = 0, aa = 0, bb = 0, ab = 0;
+  for (int i = 0; i < CELLS; i++) mean_a += a[i], mean_b += b[i];
+  mean_a /= CELLS, mean_b /= CELLS;
+  for (int i = 0; i < CELLS; i++) {
+    const double u = a[i] - mean_a, v = b[i] - mean_b;
+    aa += u * u, bb += v * v, ab += u * v;
+  }
+  /* A picture of one colour resembles only another such. */
+  const double flat = CELLS; /* a variance of 1 */
+  if (aa < flat || bb < flat) return aa < flat && bb < flat;
+  return ab / sqrt(aa * bb);
+}
+
+bool um_glance_cut(const um_glance *before, const um_glance *after) {
+  double other = 0;
+  for (int b = 0; b < UM_GLANCE_BINS; b++) other += fabs((double)before->histogram[b] - (double)after->histogram[b]) / 2;
+  return other > 0.2 && alike(before->thumbnail, after->thumbnail) < 0.5;
+}
