@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "core/file.h"
+#include "core/rng.h"
 #include "data/manifest.h"
 
 #define ITEMS_MAX (1 << 28)
@@ -187,5 +189,63 @@ int um_dataset_open(um_dataset *d, const char *dir, um_error *err) {
   if (status == UM_OK) status = um_manifest_apply(d, dir, err);
   names_free(&classes);
   if (status < 0) um_dataset_free(d);
+  return status;
+}
+
+int um_dataset_expect_fakes(um_dataset *d, um_error *err) {
+  if (d->classes != 1 || strcasecmp(d->class_name[0], "real") != 0) return UM_OK;
+  char *fake = strdup("fake");
+  if (!fake) return um_fail(err, UM_ENOMEM, "no memory for a class");
+  d->class_name[1] = d->class_name[0], d->class_name[0] = fake;
+  d->class_count[1] = d->class_count[0], d->class_count[0] = 0;
+  d->classes = 2;
+  for (int i = 0; i < d->count; i++) d->item[i].label = 1;
+  return UM_OK;
+}
+
+/* The real items that get a twin: choice[i] over the real ones, in order. */
+static void choose_real(bool *choice, int reals, int twins, uint64_t seed, uint32_t *order) {
+  const um_rng at = {.seed = seed, .stream = UM_STREAM_BLEND, .epoch = UINT32_MAX}; /* no epoch's draws */
+  for (int i = 0; i < reals; i++) order[i] = (uint32_t)i;
+  um_rng_shuffle(&at, order, (uint32_t)reals);
+  for (int i = 0; i < twins; i++) choice[order[i]] = true;
+}
+
+int um_dataset_add_blends(um_dataset *d, double share, uint64_t seed, um_error *err) {
+  int reals = 0, status = UM_ENOMEM;
+  if (!(share >= 0 && share <= 1)) return um_fail(err, UM_ECONFIG, "augmentation.self_blend: expected 0 to 1, got %g", share);
+  if (d->classes != 2 || (strcasecmp(d->class_name[0], "fake") != 0 && strcasecmp(d->class_name[1], "real") != 0))
+    return um_fail(err, UM_EFORMAT, "augmentation.self_blend: needs a class folder named real (and fake, or none): found %s%s%s",
+                   d->classes ? d->class_name[0] : "none", d->classes > 1 ? ", " : "", d->classes > 1 ? d->class_name[1] : "");
+  for (int i = 0; i < d->count; i++) reals += d->item[i].label == 1 && !d->item[i].blend;
+  if (reals == 0) return um_fail(err, UM_EFORMAT, "augmentation.self_blend: no real picture to blend");
+  int twins = (int)lround(share * reals), first = d->count;
+  if (twins > ITEMS_MAX - d->count) return um_fail(err, UM_EUNSUPPORTED, "augmentation.self_blend: more than %d pictures", ITEMS_MAX);
+  um_item *more = realloc(d->item, ((size_t)d->count + (size_t)twins + 1) * sizeof *more);
+  uint32_t *order = malloc((size_t)reals * sizeof *order);
+  bool *choice = calloc((size_t)reals, sizeof *choice);
+  if (more) d->item = more;
+  if (!more || !order || !choice) goto done;
+  choose_real(choice, reals, twins, seed, order);
+  for (int i = 0, real = 0; i < first; i++) {
+    const um_item *one = &d->item[i];
+    if (one->label != 1 || one->blend || !choice[real++]) continue;
+    um_item *twin = &d->item[d->count++];
+    *twin = *one;
+    twin->path = strdup(one->path);
+    twin->group = strdup(one->group);
+    twin->label = 0;
+    twin->blend = true;
+    twin->origin = i;
+    d->class_count[0]++;
+    d->blends++;
+    d->grouped += twin->named;
+    if (!twin->path || !twin->group) goto done;
+  }
+  status = UM_OK;
+done:
+  if (status == UM_ENOMEM) um_fail(err, UM_ENOMEM, "augmentation.self_blend: no memory for %d more pictures", twins);
+  free(order);
+  free(choice);
   return status;
 }

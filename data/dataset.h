@@ -9,15 +9,20 @@ typedef struct um_item {
   int label;   /* index of the class */
   char *group; /* the footage that it comes from; the path within its class folder where no manifest says */
   bool named;  /* its group came from a manifest */
+  bool has_points;
+  float points[10]; /* where has_points: eyes, nose, corners of the mouth, left and right as seen; x y each, in pixels of the picture */
+  bool blend;       /* a self-blended fake (data/blend.h), made anew each epoch from the picture of item `origin` of this dataset */
+  int origin;
 } um_item;
 
 typedef struct um_dataset {
-  um_item *item; /* sorted by class folder, then name */
+  um_item *item; /* sorted by class folder, then name; then the blends */
   int count;
   char *class_name[16];
   int classes;
   int class_count[16];
   int grouped; /* items whose group came from a manifest */
+  int blends;  /* items that are blends */
 } um_dataset;
 
 /* Class folders below `dir`, sorted (so fake = 0, real = 1), files whose names end in png jpg jpeg bmp ppm tif tiff in any case, sub-folders walked in
@@ -25,7 +30,7 @@ typedef struct um_dataset {
  * one; hidden ones are as good as others). Exactly two classes are needed by the callers, checked there. Empty class folders are an
  * error that names them; more than 16, too.
  * A manifest.csv beside the class folders or one folder above (columns path, relative to the manifest, and group among others)
- * names groups; one that is there and cannot be used is an error; one that leaves files out is warned about through the log. */
+ * names groups, and in a column points, where there is one, the ten numbers of um_item.points, separated by spaces; one that is there and cannot be used is an error; one that leaves files out is warned about through the log. */
 int um_dataset_open(um_dataset *d, const char *dir, um_error *err);
 void um_dataset_free(um_dataset *d);
 
@@ -37,5 +42,12 @@ int um_dataset_split(um_dataset *train, um_dataset *validation, const um_dataset
                      um_error *err);
 /* Keeps at most n items a class, taken group by group after a seeded shuffle of the groups; order is kept. n = 0: all. */
 int um_dataset_limit(um_dataset *d, int n, uint64_t seed, um_error *err);
+
+/* For self-blended fakes. Where `real` is the only class: adds the class fake, without items, before it. */
+int um_dataset_expect_fakes(um_dataset *d, um_error *err);
+/* Appends a twin, labelled fake, of round(share n) of the n real items, 0 <= share <= 1, chosen by the seed, in their order: same path,
+ * group and points. Done after a split, so that a twin is on its original's side. UM_EFORMAT where the two classes are not fake
+ * and real in this order (any case; one name of the two is enough), or no item is real. */
+int um_dataset_add_blends(um_dataset *d, double share, uint64_t seed, um_error *err);
 
 #endif

@@ -93,7 +93,7 @@ static void change_colors(uint8_t *pixels, size_t n, const um_augmentation_confi
   um_shift_channels(pixels, n, shift);
 }
 
-static void blur(um_degrader *d, uint8_t *pixels, double sigma) {
+void um_blur(um_degrader *d, uint8_t *pixels, double sigma) {
   size_t n = (size_t)d->height * (size_t)d->width * 3;
   for (size_t i = 0; i < n; i++) d->values[i] = pixels[i];
   um_gaussian_blur(d->values, d->height, d->width, 3, sigma, d->scratch);
@@ -116,7 +116,7 @@ int um_degrade(um_degrader *d, uint8_t *pixels, const um_augmentation_config *a,
   size_t n = (size_t)d->height * (size_t)d->width;
   int status = UM_OK;
   if (chosen(at, DRAW_COLOR, a->color_probability)) change_colors(pixels, n, a, at);
-  if (chosen(at, DRAW_BLUR, a->blur_probability)) blur(d, pixels, draw_from(at, DRAW_BLUR + 1, a->blur_sigma));
+  if (chosen(at, DRAW_BLUR, a->blur_probability)) um_blur(d, pixels, draw_from(at, DRAW_BLUR + 1, a->blur_sigma));
   if (chosen(at, DRAW_DOWNSCALE, a->downscale_probability)) {
     double factor = draw_from(at, DRAW_DOWNSCALE + 1, a->downscale_factor);
     status = um_downscale(d, pixels, side(factor, d->height), side(factor, d->width), a->downscale_interpolation, err);

@@ -31,6 +31,9 @@ void um_shift_channels(uint8_t *rgb, size_t n, const int shift[3]);
 void um_gaussian_blur(float *values, int height, int width, int channels, double sigma, float *scratch);
 size_t um_gaussian_scratch(int height, int width, int channels, double sigma);
 
+/* um_gaussian_blur of a picture, rounded; sigma up to 20. */
+void um_blur(um_degrader *d, uint8_t *pixels, double sigma);
+
 /* Down to height_small x width_small and up again, both as Pillow resizes. */
 int um_downscale(um_degrader *d, uint8_t *pixels, int height_small, int width_small, um_interpolation how, um_error *err);
 

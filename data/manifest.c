@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,24 @@ static void tidy(char *to, const char *from) {
   *to = 0;
 }
 
-/* Takes the groups from the manifest at `path`, which lies in the folder `base`. */
+/* "x y x y ...", five points in pixels; a crop may end before a point, but not a million pixels before. */
+static bool read_points(float points[10], const char *text) {
+  char *end;
+  for (int i = 0; i < 10; i++, text = end) {
+    double v = strtod(text, &end);
+    if (end == text || !(fabs(v) <= 1e6)) return false;
+    points[i] = (float)v;
+  }
+  return text[strspn(text, " ")] == 0;
+}
+
+static int take_points(um_item *item, const char *text, const char *path, um_error *err) {
+  item->has_points = read_points(item->points, text);
+  if (item->has_points || text[strspn(text, " ")] == 0) return UM_OK;
+  return um_fail(err, UM_EFORMAT, "%s: points of %.200s: expected ten numbers separated by spaces, got \"%.100s\"", path, item->path, text);
+}
+
+/* Takes the groups and points from the manifest at `path`, which lies in the folder `base`. */
 static int apply(um_dataset *d, const char *path, const char *base, const char *prefix, um_error *err) {
   um_csv *csv = NULL;
   entry *table = NULL;
@@ -68,6 +86,7 @@ static int apply(um_dataset *d, const char *path, const char *base, const char *
   int status = um_csv_open(&csv, path, err);
   if (status < 0) goto done;
   int path_column = um_csv_column(csv, "path"), group_column = um_csv_column(csv, "group");
+  int points_column = um_csv_column(csv, "points");
   if (path_column < 0 || group_column < 0) {
     status = um_fail(err, UM_EFORMAT, "%s: expected the columns path and group, got no %s; correct the file or move it away", path,
                      path_column < 0 ? "path" : "group");
@@ -80,7 +99,9 @@ static int apply(um_dataset *d, const char *path, const char *base, const char *
     tidy(key, field[path_column]);
     bool inside = *key == '/' && strncmp(key, base, base_length) == 0 && key[base_length] == '/';
     entry *e = bsearch(inside ? key + base_length + 1 : key, table, (size_t)d->count, sizeof *table, by_path_key);
-    if (!e || !*field[group_column]) continue;
+    if (!e) continue;
+    if (points_column >= 0 && (status = take_points(&d->item[e->item], field[points_column], path, err)) < 0) goto done;
+    if (!*field[group_column]) continue;
     char *group = strdup(field[group_column]);
     if (!group) {
       status = um_fail(err, UM_ENOMEM, "%s: no memory for its groups", path);

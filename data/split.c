@@ -114,10 +114,9 @@ static int copy(um_dataset *to, const um_dataset *from, const bool *out, bool wh
   for (int i = 0; ok && i < from->count; i++) {
     if (out[i] != which) continue;
     um_item *item = &to->item[to->count++];
-    *item = (um_item){.path = strdup(from->item[i].path),
-                      .label = from->item[i].label,
-                      .group = strdup(from->item[i].group),
-                      .named = from->item[i].named};
+    *item = from->item[i];
+    item->path = strdup(from->item[i].path);
+    item->group = strdup(from->item[i].group);
     ok = item->path && item->group;
     to->class_count[item->label]++;
     to->grouped += item->named;
