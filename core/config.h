@@ -48,6 +48,7 @@ typedef struct um_augmentation_config {
   double cutout_probability, cutout_size[2]; /* of the picture's sides */
   int cutout_count;
   double cutout_value;
+  double self_blend; /* share of the real pictures that get a self-blended fake (data/blend.h) */
 } um_augmentation_config;
 
 typedef struct um_config {

@@ -61,6 +61,7 @@ const um_key um_keys[] = {
   {"augmentation.cutout_count",        UM_KEY_INT,       FIELD(augmentation.cutout_count),    1, 64,         NULL,                          "1",              0,            "how many"},
   {"augmentation.cutout_size",         UM_KEY_RANGE,     FIELD(augmentation.cutout_size),     0, 1,          NULL,                          "[0.1, 0.3]",     0,            "their sides, as shares of the picture's"},
   {"augmentation.cutout_value",        UM_KEY_NUMBER,    FIELD(augmentation.cutout_value),    0, 255,        NULL,                          "128",            0,            "what they are filled with"},
+  {"augmentation.self_blend",          UM_KEY_NUMBER,    FIELD(augmentation.self_blend),      0, 1,          NULL,                          "0",              0,            "share of the real pictures that get a fake made of themselves, anew each epoch"},
   {"model.backbone",                  UM_KEY_WORD,      FIELD(backbone),                     0, 0,          "vgg16|tiny",                  "\"vgg16\"",      0,            "the convolutional part; tiny: four small layers for quick trials"},
   {"model.weights",                   UM_KEY_TEXT,      FIELD(weights),                      0, 0,          NULL,                          "\"imagenet\"",   0,            "\"imagenet\", a weights file, or null for random ones"},
   {"model.include_top",               UM_KEY_FIXED,     NONE,                                0, 0,          NULL,                          "false",          0,            "the head is the config's own"},

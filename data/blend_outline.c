@@ -13,12 +13,11 @@ static const um_point forehead[] = {{0.000, -0.894}, {0.300, -0.890}, {0.559, -0
                                     {0.996, -0.633}, {1.125, -0.446}, {1.199, -0.235}, {1.229, 0.041}};
 static const um_point jaw[] = {{1.216, 0.310}, {1.197, 0.583}, {1.154, 0.875}, {1.066, 1.176}, {0.943, 1.404}, {0.807, 1.556},
                                {0.646, 1.685}, {0.510, 1.771}, {0.366, 1.841}, {0.205, 1.892}, {0.000, 1.909}};
-/* 70, 63, 105, 66, 107; 33, 23, 133; 168, 98, 48, 2; 61, 40, 37, 0, 91, 84, 17 */
+/* 70, 63, 105, 66, 107: over the brows; 117, 118, 119: under the eye; 168, 36, 98, 2: the nose; 57, 43, 106, 182, 18: around the mouth. */
 static const um_point brow[] = {{0.908, -0.259}, {0.791, -0.345}, {0.633, -0.394}, {0.438, -0.393}, {0.222, -0.379}};
-static const um_point eye[] = {{0.705, -0.006}, {0.507, 0.101}, {0.295, 0.006}};
-static const um_point nose[] = {{0.000, -0.103}, {0.255, 0.566}, {0.223, 0.689}, {0.000, 0.748}};
-static const um_point mouth[] = {{0.390, 1.106}, {0.304, 1.020}, {0.113, 0.945}, {0.000, 0.957},
-                                 {0.292, 1.183}, {0.111, 1.256}, {0.000, 1.268}};
+static const um_point eye[] = {{0.834, 0.267}, {0.703, 0.302}, {0.524, 0.280}};
+static const um_point nose[] = {{0.000, -0.103}, {0.451, 0.531}, {0.223, 0.689}, {0.000, 0.748}};
+static const um_point mouth[] = {{0.492, 1.107}, {0.420, 1.211}, {0.344, 1.280}, {0.245, 1.340}, {0.000, 1.392}};
 /* The five points: eyes midway between 33 and 133, the tip of the nose 1, the corners 61. */
 static const um_point five[5] = {{-0.5, 0}, {0.5, 0}, {0, 0.595}, {-0.390, 1.106}, {0.390, 1.106}};
 
@@ -43,17 +42,16 @@ static similarity fit(const float points[UM_POINTS]) {
   return s;
 }
 
-/* Adds points of the mean face to a hull: as they stand (side 1), mirrored (-1) or both (0). */
-static void add(um_hulls *h, int hull, const similarity *s, const um_point *part, int n, int side) {
+/* Adds points of the mean face, and their mirror images, to a hull. */
+static void add(um_hulls *h, int hull, const similarity *s, const um_point *part, int n) {
   for (int i = 0; i < n; i++)
     for (int sign = -1; sign <= 1; sign += 2) {
-      if (side == -sign) continue;
       double x = sign * part[i].x, y = part[i].y;
       h->point[hull][h->points[hull]++] = (um_point){s->a * x - s->b * y + s->x0, s->b * x + s->a * y + s->y0};
     }
 }
 
-#define ADD(hull, part, side) add(h, hull, &s, part, (int)(sizeof(part) / sizeof *(part)), side)
+#define ADD(hull, part) add(h, hull, &s, part, (int)(sizeof(part) / sizeof *(part)))
 
 void um_outline_guess(float points[UM_POINTS], int height, int width) {
   static const float share[UM_POINTS] = {0.30f, 0.29f, 0.70f, 0.29f, 0.50f, 0.50f, 0.335f, 0.74f, 0.665f, 0.74f};
@@ -78,29 +76,27 @@ bool um_outline(um_hulls *h, um_outline_kind kind, const float points[UM_POINTS]
   }
   memset(h, 0, sizeof *h);
   h->unit = hypot(s.a, s.b);
-  h->count = kind == UM_OUTLINE_PARTS ? 4 : 1;
+  h->count = kind == UM_OUTLINE_PARTS ? 2 : 1;
   switch (kind) {
   case UM_OUTLINE_FACE:
-    ADD(0, forehead, 0);
-    ADD(0, jaw, 0);
+    ADD(0, forehead);
+    ADD(0, jaw);
     break;
   case UM_OUTLINE_BROWS_DOWN:
-    ADD(0, brow, 0);
-    ADD(0, jaw, 0);
+    ADD(0, brow);
+    ADD(0, jaw);
     break;
   case UM_OUTLINE_INNER:
-    ADD(0, brow, 0);
-    ADD(0, eye, 0);
-    ADD(0, nose, 0);
-    ADD(0, mouth, 0);
+    ADD(0, brow);
+    ADD(0, eye);
+    ADD(0, nose);
+    ADD(0, mouth);
     break;
   default:
-    for (int i = 0; i < 2; i++) {
-      ADD(i, brow, 2 * i - 1);
-      ADD(i, eye, 2 * i - 1);
-    }
-    ADD(2, nose, 0);
-    ADD(3, mouth, 0);
+    ADD(0, brow);
+    ADD(0, eye);
+    ADD(1, nose);
+    ADD(1, mouth);
   }
   for (int i = 0; i < h->count; i++) h->points[i] = um_convex_hull(h->point[i], h->points[i]);
   return known;

@@ -11,7 +11,7 @@ typedef struct um_point {
 /* Five points as detectors give them: eyes, nose, corners of the mouth, left and right as seen in the picture; x y each. */
 enum { UM_POINTS = 10 };
 
-/* From outline to parts: the whole face; without the forehead; brows to mouth; eyes with brows, nose, and mouth apart. */
+/* From outline to parts: the whole face; without the forehead; brows to mouth; eyes with brows, and nose with mouth, apart. */
 typedef enum um_outline_kind {
   UM_OUTLINE_FACE,
   UM_OUTLINE_BROWS_DOWN,
@@ -20,7 +20,7 @@ typedef enum um_outline_kind {
   UM_OUTLINE_KINDS
 } um_outline_kind;
 
-enum { UM_HULLS_MAX = 4, UM_HULL_POINTS_MAX = 48 };
+enum { UM_HULLS_MAX = 2, UM_HULL_POINTS_MAX = 48 };
 
 typedef struct um_hulls {
   int count;

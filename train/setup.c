@@ -17,15 +17,29 @@ static int open_folder(um_dataset *d, const run *r, const char *key, const char 
   int status;
   if (!um_is_folder(dir)) return um_fail(err, UM_EIO, "%s: %s: no such folder", key, dir);
   if ((status = um_dataset_open(d, dir, err))) return um_fail_context(err, "%s", key);
+  if (r->config.augmentation.self_blend > 0 && (status = um_dataset_expect_fakes(d, err))) return status;
   if (d->classes != 2) {
     char names[256] = "";
     size_t at = 0;
     for (int i = 0; i < d->classes && at < sizeof names; i++)
       at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", d->class_name[i]);
-    return um_fail(err, UM_EFORMAT, "%s: %s: found %d class folder%s (%s), expected two, such as fake and real", key, dir, d->classes,
-                   d->classes == 1 ? "" : "s", names);
+    return um_fail(err, UM_EFORMAT, "%s: %s: found %d class folder%s (%s), expected two, such as fake and real%s", key, dir, d->classes,
+                   d->classes == 1 ? "" : "s", names,
+                   strcmp(names, "real") == 0 ? "; with real ones alone, augmentation.self_blend=1 makes fakes of them" : "");
   }
   return um_dataset_limit(d, r->config.data.max_per_class, r->config.seed, err);
+}
+
+/* Self-blended fakes, on the side of the split that their originals are on. Validation measures fakes as they come, and blends only where it has
+ * none. */
+static int add_blends(run *r, um_error *err) {
+  double share = r->config.augmentation.self_blend;
+  int status;
+  if (share == 0) return UM_OK;
+  if ((status = um_dataset_add_blends(&r->train, share, r->config.seed, err))) return status;
+  if (r->validation.count == 0 || r->validation.class_count[0] > 0) return UM_OK;
+  um_log(UM_LOG_WARN, "no fakes are held out: validation is on self-blended ones, which says how well those are told apart, not others");
+  return um_dataset_add_blends(&r->validation, 1, r->config.seed, err);
 }
 
 static int open_data(run *r, um_error *err) {
@@ -50,6 +64,7 @@ static int open_data(run *r, um_error *err) {
         goto done;
       }
   }
+  if ((status = add_blends(r, err))) goto done;
   for (int i = 0; i < 2; i++) {
     if (strlen(r->train.class_name[i]) >= sizeof r->preprocess.classes[i]) {
       status = um_fail(err, UM_EFORMAT, "%s: the class folder's name %.80s... is too long", c->train_dir, r->train.class_name[i]);
