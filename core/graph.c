@@ -12,16 +12,31 @@ enum { NODES_MAX = 4096, WINDOW_MAX = 1024 };
 static const int64_t side_max = 1 << 16, channels_max = 1 << 24, sample_max = (int64_t)1 << 32, weights_max = (int64_t)1 << 34;
 
 const char *um_op_kind_name(um_op_kind kind) {
-  static const char *const name[UM_OP_KINDS] = {"input",   "conv2d", "max_pool", "avg_pool", "global_avg_pool", "dense",
-                                                "flatten", "relu",   "sigmoid",  "add",      "concat"};
+  static const char *const name[UM_OP_KINDS] = {"input", "conv2d",  "max_pool", "avg_pool", "global_avg_pool", "dense",   "flatten",
+                                                "relu",  "sigmoid", "add",      "concat",   "prelu",           "softmax", "dropout"};
   return (unsigned)kind < UM_OP_KINDS ? name[kind] : "?";
 }
 
+int um_op_params(um_op_kind kind) { return kind == UM_OP_CONV2D || kind == UM_OP_DENSE ? 2 : kind == UM_OP_PRELU ? 1 : 0; }
+
+const char *um_op_param_name(um_op_kind kind, int index) { return kind == UM_OP_PRELU ? "alpha" : index ? "bias" : "kernel"; }
+
 /* The names that Keras gives to layers that have none. */
 static const char *default_name(um_op_kind kind) {
-  static const char *const name[UM_OP_KINDS] = {"input",      "conv2d",  "max_pooling2d", "average_pooling2d", "global_average_pooling2d",
-                                                "dense",      "flatten", "re_lu",         "activation",        "add",
-                                                "concatenate"};
+  static const char *const name[UM_OP_KINDS] = {"input",
+                                                "conv2d",
+                                                "max_pooling2d",
+                                                "average_pooling2d",
+                                                "global_average_pooling2d",
+                                                "dense",
+                                                "flatten",
+                                                "re_lu",
+                                                "activation",
+                                                "add",
+                                                "concatenate",
+                                                "p_re_lu",
+                                                "softmax",
+                                                "dropout"};
   return name[kind];
 }
 
@@ -130,6 +145,9 @@ static int infer_shape(const um_graph *g, um_node *node, um_error *err) {
     break;
   case UM_OP_RELU:
   case UM_OP_SIGMOID:
+  case UM_OP_PRELU:
+  case UM_OP_SOFTMAX:
+  case UM_OP_DROPOUT:
   case UM_OP_ADD:
   case UM_OP_CONCAT:
     node->ndim = x->ndim;
@@ -188,6 +206,8 @@ int um_graph_append(um_graph *g, const char *name, const um_node *like, um_error
     return um_fail(err, UM_ECONFIG, "graph: %s: %" PRId64 " units, expected 1 to %" PRId64, node.name, node.units, channels_max);
   if (node.activation != UM_ACT_NONE && !has_units && node.op != UM_OP_ADD)
     return um_fail(err, UM_ECONFIG, "graph: %s: a %s node has no activation of its own", node.name, um_op_kind_name(node.op));
+  if (node.op == UM_OP_DROPOUT && !(node.rate >= 0 && node.rate < 1))
+    return um_fail(err, UM_ECONFIG, "graph: %s: rate %g, expected 0 to less than 1", node.name, node.rate);
   status = infer_shape(g, &node, err);
   if (status == UM_OK) status = check_sizes(g, &node, err);
   if (status != UM_OK) return status;
@@ -235,12 +255,42 @@ int um_graph_add_conv2d(um_graph *g, const char *name, int input, int64_t filter
   return add_windowed(g, name, &node, input, kernel, stride, padding, err);
 }
 
+static int no_window(um_op_kind kind, um_error *err) {
+  return um_fail(err, UM_ECONFIG, "graph: %s is no pooling with a window", um_op_kind_name(kind));
+}
+
 int um_graph_add_pool(um_graph *g, const char *name, um_op_kind kind, int input, const int size[2], const int stride[2], um_padding padding,
                       um_error *err) {
   um_node node = {.op = kind};
-  if (kind != UM_OP_MAX_POOL && kind != UM_OP_AVG_POOL)
-    return um_fail(err, UM_ECONFIG, "graph: %s is no pooling with a window", um_op_kind_name(kind));
+  if (kind != UM_OP_MAX_POOL && kind != UM_OP_AVG_POOL) return no_window(kind, err);
   return add_windowed(g, name, &node, input, size, stride, padding, err);
+}
+
+int um_graph_add_conv2d_window(um_graph *g, const char *name, int input, int64_t filters, const um_window *window, um_activation activation,
+                               um_error *err) {
+  const um_node node = {.op = UM_OP_CONV2D, .activation = activation, .units = filters, .n_inputs = 1, .input = {input}, .window = *window};
+  return um_graph_append(g, name, &node, err);
+}
+
+int um_graph_add_pool_window(um_graph *g, const char *name, um_op_kind kind, int input, const um_window *window, um_error *err) {
+  const um_node node = {.op = kind, .n_inputs = 1, .input = {input}, .window = *window};
+  if (kind != UM_OP_MAX_POOL && kind != UM_OP_AVG_POOL) return no_window(kind, err);
+  return um_graph_append(g, name, &node, err);
+}
+
+int um_pool_ceil_padding(int64_t in, int size, int stride) {
+  if (size < 1 || stride < 1 || in - size + stride - 1 < 0) return 0; /* no window begins inside and comes out */
+  const int64_t out = (in - size + stride - 1) / stride + 1, last = (out - 1) * stride;
+  return last < in ? (int)(last + size - in) : 0;
+}
+
+int um_graph_add_prelu(um_graph *g, const char *name, int input, um_error *err) {
+  return um_graph_add_simple(g, name, UM_OP_PRELU, &input, 1, UM_ACT_NONE, err);
+}
+
+int um_graph_add_dropout(um_graph *g, const char *name, int input, double rate, um_error *err) {
+  const um_node node = {.op = UM_OP_DROPOUT, .rate = rate, .n_inputs = 1, .input = {input}};
+  return um_graph_append(g, name, &node, err);
 }
 
 int um_graph_add_dense(um_graph *g, const char *name, int input, int64_t units, um_activation activation, um_error *err) {
@@ -256,6 +306,8 @@ int um_graph_add_simple(um_graph *g, const char *name, um_op_kind kind, const in
   case UM_OP_GLOBAL_AVG_POOL:
   case UM_OP_RELU:
   case UM_OP_SIGMOID:
+  case UM_OP_PRELU:
+  case UM_OP_SOFTMAX:
   case UM_OP_ADD:
   case UM_OP_CONCAT: break;
   default: return um_fail(err, UM_ECONFIG, "graph: a %s node needs more than inputs", um_op_kind_name(kind));

@@ -14,6 +14,7 @@ typedef struct um_node {
   int input[UM_MAX_INPUTS]; /* indices of earlier nodes */
   um_window window;         /* CONV2D and pools; padding resolved when the node is added */
   int64_t units;            /* CONV2D: output channels; DENSE: outputs */
+  double rate;              /* DROPOUT */
   int ndim;                 /* shape of the output of one sample, without N: 3 (H W C) or 1 (C) */
   int64_t dim[3];
 } um_node;
@@ -32,8 +33,18 @@ int um_graph_add_conv2d(um_graph *g, const char *name, int input, int64_t filter
                         um_padding padding, um_activation activation, um_error *err);
 int um_graph_add_pool(um_graph *g, const char *name, um_op_kind kind, int input, const int size[2], const int stride[2], um_padding padding,
                       um_error *err);
+/* The same with the padding given; a pooling in ceil mode has padding after. A maximum takes no part of the padding, nor does an average. */
+int um_graph_add_conv2d_window(um_graph *g, const char *name, int input, int64_t filters, const um_window *window, um_activation activation,
+                               um_error *err);
+int um_graph_add_pool_window(um_graph *g, const char *name, um_op_kind kind, int input, const um_window *window, um_error *err);
+/* Padding after of a pooling in ceil mode, as PyTorch and ONNX have it: the last window may reach over the border, but begins inside. */
+int um_pool_ceil_padding(int64_t in, int size, int stride);
 int um_graph_add_dense(um_graph *g, const char *name, int input, int64_t units, um_activation activation, um_error *err);
-/* FLATTEN, GLOBAL_AVG_POOL, RELU, SIGMOID (one input), ADD, CONCAT (several). */
+/* alpha is a parameter, NAME/alpha, one a channel (the last dimension). */
+int um_graph_add_prelu(um_graph *g, const char *name, int input, um_error *err);
+/* rate: the share that is dropped in training, 0 <= rate < 1. */
+int um_graph_add_dropout(um_graph *g, const char *name, int input, double rate, um_error *err);
+/* FLATTEN, GLOBAL_AVG_POOL, RELU, SIGMOID, PRELU, SOFTMAX (one input), ADD, CONCAT (several). */
 int um_graph_add_simple(um_graph *g, const char *name, um_op_kind kind, const int *input, int n_inputs, um_activation activation,
                         um_error *err);
 

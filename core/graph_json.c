@@ -1,5 +1,5 @@
 /* A graph as JSON: {"format": 1, "nodes": [{"name", "op", "inputs": [indices of earlier nodes], ...}]}; by op also "shape" (input),
- * "units", "kernel", "stride", "padding" (top, left, bottom, right), "activation". Shapes are inferred again when it is read. */
+ * "units", "kernel", "stride", "padding" (top, left, bottom, right), "activation", "rate" (dropout). Shapes are inferred again when it is read. */
 #include "core/graph.h"
 
 #include <cjson/cJSON.h>
@@ -40,6 +40,7 @@ static bool node_to_json(cJSON *nodes, const um_node *node) {
   if (has_window(node->op))
     ok = ok && add_numbers(object, "kernel", w->kernel, 2) && add_numbers(object, "stride", w->stride, 2) &&
          add_numbers(object, "padding", padding, 4);
+  if (node->op == UM_OP_DROPOUT) ok = ok && cJSON_AddNumberToObject(object, "rate", node->rate);
   if (node->activation == UM_ACT_RELU) ok = ok && cJSON_AddStringToObject(object, "activation", "relu");
   return ok;
 }
@@ -85,7 +86,8 @@ static int check_keys(const cJSON *object, um_op_kind op, int index, um_error *e
   cJSON_ArrayForEach(item, object) {
     const char *key = item->string;
     bool known = !strcmp(key, "name") || !strcmp(key, "op") || !strcmp(key, "inputs") || (!strcmp(key, "shape") && op == UM_OP_INPUT) ||
-                 (!strcmp(key, "units") && has_units(op)) || (!strcmp(key, "activation") && (has_units(op) || op == UM_OP_ADD)) ||
+                 (!strcmp(key, "rate") && op == UM_OP_DROPOUT) || (!strcmp(key, "units") && has_units(op)) ||
+                 (!strcmp(key, "activation") && (has_units(op) || op == UM_OP_ADD)) ||
                  ((!strcmp(key, "kernel") || !strcmp(key, "stride") || !strcmp(key, "padding")) && has_window(op));
     if (!known) return um_fail(err, UM_EFORMAT, "graph: nodes[%d]: unknown key \"%.64s\" for op \"%s\"", index, key, um_op_kind_name(op));
   }
@@ -121,6 +123,12 @@ static int node_from_json(um_graph *g, const cJSON *object, int index, um_error 
     if ((status = read_numbers(object, "stride", node.window.stride, 2, 2, index, err)) < 0) return status;
     if ((status = read_numbers(object, "padding", number, 4, 4, index, err)) < 0) return status;
     for (int i = 0; i < 2; i++) node.window.pad_before[i] = number[i], node.window.pad_after[i] = number[2 + i];
+  }
+  if (node.op == UM_OP_DROPOUT) {
+    const cJSON *rate = cJSON_GetObjectItemCaseSensitive(object, "rate");
+    if (!cJSON_IsNumber(rate))
+      return um_fail(err, UM_EFORMAT, "graph: nodes[%d] (%.64s): rate: expected a number", index, name->valuestring);
+    node.rate = rate->valuedouble;
   }
   if (activation) {
     if (!cJSON_IsString(activation) || strcmp(activation->valuestring, "relu") != 0)

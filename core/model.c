@@ -30,6 +30,22 @@ static void *allocate_part(um_model *m, size_t bytes, const char *what, int *sta
   return *status == UM_OK ? p : NULL;
 }
 
+/* Which of the trainable values decay: those of kernels. A tensor begins at a multiple of 64 bytes, so 16 values share a bit. */
+static int mark_decay(um_model *m, um_error *err) {
+  if (!m->d) return UM_OK;
+  uint32_t *bits = calloc(1, m->memory.decay);
+  if (!bits) return um_fail(err, UM_ENOMEM, "model: no memory for %zu bytes", m->memory.decay);
+  for (int i = 0; i < m->params; i++) {
+    const um_param *p = &m->param[i];
+    if (!p->trainable || p->plain.ndim < 2) continue; /* vectors are biases and alphas */
+    const size_t first = (p->offset - m->frozen) / 64, last = first + (p->value.bytes + 63) / 64;
+    for (size_t at = first; at < last; at++) bits[at / 32] |= (uint32_t)1 << at % 32;
+  }
+  const int status = m->be->ops->upload(m->be, m->d, bits, m->memory.decay, err);
+  free(bits);
+  return status;
+}
+
 static int allocate(um_model *m, um_error *err) {
   const um_ops *ops = m->be->ops;
   const um_model_memory *size = &m->memory;
@@ -45,6 +61,7 @@ static int allocate(um_model *m, um_error *err) {
   m->m = allocate_part(m, m_bytes, "the optimizer's state", &status, err);
   m->v = allocate_part(m, v_bytes, "the optimizer's state", &status, err);
   m->c = allocate_part(m, size->copies, "the parameters' copies", &status, err);
+  m->d = allocate_part(m, size->decay, "which parameters decay", &status, err);
   m->arena = allocate_part(m, size->activations, "activations", &status, err);
   m->in = allocate_part(m, size->input, "the input", &status, err);
   for (int s = 0; s < m->slots && status == UM_OK; s++) status = ops->host_alloc(m->be, (void **)&m->slot[s].host, m->head_bytes, err);
@@ -58,6 +75,7 @@ static int allocate(um_model *m, um_error *err) {
   if (status != UM_OK) return status;
   for (int s = 0; s < m->slots; s++) memset(m->slot[s].host, 0, m->head_bytes);
   set_views(m);
+  if ((status = mark_decay(m, err)) != UM_OK) return status;
   return um_model_reset_reports(m, err);
 }
 
@@ -112,7 +130,7 @@ void um_model_free(um_model *m) {
   for (int s = 0; s < UM_SLOTS; s++)
     if (m->slot[s].host) ops->host_free(m->be, m->slot[s].host);
   if (m->host_report) ops->host_free(m->be, m->host_report);
-  void *const device[] = {m->arena, m->in, m->w, m->g, m->m, m->v, m->c};
+  void *const device[] = {m->arena, m->in, m->w, m->g, m->m, m->v, m->c, m->d};
   for (size_t i = 0; i < sizeof device / sizeof *device; i++)
     if (device[i]) ops->free(m->be, device[i]);
   for (int i = 0; m->op && i < m->graph.count; i++)

@@ -2,7 +2,11 @@
  * um_model_create nothing is allocated by forward, backward or step.
  *
  * The last node of the graph is a SIGMOID over one unit, or one unit itself; the logit is what goes into it. Training uses the
- * logit (the final sigmoid is never run); um_model_logits gives it. */
+ * logit (the final sigmoid is never run); um_model_logits gives it.
+ *
+ * A dropout is a view of its input in a model for inference. In one for training it is at work in um_model_forward and in
+ * um_model_queue(..., true); um_model_queue(..., false) goes without. Its mask is a function of the seed, the step, the node and the
+ * element, so it is the same whatever the backend and its threads, and after a resume. */
 #ifndef UM_CORE_MODEL_H
 #define UM_CORE_MODEL_H
 
@@ -17,7 +21,8 @@ typedef struct um_model_options {
                                layer's name; NULL is "all" */
   um_algorithm algorithm; /* convolutions */
   um_precision precision; /* UM_EUNSUPPORTED where the backend has it not; the layer that makes the logit is always FP32 */
-  um_optimizer optimizer; /* decides the state buffers */
+  um_optimizer optimizer; /* decides the state buffers, and whether kernels decay */
+  uint64_t seed;          /* training: of the dropouts' masks */
   bool any_output;        /* inference: the last node may be anything, um_model_output gives it; there is no logit and no loss */
   bool sizes_only;        /* the plan is for its sizes: a backend chooses without timing anything */
 } um_model_options;
@@ -25,7 +30,7 @@ typedef struct um_model_options {
 /* A parameter tensor: a view of the one parameter buffer, in which the trainable ones are a contiguous suffix. Gradients and
  * optimizer states are buffers of that suffix alone, laid out alike. */
 typedef struct um_param {
-  char name[UM_NAME_MAX + 8]; /* "block1_conv1/kernel", "dense/bias" */
+  char name[UM_NAME_MAX + 8]; /* "block1_conv1/kernel", "dense/bias", "p_re_lu/alpha" */
   int node;
   bool trainable;
   size_t offset;   /* bytes from the start of the parameter buffer, a multiple of 64 */
@@ -39,6 +44,7 @@ typedef struct um_param {
 typedef struct um_model_memory {
   size_t parameters, gradients, optimizer;
   size_t copies;      /* of the parameters, in bf16 */
+  size_t decay;       /* which values decay, where some do */
   size_t input;       /* the slots of the input, labels and reports included */
   size_t activations; /* the arena: values, their gradients, workspaces and scratch, over one another where their times allow */
   size_t scratch;     /* the largest scratch of an op; lies within the arena */
@@ -59,9 +65,10 @@ const um_model_memory *um_model_memory_of(const um_model *m);
 const um_graph *um_model_graph(const um_model *m);
 int64_t um_model_batch(const um_model *m);
 const um_param *um_model_params(const um_model *m, int *count);
-const um_op *um_model_op(const um_model *m, int node); /* NULL for INPUT, FLATTEN (a view) and the final SIGMOID */
+const um_op *um_model_op(const um_model *m,
+                         int node); /* NULL for INPUT, what is a view (FLATTEN, DROPOUT in inference), the final SIGMOID */
 
-/* Glorot uniform kernels, limit sqrt(6 / (fan_in + fan_out)), and zero biases for every parameter (Glorot & Bengio 2010, as
+/* Glorot uniform kernels, limit sqrt(6 / (fan_in + fan_out)), and zero biases and alphas for every parameter (Glorot & Bengio 2010, as
  * Keras: fans of a convolution are R S C and R S K), from UM_STREAM_INIT, sample = index of the parameter. */
 int um_model_init(um_model *m, uint64_t seed, um_error *err);
 
@@ -106,7 +113,8 @@ void um_model_set_steps(um_model *m, int64_t steps);
 typedef struct um_feed {
   const uint8_t *pixels;        /* n x H x W x 3, RGB; best from the backend's host_alloc; stays as it is until um_model_fetched */
   const um_warp_sample *sample; /* n, or NULL: no transform */
-  const float *labels;          /* n */
+  const float *labels;          /* n, each in [0, 1] */
+  const float *weights;         /* n: what a sample's loss and gradient are multiplied by; or NULL: 1 each */
   int64_t n;
   const um_warp *how;
   double learning_rate; /* of the step that this batch is for */

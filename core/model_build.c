@@ -66,7 +66,13 @@ static um_tensor output_as(const um_model *m, int node, um_dtype dtype) {
   return um_tensor_plain(dtype, n->ndim + 1, dim);
 }
 
-static bool has_parameters(const um_node *n) { return n->op == UM_OP_CONV2D || n->op == UM_OP_DENSE; }
+static bool has_parameters(const um_node *n) { return um_op_params(n->op) > 0; }
+
+/* Nodes without an op of their own: another shape over the same numbers, or nothing at all. */
+static bool is_view(const um_model *m, int node) {
+  const um_node *n = &m->graph.node[node];
+  return n->op == UM_OP_FLATTEN || (n->op == UM_OP_DROPOUT && (!m->options.training || n->rate == 0));
+}
 
 static int find_logit(um_model *m, um_error *err) {
   const um_graph *g = &m->graph;
@@ -122,7 +128,7 @@ static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 static int plan_parameters(um_model *m, um_error *err) {
   size_t at = 0;
   bool seen = false, copies = false;
-  m->param = calloc(2 * (size_t)m->graph.count, sizeof *m->param);
+  m->param = calloc(UM_OP_PARAMS * (size_t)m->graph.count, sizeof *m->param);
   if (!m->param) return no_memory(err);
   for (int i = 0; i < m->graph.count; i++) {
     const um_node *node = &m->graph.node[i];
@@ -130,15 +136,15 @@ static int plan_parameters(um_model *m, um_error *err) {
     if (!has_parameters(node)) continue;
     m->param_of[i] = m->params;
     if (i >= m->lowest && !seen) m->frozen = at, seen = true;
-    for (int bias = 0; bias < 2; bias++) {
+    for (int k = 0; k < um_op_params(node->op); k++) {
       um_param *p = &m->param[m->params++];
-      p->value = bias ? m->op[i]->b : m->op[i]->w;
+      p->value = k ? m->op[i]->b : m->op[i]->w;
       p->offset = at;
       p->plain = plain_of(&p->value);
-      if (!bias && m->op[i]->compute == UM_BF16) p->copy = um_tensor_plain(UM_BF16, p->plain.ndim, p->plain.dim), copies = true;
+      if (k == 0 && m->op[i]->compute == UM_BF16) p->copy = um_tensor_plain(UM_BF16, p->plain.ndim, p->plain.dim), copies = true;
       p->node = i;
       p->trainable = m->options.training && i >= m->lowest;
-      snprintf(p->name, sizeof p->name, "%s/%s", node->name, bias ? "bias" : "kernel");
+      snprintf(p->name, sizeof p->name, "%s/%s", node->name, um_op_param_name(node->op, k));
       at += aligned(p->value.bytes);
     }
   }
@@ -148,6 +154,7 @@ static int plan_parameters(um_model *m, um_error *err) {
   m->memory.parameters = at;
   m->memory.copies = copies ? at / 2 : 0;
   m->memory.gradients = trained;
+  m->memory.decay = m->options.optimizer.weight_decay != 0 ? um_decay_bytes(trained) : 0;
   m->memory.optimizer = trained * ((states & 1) + (states >> 1 & 1));
   return UM_OK;
 }
@@ -169,7 +176,13 @@ static int value_as(um_model *m, int node, const um_tensor *wanted, int reader) 
 /* True where backward reads the node's output to find the slope of its activation. */
 static bool slope_needed(const um_model *m, int node) {
   const um_node *n = &m->graph.node[node];
-  return m->reached[node] && (n->activation != UM_ACT_NONE || n->op == UM_OP_RELU || n->op == UM_OP_SIGMOID);
+  return m->reached[node] && (n->activation != UM_ACT_NONE || um_is_activation(n->op));
+}
+
+/* May its output lie over its input? A PReLU's slope follows from its input. */
+static bool may_overwrite(const um_model *m, int node) {
+  const um_op_kind op = m->graph.node[node].op;
+  return um_is_activation(op) || op == UM_OP_DROPOUT || (op == UM_OP_PRELU && !m->reached[node]);
 }
 
 static int readers(const um_graph *g, int node) {
@@ -180,7 +193,7 @@ static int readers(const um_graph *g, int node) {
 }
 
 /* An activation node may write over what it reads when nobody else will read that: not another node, not the loss, not the backward
- * pass. Where that is a flatten's output, the same is asked of what was flattened. Marks the nodes whose values are lost. */
+ * pass. Where that is a view (a flatten's output), the same is asked of what it is a view of. Marks the nodes whose values are lost. */
 static bool take_in_place(um_model *m, int node) {
   for (int mark = 0; mark < 2; mark++)
     for (int reader = node;;) {
@@ -189,7 +202,7 @@ static bool take_in_place(um_model *m, int node) {
       if (m->use[reader][0] != m->value[x]) break; /* a reordered copy that nobody shares; x itself stays */
       if (slope_needed(m, x)) return false;
       if (mark) m->overwritten[x] = true;
-      if (m->graph.node[x].op != UM_OP_FLATTEN) break;
+      if (!is_view(m, x)) break;
       reader = x;
     }
   return true;
@@ -205,7 +218,10 @@ static int plan_op(um_model *m, int node, um_error *err) {
                   .passes = UM_PASS_FORWARD,
                   .n_inputs = n->n_inputs,
                   .y = output_as(m, node, UM_F32),
-                  .window = n->window};
+                  .window = n->window,
+                  .rate = n->rate,
+                  .seed = m->options.seed,
+                  .node = (uint32_t)node};
   for (int k = 0; k < n->n_inputs; k++) {
     d.x[k] = m->view[m->value[n->input[k]]].t;
     if (m->reached[n->input[k]]) d.passes |= UM_PASS_BACKWARD_DATA;
@@ -223,6 +239,12 @@ static int plan_forward_node(um_model *m, int node, um_error *err) {
   const um_node *n = &m->graph.node[node];
   int status;
   m->workspace[node] = NONE;
+  if (n->op == UM_OP_DROPOUT && is_view(m, node)) {
+    const int x = m->use[node][0] = m->value[n->input[0]];
+    const um_tensor y = m->view[x].t;
+    m->value[node] = add_view_of(m, &y, m->view[x].storage);
+    return m->value[node] < 0 ? no_memory(err) : UM_OK;
+  }
   if (n->op == UM_OP_FLATTEN) { /* no op: another shape over the same plain numbers */
     const um_tensor wanted = plain_of(&m->view[m->value[n->input[0]]].t), y = output_as(m, node, wanted.dtype);
     const int x = m->use[node][0] = value_as(m, n->input[0], &wanted, node);
@@ -237,7 +259,7 @@ static int plan_forward_node(um_model *m, int node, um_error *err) {
     step.in[k] = m->use[node][k] = value_as(m, n->input[k], &op->x[k], node);
     if (step.in[k] < 0) return no_memory(err);
   }
-  const bool in_place = (n->op == UM_OP_RELU || n->op == UM_OP_SIGMOID) && same_form(&op->x[0], &op->y) && take_in_place(m, node);
+  const bool in_place = may_overwrite(m, node) && same_form(&op->x[0], &op->y) && take_in_place(m, node);
   m->value[node] = in_place ? add_view_of(m, &op->y, m->view[step.in[0]].storage) : add_view(m, &op->y);
   if (m->value[node] < 0) return no_memory(err);
   step.out[0] = m->value[node];
@@ -290,7 +312,7 @@ static int contribute(um_model *m, int node, int d, bool owned, int reader) {
   return add_simple_step(m, UM_STEP_ACCUMULATE, reader, m->gradient[node], d, NONE);
 }
 
-/* Convolution, dense and pools: the parameters' gradient first, so that a copy of x made for it is gone before dx comes. */
+/* Convolution, dense, pools, PReLU, dropout: the parameters' gradient first, so that a copy of x made for it is gone before dx comes. */
 static int backward_op(um_model *m, int node) {
   const um_node *n = &m->graph.node[node];
   const int dy = m->gradient[node];
@@ -303,6 +325,7 @@ static int backward_op(um_model *m, int node) {
   }
   step.kind = UM_STEP_BACKWARD_DATA;
   step.n_in = 1, step.in[0] = dy;
+  if (n->op == UM_OP_PRELU) step.n_in = 2, step.in[1] = m->use[node][0];
   step.workspace = m->workspace[node];
   step.n_out = n->n_inputs;
   bool any = false;
@@ -326,13 +349,17 @@ static int backward_node(um_model *m, int node) {
   if (slope_needed(m, node) && add_simple_step(m, UM_STEP_ACTIVATION_BACKWARD, node, dy, dy, m->value[node]) < 0) return FAILED;
   switch (n->op) {
   case UM_OP_INPUT: return UM_OK;
+  case UM_OP_DROPOUT:
+    if (!is_view(m, node)) return backward_op(m, node);
+    return contribute(m, n->input[0], dy, true, node);
   case UM_OP_FLATTEN: {
     const um_tensor shape = plain_of(&m->view[m->value[n->input[0]]].t);
     const int dx = add_view_of(m, &shape, m->view[dy].storage);
     return dx < 0 ? FAILED : contribute(m, n->input[0], dx, true, node);
   }
   case UM_OP_RELU:
-  case UM_OP_SIGMOID: return contribute(m, n->input[0], dy, true, node);
+  case UM_OP_SIGMOID:
+  case UM_OP_SOFTMAX: return contribute(m, n->input[0], dy, true, node);
   case UM_OP_ADD: {
     int last = n->n_inputs - 1; /* the last that wants the gradient may keep it; the others get copies */
     while (last >= 0 && !m->reached[n->input[last]]) last--;
@@ -379,8 +406,8 @@ static int plan_memory(um_model *m, um_error *err) {
   touch(m, m->view[m->z].storage, m->steps - 1); /* the logits can be asked for to the end */
   int status = um_plan_arena(m->storage, m->storages, &m->memory.activations, err);
   um_model_plan_input(m);
-  m->memory.total =
-      m->memory.parameters + m->memory.copies + m->memory.gradients + m->memory.optimizer + m->memory.input + m->memory.activations;
+  m->memory.total = m->memory.parameters + m->memory.copies + m->memory.gradients + m->memory.optimizer + m->memory.decay +
+                    m->memory.input + m->memory.activations;
   return status;
 }
 

@@ -23,7 +23,8 @@ void um_model_plan_input(um_model *m) {
   m->pixel_bytes = x->dim[3] == 3 && x->ndim == 4 ? (size_t)um_tensor_count(x) : 0;
   m->sample_offset = aligned(sizeof(um_control));
   m->label_offset = m->sample_offset + aligned(batch * sizeof(um_warp_sample));
-  m->head_bytes = m->label_offset + aligned(batch * sizeof(float));
+  m->weight_offset = m->label_offset + aligned(batch * sizeof(float));
+  m->head_bytes = m->weight_offset + aligned(batch * sizeof(float));
   for (int s = 0; s < m->slots; s++) {
     um_slot *slot = &m->slot[s];
     slot->x = at, at += aligned(x->bytes);
@@ -52,6 +53,7 @@ void um_model_drop_recordings(um_model *m) {
 static um_report *device_report(um_model *m, int which) { return (um_report *)(m->in + m->report_offset) + which; }
 static um_control *device_control(um_model *m, int slot) { return (um_control *)(m->in + m->slot[slot].head); }
 static const float *device_labels(um_model *m, int slot) { return (const void *)(m->in + m->slot[slot].head + m->label_offset); }
+static const float *device_weights(um_model *m, int slot) { return (const void *)(m->in + m->slot[slot].head + m->weight_offset); }
 static um_control *host_control(um_model *m, int slot) { return (um_control *)m->slot[slot].host; }
 
 void um_report_reset(um_report *r) { *r = (um_report){.bad_loss = UM_NEVER, .bad_gradient = UM_NEVER}; }
@@ -81,13 +83,24 @@ static int check_count(um_model *m, int64_t n, um_error *err) {
   return um_fail(err, UM_EINTERNAL, "model: %" PRId64 " samples fed, expected 1 to %" PRId64, n, m->options.batch);
 }
 
-/* The head on the host; sample and labels may be NULL. */
-static void fill_head(um_model *m, int slot, const um_warp_sample *sample, const float *labels, int64_t n, double learning_rate) {
+const um_control *um_model_control(um_model *m) { return device_control(m, m->at); }
+
+static um_control control_of(const um_model *m, int64_t n, double learning_rate) {
+  const um_optimizer *o = &m->options.optimizer;
+  um_control c = {.n = n, .step = m->steps_done + 1};
+  if (!m->options.training) return c;
+  c.rate = um_optimizer_rate(o, learning_rate, c.step);
+  c.decay = learning_rate * o->weight_decay;
+  return c;
+}
+
+/* The head on the host; sample, labels and weights may be NULL. */
+static void fill_head(um_model *m, int slot, const um_warp_sample *sample, const float *labels, const float *weights, int64_t n,
+                      double learning_rate) {
   char *head = m->slot[slot].host;
   um_warp_sample *to = (um_warp_sample *)(head + m->sample_offset);
-  const um_optimizer *o = &m->options.optimizer;
-  *host_control(m, slot) = (um_control){
-      .n = n, .step = m->steps_done + 1, .rate = m->options.training ? um_optimizer_rate(o, learning_rate, m->steps_done + 1) : 0};
+  float *weight = (float *)(head + m->weight_offset);
+  *host_control(m, slot) = control_of(m, n, learning_rate);
   for (int64_t i = 0; i < n; i++) {
     if (sample)
       to[i] = sample[i];
@@ -95,6 +108,7 @@ static void fill_head(um_model *m, int slot, const um_warp_sample *sample, const
       to[i] = (um_warp_sample){.identity = true};
   }
   if (labels) memcpy(head + m->label_offset, labels, sizeof *labels * (size_t)n);
+  for (int64_t i = 0; i < n; i++) weight[i] = weights ? weights[i] : 1;
 }
 
 /* Uploads pixels and head, and warps the pixels into the slot's x. */
@@ -125,7 +139,7 @@ int um_model_feed_pixels(um_model *m, const uint8_t *pixels, const um_warp_sampl
   if (status != UM_OK) return status;
   m->state = UM_MODEL_EMPTY;
   um_model_enter(m, 0);
-  fill_head(m, 0, sample, NULL, n, 0);
+  fill_head(m, 0, sample, NULL, NULL, n, 0);
   if ((status = send(m, 0, pixels, n, how, err)) != UM_OK) return status;
   m->n = n;
   m->state = UM_MODEL_FED;
@@ -153,7 +167,7 @@ int um_model_feed(um_model *m, const float *values, int64_t n, um_error *err) {
   if (status != UM_OK) return status;
   m->state = UM_MODEL_EMPTY;
   um_model_enter(m, 0);
-  fill_head(m, 0, NULL, NULL, n, 0);
+  fill_head(m, 0, NULL, NULL, NULL, n, 0);
   const um_tensor *x = um_model_tensor(m, m->value[0]);
   const size_t used = x->bytes / (size_t)m->options.batch * (size_t)n;
   status = send_values(m, values, used / um_dtype_size(x->dtype), err);
@@ -171,6 +185,7 @@ int um_model_feed(um_model *m, const float *values, int64_t n, um_error *err) {
 int um_model_forward(um_model *m, um_error *err) {
   if (m->state != UM_MODEL_FED) return um_fail(err, UM_EINTERNAL, "model: forward without a batch fed before it");
   m->state = UM_MODEL_EMPTY;
+  m->dropping = m->options.training;
   int status = um_model_run_steps(m, 0, m->forward_steps, err);
   if (status == UM_OK) m->state = UM_MODEL_FORWARD;
   return status;
@@ -187,10 +202,10 @@ int um_model_output(um_model *m, float *values, um_error *err) {
   return m->be->ops->download(m->be, values, y->data, y->bytes / (size_t)m->options.batch * (size_t)m->n, err);
 }
 
-/* Queues the loss of what is in the slot; dz may be NULL. */
+/* Queues the loss of what is in the slot; dz may be NULL. Only a batch that was fetched ahead brings weights. */
 static int queue_loss(um_model *m, int slot, um_tensor *dz, int report, um_error *err) {
   return m->be->ops->bce_logits(m->be, dz, device_report(m, report), um_model_tensor(m, m->z), device_labels(m, slot),
-                                device_control(m, slot), err);
+                                report == QUEUED ? device_weights(m, slot) : NULL, device_control(m, slot), err);
 }
 
 static int run_loss(um_model *m, um_tensor *dz, um_loss_sums *sums, const float *labels, um_error *err) {
@@ -236,7 +251,7 @@ int um_model_gradient_norm(um_model *m, double *norm, um_error *err) {
 static int optimize(um_model *m, um_report *report, const um_control *control, um_error *err) {
   const int64_t count = (int64_t)(m->memory.gradients / sizeof *m->g), frozen = (int64_t)(m->frozen / sizeof *m->w);
   return m->be->ops->optimizer_step(m->be, &m->options.optimizer, m->w + frozen, m->c ? m->c + frozen : NULL, m->m, m->v, report, m->g,
-                                    count, control, err);
+                                    m->d, count, control, err);
 }
 
 int um_model_step(um_model *m, double learning_rate, um_error *err) {
@@ -244,8 +259,7 @@ int um_model_step(um_model *m, double learning_rate, um_error *err) {
   um_report r;
   if (!m->options.training) return um_fail(err, UM_EINTERNAL, "model: an optimizer step in a model made for inference");
   um_control *c = host_control(m, 0);
-  *c = (um_control){
-      .n = m->n, .step = m->steps_done + 1, .rate = um_optimizer_rate(&m->options.optimizer, learning_rate, m->steps_done + 1)};
+  *c = control_of(m, m->n, learning_rate);
   int status = m->be->ops->upload(m->be, device_control(m, 0), c, sizeof *c, err);
   if (status == UM_OK) status = optimize(m, device_report(m, DIRECT), device_control(m, 0), err);
   if (status == UM_OK) status = read_report(m, DIRECT, &r, err);
@@ -272,7 +286,7 @@ int um_model_prefetch(um_model *m, int slot, const um_feed *f, um_error *err) {
   if (status == UM_OK) status = um_model_fetched(m, slot, err); /* the head's host memory, too */
   if (status != UM_OK) return status;
   m->state = UM_MODEL_EMPTY;
-  fill_head(m, slot, f->sample, f->labels, f->n, f->learning_rate);
+  fill_head(m, slot, f->sample, f->labels, f->weights, f->n, f->learning_rate);
   if (ops->feed_begin && (status = ops->feed_begin(m->be, slot, err)) != UM_OK) return status;
   status = send(m, slot, f->pixels, f->n, f->how, err);
   if (ops->feed_end) {
@@ -289,6 +303,7 @@ int um_model_fetched(um_model *m, int slot, um_error *err) {
 }
 
 static int run_queued(um_model *m, int slot, bool train, um_error *err) {
+  m->dropping = train;
   int status = um_model_run_steps(m, 0, m->forward_steps, err);
   const double start = m->timing ? um_seconds() : 0;
   if (status == UM_OK) status = queue_loss(m, slot, train ? loss_gradient(m) : NULL, QUEUED, err);

@@ -15,18 +15,18 @@ typedef struct um_view {
 typedef enum um_step_kind {
   UM_STEP_REORDER,             /* out[0] = in[0] in another layout, or as a copy */
   UM_STEP_ACCUMULATE,          /* out[0] += in[0] */
-  UM_STEP_FORWARD,             /* out[0] = op(in[...]) */
+  UM_STEP_FORWARD,             /* out[0] = op(in[...]); a dropout out of training: out[0] = in[0] */
   UM_STEP_LOSS,                /* out[0] = gradient of the logits in[0]; out[0] is -1 in inference: nothing is done */
   UM_STEP_ACTIVATION_BACKWARD, /* out[0] = in[0] * f'(in[1]) */
   UM_STEP_BACKWARD_WEIGHTS,    /* gradients of the node's parameters; in[0] its input, in[1] its gradient */
-  UM_STEP_BACKWARD_DATA        /* out[...] (-1: not needed) from the gradient in[0] */
+  UM_STEP_BACKWARD_DATA        /* out[...] (-1: not needed) from the gradient in[0]; PRELU: in[1] its input */
 } um_step_kind;
 
 enum { UM_SLOTS = 2 };
 
 /* A slot of the input. Offsets into the model's input memory. */
 typedef struct um_slot {
-  size_t pixels, x, head;     /* pixels: bytes as fed; x: the input of the first node; head: control, samples, labels */
+  size_t pixels, x, head;     /* pixels: bytes as fed; x: the input of the first node; head: control, samples, labels, weights */
   char *host;                 /* the head on the host */
   um_recording *recording[2]; /* of forward and loss; of a training step */
   bool warm[2];               /* was run once without recording */
@@ -47,17 +47,18 @@ struct um_model {
   um_backend *be;
   um_graph graph;
   um_model_options options; /* trainable is not kept */
-  um_op **op;               /* by node; NULL for INPUT, FLATTEN and a final SIGMOID */
+  um_op **op;               /* by node; NULL for INPUT, a view (FLATTEN, DROPOUT that is idle) and a final SIGMOID */
   int logit;                /* the node whose output the loss takes */
   int lowest;               /* the first trainable node */
 
-  um_param *param; /* kernel, bias of each node with parameters, in topological order */
+  um_param *param; /* kernel and bias, or alpha, of each node with parameters, in topological order */
   int params;
-  int *param_of;        /* by node: index of its kernel (its bias is the next), or -1 */
+  int *param_of;        /* by node: index of its first, or -1 */
   size_t frozen;        /* bytes of the parameter buffer before the first trainable one */
   float **kept;         /* by parameter: plain numbers of frozen kernels in a backend's layout (training only); may be NULL */
   float *w, *g, *m, *v; /* the parameter buffer; the others cover what is not frozen */
   uint16_t *c;          /* the copies, of the whole parameter buffer; may be NULL */
+  uint32_t *d;          /* which of the trainable values decay, for optimizer_step; may be NULL */
 
   um_view *view;
   int views;
@@ -76,9 +77,11 @@ struct um_model {
   char *arena;
 
   um_slot slot[UM_SLOTS];
-  int slots, at;                                               /* at: the slot that the views point to */
-  size_t pixel_bytes, head_bytes, sample_offset, label_offset; /* of a slot; within a head */
-  char *in;                                                    /* the slots, then two reports: of what is queued, of what is not */
+  int slots, at;                                     /* at: the slot that the views point to */
+  size_t pixel_bytes, head_bytes;                    /* of a slot */
+  size_t sample_offset, label_offset, weight_offset; /* within a head */
+  bool dropping;                                     /* the steps that run now are of training: dropouts are at work */
+  char *in;                                          /* the slots, then two reports: of what is queued, of what is not */
   size_t report_offset;
   um_report *host_report; /* page-locked */
   um_model_memory memory;
@@ -99,8 +102,9 @@ int um_model_run_steps(um_model *m, int first, int last, um_error *err);
 um_tensor *um_model_tensor(um_model *m, int view); /* NULL for a view below 0 */
 
 /* model_feed.c */
-void um_model_plan_input(um_model *m);      /* sizes and offsets of the slots */
-void um_model_enter(um_model *m, int slot); /* points the views to a slot's input */
+const um_control *um_model_control(um_model *m); /* on the device: of the slot that the views point to */
+void um_model_plan_input(um_model *m);           /* sizes and offsets of the slots */
+void um_model_enter(um_model *m, int slot);      /* points the views to a slot's input */
 void um_model_drop_recordings(um_model *m);
 int um_model_reset_reports(um_model *m, um_error *err);
 

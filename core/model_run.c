@@ -24,7 +24,12 @@ static int run_forward(um_model *m, const um_step *s, um_error *err) {
   case UM_OP_AVG_POOL:
   case UM_OP_GLOBAL_AVG_POOL: return ops->pool_forward(op, y, workspace, x, scratch, err);
   case UM_OP_RELU:
-  case UM_OP_SIGMOID: return ops->activation_forward(op, y, x, err);
+  case UM_OP_SIGMOID:
+  case UM_OP_SOFTMAX: return ops->activation_forward(op, y, x, err);
+  case UM_OP_PRELU: return ops->prelu_forward(op, y, x, &p->value, err);
+  case UM_OP_DROPOUT:
+    if (m->dropping) return ops->dropout(op, y, x, um_model_control(m), err);
+    return y->data == x->data ? UM_OK : ops->reorder(m->be, y, x, err);
   case UM_OP_ADD: return ops->add_forward(op, y, all, err);
   case UM_OP_CONCAT: return ops->concat_forward(op, y, all, err);
   default: return um_fail(err, UM_EINTERNAL, "model: op %s cannot be run", um_op_kind_name(op->desc.kind));
@@ -45,6 +50,8 @@ static int run_backward_data(um_model *m, const um_step *s, um_error *err) {
   case UM_OP_MAX_POOL:
   case UM_OP_AVG_POOL:
   case UM_OP_GLOBAL_AVG_POOL: return ops->pool_backward(op, all[0], dy, memory(m, s->workspace), scratch, err);
+  case UM_OP_PRELU: return ops->prelu_backward_data(op, all[0], dy, um_model_tensor(m, s->in[1]), &p->value, err);
+  case UM_OP_DROPOUT: return ops->dropout(op, all[0], dy, um_model_control(m), err);
   case UM_OP_CONCAT: return ops->concat_backward(op, all, dy, err);
   default: return um_fail(err, UM_EINTERNAL, "model: op %s cannot be run backward", um_op_kind_name(op->desc.kind));
   }
@@ -55,8 +62,12 @@ static int run_backward_weights(um_model *m, const um_step *s, um_error *err) {
   um_param *p = &m->param[m->param_of[s->node]];
   const um_tensor *x = um_model_tensor(m, s->in[0]), *dy = um_model_tensor(m, s->in[1]);
   void *scratch = memory(m, s->scratch);
-  return op->desc.kind == UM_OP_CONV2D ? m->be->ops->conv2d_backward_weights(op, &p[0].grad, &p[1].grad, x, dy, scratch, err)
-                                       : m->be->ops->dense_backward_weights(op, &p[0].grad, &p[1].grad, x, dy, scratch, err);
+  switch (op->desc.kind) {
+  case UM_OP_CONV2D: return m->be->ops->conv2d_backward_weights(op, &p[0].grad, &p[1].grad, x, dy, scratch, err);
+  case UM_OP_DENSE: return m->be->ops->dense_backward_weights(op, &p[0].grad, &p[1].grad, x, dy, scratch, err);
+  case UM_OP_PRELU: return m->be->ops->prelu_backward_weights(op, &p[0].grad, x, dy, scratch, err);
+  default: return um_fail(err, UM_EINTERNAL, "model: op %s has no parameters", um_op_kind_name(op->desc.kind));
+  }
 }
 
 static int run_step(um_model *m, const um_step *s, um_error *err) {

@@ -32,8 +32,11 @@ typedef enum um_op_kind {
   UM_OP_FLATTEN, /* N H W C -> N (H W C); its y is plain */
   UM_OP_RELU,
   UM_OP_SIGMOID,
-  UM_OP_ADD,    /* y = x0 + x1 + ... */
-  UM_OP_CONCAT, /* along the last dimension */
+  UM_OP_ADD,     /* y = x0 + x1 + ... */
+  UM_OP_CONCAT,  /* along the last dimension */
+  UM_OP_PRELU,   /* y = x where x > 0, else alpha[c] x (He et al. 2015, "Delving deep into rectifiers"); an alpha a channel */
+  UM_OP_SOFTMAX, /* over the last dimension */
+  UM_OP_DROPOUT, /* Srivastava et al. 2014, inverted as in Keras; outside of training its output is its input */
   UM_OP_KINDS
 } um_op_kind;
 
@@ -59,6 +62,11 @@ typedef struct um_window {
 
 enum { UM_PASS_FORWARD = 1, UM_PASS_BACKWARD_DATA = 2, UM_PASS_BACKWARD_WEIGHTS = 4 };
 
+/* The parameters of an op, in their order: kernel and bias (CONV2D, DENSE), alpha (PRELU), or none. */
+enum { UM_OP_PARAMS = 2 };
+int um_op_params(um_op_kind kind);
+const char *um_op_param_name(um_op_kind kind, int index); /* "kernel", "bias", "alpha" */
+
 /* What an op is asked to be. Shapes are given; x[i].layout and x[i].dtype are how that input will arrive. */
 typedef struct um_op_desc {
   um_op_kind kind;
@@ -71,6 +79,9 @@ typedef struct um_op_desc {
   um_tensor x[UM_MAX_INPUTS];
   um_tensor y;
   um_window window; /* CONV2D, MAX_POOL, AVG_POOL */
+  double rate;      /* DROPOUT: the share that is dropped, 0 <= rate < 1 */
+  uint64_t seed;    /* DROPOUT */
+  uint32_t node;    /* DROPOUT: which of its model's, at most 4095 */
 } um_op_desc;
 
 typedef struct um_backend um_backend;
@@ -82,7 +93,8 @@ typedef struct um_op {
   um_tensor x[UM_MAX_INPUTS]; /* shape, layout, dtype, bytes that the op wants; where they differ from desc.x[i]'s the caller
                                  reorders before forward, and dx after backward */
   um_tensor y;
-  um_tensor w, b;         /* CONV2D, DENSE: parameters (f32); w.bytes is what the parameter buffer must hold. ndim 0 elsewhere */
+  um_tensor w, b;         /* parameters (f32), of PRELU w alone: its alpha, plain; w.bytes is what the parameter buffer must hold. ndim 0
+                             where there is none */
   um_dtype compute;       /* BF16: forward and backward_data take a bf16 copy of w, plain, in its place (b stays f32) */
   size_t workspace_bytes; /* written by forward, read by backward */
   size_t scratch_bytes;   /* largest of the passes */
@@ -113,13 +125,14 @@ typedef struct um_control {
   int64_t n;    /* samples in the batch, 1 to its size */
   int64_t step; /* the optimizer's, from 1 */
   double rate;  /* um_optimizer_rate(): the learning rate with Adam's bias corrections in it */
+  double decay; /* the learning rate times um_optimizer.weight_decay */
 } um_control;
 
 #define UM_NEVER UINT64_MAX
 
 /* What passes over batches leave in the device's memory: ops add to it, in the order in which they run. */
 typedef struct um_report {
-  double loss;     /* sum over samples of the cross-entropy */
+  double loss;     /* sum over samples of the cross-entropy, times their weights */
   int64_t correct; /* samples with (p > 0.5) == (label > 0.5) */
   int64_t samples;
   uint64_t bad_loss;     /* the first step whose loss was not finite, or UM_NEVER */
@@ -142,6 +155,8 @@ typedef struct um_optimizer {
   bool nesterov;        /* SGD */
   double beta1, beta2;  /* Adam */
   double epsilon;
+  double weight_decay; /* decoupled (Loshchilov & Hutter 2019, as Keras' weight_decay): w -= w weight_decay lr before the step; of
+                          kernels only. 0: none */
   bool epsilon_inside; /* RMSprop and Adam: sqrt(v + eps) ("keras3" RMSprop) instead of sqrt(v) + eps ("keras2"). Keras 2, too, has
                           it inside where RMSprop has momentum: um_model_create sees to that */
 } um_optimizer;
@@ -215,10 +230,23 @@ typedef struct um_ops {
   int (*pool_forward)(um_op *op, um_tensor *y, void *workspace, const um_tensor *x, void *scratch, um_error *err);
   int (*pool_backward)(um_op *op, um_tensor *dx, const um_tensor *dy, const void *workspace, void *scratch, um_error *err);
 
-  /* RELU, SIGMOID as nodes: y = f(x); y may be x (in place). */
+  /* RELU, SIGMOID, SOFTMAX as nodes: y = f(x); y may be x (in place). SOFTMAX: y = exp(x - max) / sum of exp(x - max) over the last
+   * dimension. */
   int (*activation_forward)(um_op *op, um_tensor *y, const um_tensor *x, um_error *err);
-  /* dx = dy * f'(.), f' from the output y: for RELU and SIGMOID nodes, and for a fused activation (op's desc says which); dx may be dy. */
+  /* dx = dy * f'(.), f' from the output y: for RELU and SIGMOID nodes, and for a fused activation (op's desc says which); SOFTMAX:
+   * dx = y (dy - sum of dy y). dx may be dy. */
   int (*activation_backward)(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *y, um_error *err);
+
+  /* PRELU: y = x > 0 ? x : alpha[c] x, c the index of the last dimension (a NaN stays one); y may be x. */
+  int (*prelu_forward)(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *alpha, um_error *err);
+  /* dx = x > 0 ? dy : alpha[c] dy; dx may be dy. */
+  int (*prelu_backward_data)(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *x, const um_tensor *alpha, um_error *err);
+  /* dalpha[c] = sum of dy x over the elements of channel c with x <= 0 (0 where there is none). */
+  int (*prelu_backward_weights)(um_op *op, um_tensor *dalpha, const um_tensor *x, const um_tensor *dy, void *scratch, um_error *err);
+
+  /* DROPOUT: y = kept ? x / (1 - rate) : 0 (times the f32 nearest to 1 / (1 - rate)). What is kept follows from desc's rate, seed
+   * and node, control's step and the element's place in the plain tensor (um_dropout_words); y may be x. Backward is the same function of dy. On the device: control. */
+  int (*dropout)(um_op *op, um_tensor *y, const um_tensor *x, const um_control *control, um_error *err);
 
   /* y = act(sum of x[i]); backward by each input is activation_backward alone. */
   int (*add_forward)(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
@@ -235,20 +263,23 @@ typedef struct um_ops {
   int (*warp)(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
               const um_warp *how, um_error *err);
 
-  /* Binary cross-entropy from logits z (N x 1, plain, f32), stable form max(z,0) - z t + log(1 + exp(-|z|)), t the labels (N floats).
-   * report += the sums over the first n = control->n samples, added up in their order; dz = (sigmoid(z) - t) / n for them and 0 for
-   * the rest (dz may be NULL). A loss that is not finite sets report->bad_loss. On the device: report, labels, control. */
-  int (*bce_logits)(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
-                    um_error *err);
+  /* Binary cross-entropy from logits z (N x 1, plain, f32), stable form max(z,0) - z t + log(1 + exp(-|z|)), t the labels (N floats
+   * in [0, 1]); times the sample's weight (N floats, or NULL for 1 each). report += the sums over the first n = control->n samples,
+   * added up in their order; right answers are not weighted. dz = weight (sigmoid(z) - t) / n for them, the mean being over n whatever the
+   * weights, as in Keras; and 0 for the rest (dz may be NULL). A loss that is not finite sets report->bad_loss. On the device: report,
+   * labels, weights, control. */
+  int (*bce_logits)(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const float *weights,
+                    const um_control *control, um_error *err);
 
   /* One step of the optimizer over count f32 values; m and v are its states (see um_optimizer_states), lr is control->rate.
    *   RMSprop: v = rho v + (1-rho) g^2; w -= lr g / (sqrt(v) + eps)   or   lr g / sqrt(v + eps); with momentum m = mom m + that; w -= m.
    *   SGD: m = momentum m - lr g; w += m   (nesterov: w += momentum m - lr g).
    *   Adam (Kingma & Ba 2014, as in Keras): w -= lr m / (sqrt(v) + eps).
+   * decay, where not NULL, says which values decay: bit (i / 16) % 32 of decay[i / 512]; for these w -= control->decay w comes first.
    * copy, where not NULL, becomes w rounded to bf16. A value whose gradient is not finite stays as it is and sets report->bad_gradient;
    * nothing at all is changed where report->bad_loss is set. On the device: everything but o. */
   int (*optimizer_step)(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
-                        const float *g, int64_t count, const um_control *control, um_error *err);
+                        const float *g, const uint32_t *decay, int64_t count, const um_control *control, um_error *err);
 
   /* *out (host) = sum of squares of count f32 values, in double; not finite when any value is not. */
   int (*sum_squares)(um_backend *be, double *out, const float *x, int64_t count, um_error *err);
@@ -285,6 +316,12 @@ __attribute__((weak)) int um_cuda_open(um_backend **out, const um_backend_option
 /* UM_ENUMERIC where a matrix is not finite or leads further than 1e9 pixels away. Host arrays. */
 int um_warp_check(const um_warp_sample *sample, int64_t n, int64_t height, int64_t width, um_error *err);
 
+/* Nodes whose slope follows from their output: RELU, SIGMOID, SOFTMAX. */
+static inline bool um_is_activation(um_op_kind kind) { return kind == UM_OP_RELU || kind == UM_OP_SIGMOID || kind == UM_OP_SOFTMAX; }
+
+/* Bytes of optimizer_step's decay for `bytes` of parameters. */
+static inline size_t um_decay_bytes(size_t bytes) { return (bytes / 64 + 31) / 32 * 4; }
+
 /* How many state buffers an optimizer needs: bit 0 = m, bit 1 = v. */
 unsigned um_optimizer_states(const um_optimizer *o);
 
@@ -292,6 +329,12 @@ unsigned um_optimizer_states(const um_optimizer *o);
 double um_optimizer_rate(const um_optimizer *o, double learning_rate, int64_t step);
 
 void um_report_reset(um_report *r);
+
+/* What a dropout's mask is made of, for all backends alike. An element is kept where the word of Philox at its address (see um_rng_bits:
+ * stream UM_STREAM_DROPOUT, epoch the low 32 bits of the step, sample node | draw's high bits << 12, draw the element's place) is
+ * at least the threshold: rate 2^32, rounded. um_dropout_words gives the words of elements 4 block to 4 block + 3. */
+uint32_t um_dropout_threshold(double rate);
+void um_dropout_words(uint32_t word[4], const um_op_desc *d, int64_t step, int64_t block);
 
 const char *um_op_kind_name(um_op_kind kind); /* "conv2d", "max_pool", ... as in the graph's JSON */
 

@@ -62,6 +62,21 @@ void um_optimizer_apply(const um_optimizer *o, double rate, float *w, const floa
   }
 }
 
+void um_optimizer_decay(float *w, const float *g, const uint32_t *decay, double rate, int64_t count) {
+  const float share = (float)rate;
+  for (int64_t at = 0; at < count; at += 16) {
+    const int n = (int)(count - at < 16 ? count - at : 16);
+    if (!(decay[at / 512] >> at / 16 % 32 & 1)) continue;
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+      const float w0 = w[at + i], less = w0 - share * w0;
+      uint32_t bits;
+      memcpy(&bits, &g[at + i], sizeof bits);
+      w[at + i] = (bits & 0x7f800000) == 0x7f800000 ? w0 : less;
+    }
+  }
+}
+
 int64_t um_first_not_finite(const float *x, int64_t count) {
   enum { CHUNK = 4096 };
   for (int64_t at = 0; at < count; at += CHUNK) {

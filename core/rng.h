@@ -14,7 +14,8 @@ typedef enum um_stream {
   UM_STREAM_DEMO = 5,    /* the demo's clips */
   UM_STREAM_TEST = 6,    /* tests and benches */
   UM_STREAM_DEGRADE = 7, /* blur, noise, JPEG and the like of a sample */
-  UM_STREAM_BLEND = 8    /* the self-blended picture of a sample */
+  UM_STREAM_BLEND = 8,   /* the self-blended picture of a sample */
+  UM_STREAM_DROPOUT = 9  /* masks, see um_dropout_words */
 } um_stream;
 
 typedef struct um_rng {

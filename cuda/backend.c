@@ -186,6 +186,14 @@ static int cuda_wait(um_backend *be, um_error *err) {
 
 /* ---- plans ---- */
 
+static void plan_prelu(um_cuda_op *op) {
+  const um_op_desc *d = &op->base.desc;
+  const int64_t channels = d->y.dim[d->y.ndim - 1];
+  op->base.w = um_tensor_plain(UM_F32, 1, &channels);
+  if (d->passes & UM_PASS_BACKWARD_WEIGHTS)
+    op->base.scratch_bytes = um_cuda_bias_scratch(cuda_of(op->base.backend), um_tensor_count(&d->y) / channels, (int)channels);
+}
+
 static int cuda_plan(um_backend *be, const um_op_desc *d, um_op **out, um_error *err) {
   const um_dtype type = d->precision == UM_PRECISION_BF16 ? UM_BF16 : UM_F32;
   int status = UM_OK;
@@ -207,6 +215,7 @@ static int cuda_plan(um_backend *be, const um_op_desc *d, um_op **out, um_error 
   case UM_OP_MAX_POOL:
   case UM_OP_AVG_POOL:
   case UM_OP_GLOBAL_AVG_POOL: status = um_cuda_plan_pool(op, err); break;
+  case UM_OP_PRELU: plan_prelu(op); break;
   default: break;
   }
   cuda_of(be)->engine = engine;
@@ -262,6 +271,10 @@ static const um_ops table = {
     .pool_backward = um_cuda_pool_backward,
     .activation_forward = um_cuda_activation_forward,
     .activation_backward = um_cuda_activation_backward,
+    .prelu_forward = um_cuda_prelu_forward,
+    .prelu_backward_data = um_cuda_prelu_backward_data,
+    .prelu_backward_weights = um_cuda_prelu_backward_weights,
+    .dropout = um_cuda_dropout,
     .add_forward = um_cuda_add_forward,
     .concat_forward = um_cuda_concat_forward,
     .concat_backward = um_cuda_concat_backward,

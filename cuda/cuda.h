@@ -132,6 +132,12 @@ int um_cuda_pool_forward(um_op *op, um_tensor *y, void *workspace, const um_tens
 int um_cuda_pool_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const void *workspace, void *scratch, um_error *err);
 int um_cuda_activation_forward(um_op *op, um_tensor *y, const um_tensor *x, um_error *err);
 int um_cuda_activation_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *y, um_error *err);
+int um_cuda_softmax_forward(um_op *op, um_tensor *y, const um_tensor *x, um_error *err);
+int um_cuda_softmax_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *y, um_error *err);
+int um_cuda_prelu_forward(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *alpha, um_error *err);
+int um_cuda_prelu_backward_data(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *x, const um_tensor *alpha, um_error *err);
+int um_cuda_prelu_backward_weights(um_op *op, um_tensor *dalpha, const um_tensor *x, const um_tensor *dy, void *scratch, um_error *err);
+int um_cuda_dropout(um_op *op, um_tensor *y, const um_tensor *x, const um_control *control, um_error *err);
 int um_cuda_add_forward(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
 int um_cuda_concat_forward(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
 int um_cuda_concat_backward(um_op *op, um_tensor *const *dx, const um_tensor *dy, um_error *err);
@@ -139,10 +145,10 @@ int um_cuda_accumulate(um_backend *be, um_tensor *dst, const um_tensor *src, um_
 int um_cuda_reorder(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err); /* f32 <-> bf16, or a copy */
 int um_cuda_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
                  const um_warp *how, um_error *err);
-int um_cuda_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
-                       um_error *err);
+int um_cuda_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const float *weights,
+                       const um_control *control, um_error *err);
 int um_cuda_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
-                           const float *g, int64_t count, const um_control *control, um_error *err);
+                           const float *g, const uint32_t *decay, int64_t count, const um_control *control, um_error *err);
 int um_cuda_sum_squares(um_backend *be, double *out, const float *x, int64_t count, um_error *err);
 
 /* ---- errors ---- */

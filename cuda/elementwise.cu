@@ -85,6 +85,7 @@ int um_cuda_activation_forward(um_op *op, um_tensor *y, const um_tensor *x, um_e
   const um_cuda *cuda = (const um_cuda *)op->backend;
   const enum function f = function_of(op);
   const bool wide = y->dtype == UM_F32;
+  if (op->desc.kind == UM_OP_SOFTMAX) return um_cuda_softmax_forward(op, y, x, err);
   const int status = um_same_type(y, x, "activation", err);
   if (status != UM_OK || um_tensor_count(y) == 0) return status;
   if (f == NONE) return copy(cuda, y, x, err);
@@ -99,6 +100,7 @@ int um_cuda_activation_backward(um_op *op, um_tensor *dx, const um_tensor *dy, c
   const um_cuda *cuda = (const um_cuda *)op->backend;
   const enum function f = function_of(op);
   const bool wide = dx->dtype == UM_F32;
+  if (op->desc.kind == UM_OP_SOFTMAX) return um_cuda_softmax_backward(op, dx, dy, y, err);
   int status = um_same_type(dx, dy, "activation backward", err);
   if (status == UM_OK && f != NONE) status = um_same_type(dx, y, "activation backward", err);
   if (status != UM_OK || um_tensor_count(dx) == 0) return status;

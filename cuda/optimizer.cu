@@ -39,29 +39,32 @@ template <int KIND, unsigned STATES> static __device__ inline void update(value 
   }
 }
 
-/* Where a launch reads and writes; copy may be NULL, m and v are there where STATES says so. */
+/* Where a launch reads and writes; copy and decay may be NULL, m and v are there where STATES says so. */
 struct arrays {
   float *w;
   um_bf16 *copy;
   float *m, *v;
   const float *g;
+  const uint32_t *decay;
   um_report *report;
   const um_control *control;
 };
 
-/* V values from `at` on. */
-template <int KIND, unsigned STATES, int V> static __device__ inline void step_at(const arrays &a, int64_t at, float lr, const rates &r) {
+/* V values from `at` on, all of them within the 16 that share a bit of decay. */
+template <int KIND, unsigned STATES, int V>
+static __device__ inline void step_at(const arrays &a, int64_t at, float lr, float share, const rates &r) {
   float w[V], m[V], v[V], g[V];
   um_read(g, a.g + at);
   um_read(w, a.w + at);
   if (STATES & 1) um_read(m, a.m + at);
   if (STATES & 2) um_read(v, a.v + at);
+  if (!a.decay || !(a.decay[at / 512] >> at / 16 % 32 & 1)) share = 0;
   for (int k = 0; k < V; k++) {
     if (!(fabsf(g[k]) <= 3.402823466e38f)) {
       atomicMin((unsigned long long *)&a.report->bad_gradient, (unsigned long long)a.control->step << 36 | (unsigned long long)(at + k));
       continue;
     }
-    value one = {w[k], STATES & 1 ? m[k] : 0, STATES & 2 ? v[k] : 0};
+    value one = {share != 0 ? w[k] - __fmul_rn(share, w[k]) : w[k], STATES & 1 ? m[k] : 0, STATES & 2 ? v[k] : 0};
     update<KIND, STATES>(one, g[k], lr, r);
     w[k] = one.w;
     if (STATES & 1) m[k] = one.m;
@@ -76,9 +79,9 @@ template <int KIND, unsigned STATES, int V> static __device__ inline void step_a
 template <int KIND, unsigned STATES, int V>
 static __global__ void __launch_bounds__(UM_BLOCK, 6) optimizer_step(arrays a, rates r, int64_t count) {
   if (a.report->bad_loss != UM_NEVER) return;
-  const float lr = (float)a.control->rate;
-  um_each(i, count / V) step_at<KIND, STATES, V>(a, i * V, lr, r);
-  um_each(i, count % V) step_at<KIND, STATES, 1>(a, count - 1 - i, lr, r);
+  const float lr = (float)a.control->rate, share = (float)a.control->decay;
+  um_each(i, count / V) step_at<KIND, STATES, V>(a, i * V, lr, share, r);
+  um_each(i, count % V) step_at<KIND, STATES, 1>(a, count - 1 - i, lr, share, r);
 }
 
 template <int KIND, unsigned STATES> static void launch(const um_cuda *cuda, const arrays &a, const rates &r, int64_t count) {
@@ -90,12 +93,12 @@ template <int KIND, unsigned STATES> static void launch(const um_cuda *cuda, con
 }
 
 int um_cuda_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
-                           const float *g, int64_t count, const um_control *control, um_error *err) {
+                           const float *g, const uint32_t *decay, int64_t count, const um_control *control, um_error *err) {
   const um_cuda *cuda = (const um_cuda *)be;
   const unsigned states = um_optimizer_states(o);
   const rates r = {(float)o->rho,         (float)(1 - o->rho), (float)o->momentum,    (float)o->epsilon, (float)o->beta1,
                    (float)(1 - o->beta1), (float)o->beta2,     (float)(1 - o->beta2), o->nesterov,       o->epsilon_inside};
-  const arrays a = {w, (um_bf16 *)copy, m, v, g, report, control};
+  const arrays a = {w, (um_bf16 *)copy, m, v, g, decay, report, control};
   if (count <= 0) return UM_OK;
   switch (o->kind) {
   case UM_OPT_RMSPROP:

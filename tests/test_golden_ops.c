@@ -63,7 +63,7 @@ static void test_optimizers(void **state) {
       const um_control control = {.step = s + 1, .rate = um_optimizer_rate(&o, o.learning_rate, s + 1)};
       um_report report;
       um_report_reset(&report);
-      if (be->ops->optimizer_step(be, &o, w, NULL, states & 1 ? m : NULL, states & 2 ? v : NULL, &report, g[s], count, &control, &err) !=
+      if (be->ops->optimizer_step(be, &o, w, NULL, states & 1 ? m : NULL, states & 2 ? v : NULL, &report, g[s], NULL, count, &control, &err) !=
           UM_OK)
         fail_msg("%s", err.text);
       /* Both are f32; they may round each of a step's few operations differently: a few units in the last place of what has been

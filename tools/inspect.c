@@ -194,12 +194,12 @@ static int compare_item(opened *a, int i, opened *b, double tolerance, bool *dif
   return UM_OK;
 }
 
-/* True where the name is a parameter's of the graph: LAYER/kernel or LAYER/bias. Files hold other things too (a run's optimizer state,
+/* True where the name is a parameter's of the graph: LAYER/kernel, LAYER/bias or LAYER/alpha. Files hold other things too (a run's optimizer state,
  * constants of the preprocessing), which say nothing of whether two models are the same. */
 static bool is_parameter(const um_graph *graph, const char *name) {
   char layer[256];
   const char *slash = strrchr(name, '/');
-  if (!slash || (strcmp(slash, "/kernel") != 0 && strcmp(slash, "/bias") != 0)) return false;
+  if (!slash || (strcmp(slash, "/kernel") != 0 && strcmp(slash, "/bias") != 0 && strcmp(slash, "/alpha") != 0)) return false;
   snprintf(layer, sizeof layer, "%.*s", (int)(slash - name), name);
   return um_graph_find(graph, layer) >= 0;
 }

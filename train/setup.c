@@ -192,7 +192,8 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
                                   .trainable = c->trainable,
                                   .algorithm = c->algorithm,
                                   .precision = c->precision,
-                                  .optimizer = c->optimizer};
+                                  .optimizer = c->optimizer,
+                                  .seed = c->seed};
   if ((status = um_model_measure(&r->memory, &r->graph, r->backend, &r->options, err))) return status;
   if ((status = check_memory(r, err))) return status;
   if (r->resumed || !c->weights[0]) return UM_OK;

@@ -34,20 +34,23 @@ static int add(um_model_data *d, const um_node *n, const char *what, int ndim, c
 static int describe(um_model_data *d, int *node, um_error *err) {
   const um_graph *g = &d->graph;
   int status = UM_OK;
-  d->tensor = calloc(2 * (size_t)g->count + 1, sizeof *d->tensor);
-  d->name = calloc(2 * (size_t)g->count + 1, sizeof *d->name);
+  d->tensor = calloc(UM_OP_PARAMS * (size_t)g->count + 1, sizeof *d->tensor);
+  d->name = calloc(UM_OP_PARAMS * (size_t)g->count + 1, sizeof *d->name);
   if (!d->tensor || !d->name) return um_fail(err, UM_ENOMEM, "no memory for a model of %d layers", g->count);
   for (int i = 0; i < g->count && !status; i++) {
     const um_node *n = &g->node[i];
-    if (n->op != UM_OP_CONV2D && n->op != UM_OP_DENSE) continue;
-    const um_node *in = &g->node[n->input[0]];
-    const int64_t inputs = in->dim[in->ndim - 1], units = n->units;
-    node[d->count] = node[d->count + 1] = i;
-    if (n->op == UM_OP_CONV2D)
-      status = add(d, n, "kernel", 4, (const int64_t[]){n->window.kernel[0], n->window.kernel[1], inputs, units}, err);
-    else
-      status = add(d, n, "kernel", 2, (const int64_t[]){inputs, units}, err);
-    if (!status) status = add(d, n, "bias", 1, &units, err);
+    for (int k = 0; k < um_op_params(n->op) && !status; k++) {
+      const um_node *in = &g->node[n->input[0]];
+      const int64_t inputs = in->dim[in->ndim - 1], outputs = n->dim[n->ndim - 1];
+      const char *what = um_op_param_name(n->op, k);
+      node[d->count] = i;
+      if (k == 0 && n->op == UM_OP_CONV2D)
+        status = add(d, n, what, 4, (const int64_t[]){n->window.kernel[0], n->window.kernel[1], inputs, outputs}, err);
+      else if (k == 0 && n->op == UM_OP_DENSE)
+        status = add(d, n, what, 2, (const int64_t[]){inputs, outputs}, err);
+      else
+        status = add(d, n, what, 1, &outputs, err);
+    }
   }
   return status;
 }
@@ -132,7 +135,7 @@ int um_model_data_read(um_model_data *d, const char *path, const um_graph *graph
   status = graph ? um_graph_copy(&d->graph, graph, err) : read_graph(d, path, err);
   if (status) goto done;
   d->preprocess.target_size[0] = (int)d->graph.node[0].dim[0], d->preprocess.target_size[1] = (int)d->graph.node[0].dim[1];
-  if (!(node = malloc(sizeof *node * (2 * (size_t)d->graph.count + 2)))) {
+  if (!(node = malloc(sizeof *node * (UM_OP_PARAMS * (size_t)d->graph.count + 2)))) {
     status = um_fail(err, UM_ENOMEM, "%s: no memory for a model of %d layers", path, d->graph.count);
     goto done;
   }

@@ -127,6 +127,7 @@ static int cpu_plan(um_backend *be, const um_op_desc *d, um_op **out, um_error *
   case UM_OP_MAX_POOL:
   case UM_OP_AVG_POOL:
   case UM_OP_GLOBAL_AVG_POOL: status = um_cpu_plan_pool(op, err); break;
+  case UM_OP_PRELU: status = um_cpu_plan_prelu(op, err); break;
   default: status = um_cpu_plan_simple(op, err); break;
   }
   if (status != UM_OK) {
@@ -174,6 +175,10 @@ static const um_ops table = {
     .pool_backward = um_cpu_pool_backward,
     .activation_forward = um_cpu_activation_forward,
     .activation_backward = um_cpu_activation_backward,
+    .prelu_forward = um_cpu_prelu_forward,
+    .prelu_backward_data = um_cpu_prelu_backward_data,
+    .prelu_backward_weights = um_cpu_prelu_backward_weights,
+    .dropout = um_cpu_dropout,
     .add_forward = um_cpu_add_forward,
     .concat_forward = um_cpu_concat_forward,
     .concat_backward = um_cpu_concat_backward,

@@ -78,6 +78,7 @@ um_dnnl_window um_cpu_window(const um_window *w);
 int um_cpu_plan_conv(um_cpu_op *op, um_error *err);
 int um_cpu_plan_dense(um_cpu_op *op, um_error *err);
 int um_cpu_plan_pool(um_cpu_op *op, um_error *err);
+int um_cpu_plan_prelu(um_cpu_op *op, um_error *err);
 int um_cpu_plan_simple(um_cpu_op *op, um_error *err);
 
 int um_cpu_conv_forward(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *w, const um_tensor *b, void *scratch, um_error *err);
@@ -88,16 +89,22 @@ int um_cpu_pool_forward(um_op *op, um_tensor *y, void *workspace, const um_tenso
 int um_cpu_pool_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const void *workspace, void *scratch, um_error *err);
 int um_cpu_activation_forward(um_op *op, um_tensor *y, const um_tensor *x, um_error *err);
 int um_cpu_activation_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *y, um_error *err);
+int um_cpu_softmax_forward(um_op *op, um_tensor *y, const um_tensor *x);
+int um_cpu_softmax_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *y);
+int um_cpu_prelu_forward(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *alpha, um_error *err);
+int um_cpu_prelu_backward_data(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *x, const um_tensor *alpha, um_error *err);
+int um_cpu_prelu_backward_weights(um_op *op, um_tensor *dalpha, const um_tensor *x, const um_tensor *dy, void *scratch, um_error *err);
+int um_cpu_dropout(um_op *op, um_tensor *y, const um_tensor *x, const um_control *control, um_error *err);
 int um_cpu_add_forward(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
 int um_cpu_concat_forward(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
 int um_cpu_concat_backward(um_op *op, um_tensor *const *dx, const um_tensor *dy, um_error *err);
 int um_cpu_accumulate(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err);
 int um_cpu_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
                 const um_warp *how, um_error *err);
-int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
-                      um_error *err);
+int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const float *weights,
+                      const um_control *control, um_error *err);
 int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
-                          const float *g, int64_t count, const um_control *control, um_error *err);
+                          const float *g, const uint32_t *decay, int64_t count, const um_control *control, um_error *err);
 int um_cpu_sum_squares(um_backend *be, double *out, const float *x, int64_t count, um_error *err);
 
 /* Before a parallel region or a primitive: the calling thread's regions get the backend's number of threads. */

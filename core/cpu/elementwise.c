@@ -66,7 +66,7 @@ int um_cpu_plan_simple(um_cpu_op *op, um_error *err) {
 
 /* Which function the op applies: a node's own, or the one fused into it. */
 static um_op_kind function_of(const um_op *op) {
-  if (op->desc.kind == UM_OP_RELU || op->desc.kind == UM_OP_SIGMOID) return op->desc.kind;
+  if (um_is_activation(op->desc.kind)) return op->desc.kind;
   return op->desc.activation == UM_ACT_RELU ? UM_OP_RELU : UM_OP_INPUT;
 }
 
@@ -75,6 +75,7 @@ int um_cpu_activation_forward(um_op *op, um_tensor *y, const um_tensor *x, um_er
   const float *from = x->data;
   float *to = y->data;
   const int64_t count = stored(y);
+  if (op->desc.kind == UM_OP_SOFTMAX) return um_cpu_softmax_forward(op, y, x);
   um_cpu_enter(um_cpu_of(op));
   if (function_of(op) == UM_OP_RELU) {
 #pragma omp parallel for simd
@@ -94,6 +95,7 @@ int um_cpu_activation_backward(um_op *op, um_tensor *dx, const um_tensor *dy, co
   const float *from = dy->data, *out = y->data;
   float *to = dx->data;
   const int64_t count = stored(dx);
+  if (op->desc.kind == UM_OP_SOFTMAX) return um_cpu_softmax_backward(op, dx, dy, y);
   um_cpu_enter(um_cpu_of(op));
   switch (function_of(op)) {
   case UM_OP_RELU:

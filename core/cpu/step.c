@@ -6,8 +6,8 @@
 #include "core/cpu/cpu.h"
 #include "core/optim.h"
 
-int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
-                      um_error *err) {
+int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const float *weights,
+                      const um_control *control, um_error *err) {
   (void)be;
   (void)err;
   const float *logits = z->data;
@@ -16,11 +16,11 @@ int um_cpu_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um
   for (int64_t i = 0; i < n; i++) {
     const double x = logits[i], t = labels[i];
     /* Not fmax, which takes the number where the other is none: a NaN must reach the sum. */
-    const double loss = (x < 0 ? 0 : x) - x * t + log1p(exp(-fabs(x)));
+    const double weight = weights ? weights[i] : 1, loss = weight * ((x < 0 ? 0 : x) - x * t + log1p(exp(-fabs(x))));
     if (!isfinite(loss) && (uint64_t)control->step < report->bad_loss) report->bad_loss = (uint64_t)control->step;
     report->loss += loss;
     report->correct += (x > 0) == (t > 0.5);
-    if (gradient) gradient[i] = (float)((1 / (1 + exp(-x)) - t) / (double)n);
+    if (gradient) gradient[i] = (float)(weight * (1 / (1 + exp(-x)) - t) / (double)n);
   }
   for (int64_t i = n; gradient && i < batch; i++) gradient[i] = 0;
   report->samples += n;
@@ -130,7 +130,7 @@ static apply_fn *choose_apply(void) {
 }
 
 int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
-                          const float *g, int64_t count, const um_control *control, um_error *err) {
+                          const float *g, const uint32_t *decay, int64_t count, const um_control *control, um_error *err) {
   (void)err;
   if (report->bad_loss != UM_NEVER) return UM_OK;
   const rates r = {
@@ -153,6 +153,7 @@ int um_cpu_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint1
   for (int64_t k = 0; k < chunks; k++) {
     const int64_t at = k * chunk, n = count - at < chunk ? count - at : chunk;
     float *const mk = m ? m + at : NULL, *const vk = v ? v + at : NULL;
+    if (decay) um_optimizer_decay(w + at, g + at, decay + at / 512, control->decay, n);
     if (um_first_not_finite(g + at, n) == n) {
       run(o, &r, w + at, g + at, mk, vk, n);
     } else {

@@ -73,6 +73,7 @@ static int ref_plan(um_backend *be, const um_op_desc *d, um_op **out, um_error *
     op->b = um_tensor_plain(UM_F32, 1, (int64_t[]){d->y.dim[1]});
     op->scratch_bytes = ref_dense_scratch(d);
     break;
+  case UM_OP_PRELU: op->w = um_tensor_plain(UM_F32, 1, &d->y.dim[d->y.ndim - 1]); break;
   case UM_OP_MAX_POOL: op->workspace_bytes = ref_pool_workspace(d); break;
   default: break;
   }
@@ -108,6 +109,10 @@ static const um_ops table = {
     .pool_backward = ref_pool_backward,
     .activation_forward = ref_activation_forward,
     .activation_backward = ref_activation_backward,
+    .prelu_forward = ref_prelu_forward,
+    .prelu_backward_data = ref_prelu_backward_data,
+    .prelu_backward_weights = ref_prelu_backward_weights,
+    .dropout = ref_dropout,
     .add_forward = ref_add_forward,
     .concat_forward = ref_concat_forward,
     .concat_backward = ref_concat_backward,

@@ -8,7 +8,7 @@ double ref_activate(um_activation activation, double value) { return activation 
 
 /* Which function the op applies: a node's own, or the one fused into it. */
 static um_op_kind function_of(const um_op *op) {
-  if (op->desc.kind == UM_OP_RELU || op->desc.kind == UM_OP_SIGMOID) return op->desc.kind;
+  if (um_is_activation(op->desc.kind)) return op->desc.kind;
   return op->desc.activation == UM_ACT_RELU ? UM_OP_RELU : UM_OP_INPUT; /* INPUT: none */
 }
 
@@ -18,6 +18,7 @@ int ref_activation_forward(um_op *op, um_tensor *y, const um_tensor *x, um_error
   float *Y = y->data;
   const int64_t count = um_tensor_count(y);
   const bool relu = function_of(op) == UM_OP_RELU;
+  if (op->desc.kind == UM_OP_SOFTMAX) return ref_softmax_forward(y, x);
   for (int64_t i = 0; i < count; i++) Y[i] = relu ? (float)ref_activate(UM_ACT_RELU, X[i]) : (float)(1 / (1 + exp(-(double)X[i])));
   return UM_OK;
 }
@@ -28,6 +29,7 @@ int ref_activation_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const
   float *DX = dx->data;
   const int64_t count = um_tensor_count(dx);
   const um_op_kind f = function_of(op);
+  if (f == UM_OP_SOFTMAX) return ref_softmax_backward(dx, dy, y);
   for (int64_t i = 0; i < count; i++) {
     double slope = f == UM_OP_RELU ? Y[i] > 0 : f == UM_OP_SIGMOID ? (double)Y[i] * (1 - (double)Y[i]) : 1;
     DX[i] = (float)(DY[i] * slope);

@@ -33,6 +33,12 @@ size_t ref_pool_workspace(const um_op_desc *d);
 
 int ref_activation_forward(um_op *op, um_tensor *y, const um_tensor *x, um_error *err);
 int ref_activation_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *y, um_error *err);
+int ref_softmax_forward(um_tensor *y, const um_tensor *x);
+int ref_softmax_backward(um_tensor *dx, const um_tensor *dy, const um_tensor *y);
+int ref_prelu_forward(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *alpha, um_error *err);
+int ref_prelu_backward_data(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *x, const um_tensor *alpha, um_error *err);
+int ref_prelu_backward_weights(um_op *op, um_tensor *dalpha, const um_tensor *x, const um_tensor *dy, void *scratch, um_error *err);
+int ref_dropout(um_op *op, um_tensor *y, const um_tensor *x, const um_control *control, um_error *err);
 int ref_add_forward(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
 int ref_concat_forward(um_op *op, um_tensor *y, const um_tensor *const *x, um_error *err);
 int ref_concat_backward(um_op *op, um_tensor *const *dx, const um_tensor *dy, um_error *err);
@@ -43,10 +49,10 @@ int ref_reorder(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *
 int ref_warp(um_backend *be, um_tensor *y, const um_tensor *pixels, const um_warp_sample *sample, const um_control *control,
              const um_warp *how, um_error *err);
 
-int ref_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const um_control *control,
-                   um_error *err);
+int ref_bce_logits(um_backend *be, um_tensor *dz, um_report *report, const um_tensor *z, const float *labels, const float *weights,
+                   const um_control *control, um_error *err);
 int ref_optimizer_step(um_backend *be, const um_optimizer *o, float *w, uint16_t *copy, float *m, float *v, um_report *report,
-                       const float *g, int64_t count, const um_control *control, um_error *err);
+                       const float *g, const uint32_t *decay, int64_t count, const um_control *control, um_error *err);
 int ref_sum_squares(um_backend *be, double *out, const float *x, int64_t count, um_error *err);
 
 #endif

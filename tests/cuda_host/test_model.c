@@ -70,7 +70,7 @@ static void run_queued(trained *t, int first, int last) {
     OK(um_model_fetched(t->model, slot, err));
     memset(b[slot], 0x5a, sizeof *b[slot]);
     make_batch(b[slot], step);
-    const um_feed feed = {b[slot]->pixels, b[slot]->sample, b[slot]->label, b[slot]->n, &how, b[slot]->rate};
+    const um_feed feed = {b[slot]->pixels, b[slot]->sample, b[slot]->label, NULL, b[slot]->n, &how, b[slot]->rate};
     OK(um_model_prefetch(t->model, slot, &feed, err));
     OK(um_model_queue(t->model, slot, true, err));
   }
@@ -190,7 +190,7 @@ static void validation_between(void **state) {
   open_trained(&b, "cuda", UM_PRECISION_BF16, optimizers[0]);
   run_queued(&a, 0, 6);
   make_batch(&v, 100);
-  const um_feed feed = {v.pixels, NULL, v.label, v.n, &how, 0};
+  const um_feed feed = {v.pixels, NULL, v.label, NULL, v.n, &how, 0};
   for (int i = 0; i < 5; i++) { /* so often that both slots have a recording of it */
     OK(um_model_report(a.model, &before, err));
     OK(um_model_prefetch(a.model, i % 2, &feed, err));
@@ -247,7 +247,7 @@ static void gradient_not_finite(void **state) {
     free(w);
   }
   make_batch(&b, 0);
-  const um_feed feed = {b.pixels, NULL, b.label, b.n, &how, 1e-3};
+  const um_feed feed = {b.pixels, NULL, b.label, NULL, b.n, &how, 1e-3};
   OK(um_model_prefetch(a.model, 0, &feed, err));
   OK(um_model_queue(a.model, 0, true, err));
   OK(um_model_report(a.model, &a.report, err));

@@ -132,7 +132,8 @@ static void step_on(rig *r, const um_optimizer *o, state *s, int64_t n, const um
   uint16_t *copy = s->copy ? rig_bring(r, r->be, s->copy, (size_t)n * 2, shift / 2) : NULL;
   um_report *where = rig_bring(r, r->be, report, sizeof *report, 0);
   const um_control *now = rig_bring(r, r->be, control, sizeof *control, 0);
-  rig_must(ops->optimizer_step(r->be, o, w, copy, states & 1 ? m : NULL, states & 2 ? v : NULL, where, g, n, now, &err), &err, "step");
+  rig_must(ops->optimizer_step(r->be, o, w, copy, states & 1 ? m : NULL, states & 2 ? v : NULL, where, g, NULL, n, now, &err), &err,
+           "step");
   rig_fetch(r->be, s->w, w, bytes), rig_fetch(r->be, s->m, m, bytes), rig_fetch(r->be, s->v, v, bytes);
   rig_fetch(r->be, report, where, sizeof *report);
   if (copy) rig_fetch(r->be, s->copy, copy, (size_t)n * 2);
@@ -307,7 +308,7 @@ static void loss_on(rig *r, um_backend *be, batch *b, bool gradient, um_report *
   um_error err = {0};
   um_tensor z = rig_tensor(r, be, UM_F32, &form, b->z, 0), dz = rig_tensor(r, be, UM_F32, &form, NULL, 0);
   um_report *where = rig_bring(r, be, report, sizeof *report, 0);
-  rig_must(be->ops->bce_logits(be, gradient ? &dz : NULL, where, &z, rig_bring(r, be, b->t, (size_t)b->N * 4, 0),
+  rig_must(be->ops->bce_logits(be, gradient ? &dz : NULL, where, &z, rig_bring(r, be, b->t, (size_t)b->N * 4, 0), NULL,
                                rig_bring(r, be, &control, sizeof control, 0), &err),
            &err, "bce_logits");
   rig_fetch(be, report, where, sizeof *report);
@@ -408,8 +409,8 @@ static bool recorded(rig *r) {
       rig_must(ops->upload(r->be, t, labels[i], sizeof labels[i], &err), &err, "upload");
       if (again && i == 0) rig_must(ops->record_begin(r->be, &err), &err, "record_begin");
       if (!again || i == 0) {
-        rig_must(ops->bce_logits(r->be, &dz, where, &tz, t, control, &err), &err, "bce_logits");
-        rig_must(ops->optimizer_step(r->be, &o, w, NULL, m, v, where, g, COUNT, control, &err), &err, "optimizer_step");
+        rig_must(ops->bce_logits(r->be, &dz, where, &tz, t, NULL, control, &err), &err, "bce_logits");
+        rig_must(ops->optimizer_step(r->be, &o, w, NULL, m, v, where, g, NULL, COUNT, control, &err), &err, "optimizer_step");
       }
       if (again && i == 0) {
         CHECK(ops->sum_squares(r->be, &sum, g, COUNT, &err) == UM_EINTERNAL, "sum_squares waits, and was recorded");

@@ -195,9 +195,11 @@ static int run_passes(check_lab *lab, um_op *op, check_operands *o) {
   um_tensor x[UM_MAX_INPUTS], dx[UM_MAX_INPUTS], w = {0}, b = {0}, dw = {0}, db = {0};
   const um_tensor *inputs[UM_MAX_INPUTS];
   um_tensor *outputs[UM_MAX_INPUTS];
-  const bool weights = d->kind == UM_OP_CONV2D || d->kind == UM_OP_DENSE;
+  const bool weights = d->kind == UM_OP_CONV2D || d->kind == UM_OP_DENSE, prelu = d->kind == UM_OP_PRELU,
+             dropout = d->kind == UM_OP_DROPOUT;
   const bool pool = d->kind == UM_OP_MAX_POOL || d->kind == UM_OP_AVG_POOL || d->kind == UM_OP_GLOBAL_AVG_POOL;
-  const bool slope = d->kind == UM_OP_RELU || d->kind == UM_OP_SIGMOID || d->activation != UM_ACT_NONE;
+  const bool slope = um_is_activation(d->kind) || d->activation != UM_ACT_NONE;
+  um_control *control = NULL;
   for (int i = 0; i < d->n_inputs; i++) {
     x[i] = check_tensor(lab, &op->x[i], o->x[i], "x");
     if (!x[i].data) return UM_EINTERNAL;
@@ -207,17 +209,29 @@ static int run_passes(check_lab *lab, um_op *op, check_operands *o) {
     const um_tensor copy = um_tensor_plain(UM_BF16, op->w.ndim, op->w.dim);
     w = check_tensor(lab, op->compute == UM_BF16 ? &copy : &op->w, o->w, "w"), b = check_tensor(lab, &op->b, o->b, "b");
   }
+  if (prelu) w = check_tensor(lab, &op->w, o->w, "alpha");
+  if (dropout) {
+    const um_control now = {.n = d->x[0].dim[0], .step = o->step};
+    control = check_memory(lab, sizeof now, "control");
+    if (!control || (status = ops->upload(lab->be, control, &now, sizeof now, &err)) != UM_OK) goto done;
+  }
   um_tensor y = check_tensor(lab, &op->y, NULL, "y");
   void *workspace = check_memory(lab, op->workspace_bytes, "workspace"), *scratch = check_memory(lab, op->scratch_bytes, "scratch");
 
   if (d->kind == UM_OP_CONV2D) status = ops->conv2d_forward(op, &y, &x[0], &w, &b, scratch, &err);
   if (d->kind == UM_OP_DENSE) status = ops->dense_forward(op, &y, &x[0], &w, &b, scratch, &err);
   if (pool) status = ops->pool_forward(op, &y, workspace, &x[0], scratch, &err);
-  if (d->kind == UM_OP_RELU || d->kind == UM_OP_SIGMOID) status = ops->activation_forward(op, &y, &x[0], &err);
+  if (um_is_activation(d->kind)) status = ops->activation_forward(op, &y, &x[0], &err);
+  if (prelu) status = ops->prelu_forward(op, &y, &x[0], &w, &err);
+  if (dropout) status = ops->dropout(op, &y, &x[0], control, &err);
   if (d->kind == UM_OP_ADD) status = ops->add_forward(op, &y, inputs, &err);
   if (d->kind == UM_OP_CONCAT) status = ops->concat_forward(op, &y, inputs, &err);
   if (status != UM_OK) goto done;
   if (o->y && !check_read(lab, &y, o->y)) return UM_EINTERNAL;
+  if (prelu && !check_padding(lab, &y)) {
+    check_fail("the padding of y's layout is not zero");
+    return UM_EINTERNAL;
+  }
   if (!o->dy) return UM_OK;
 
   um_tensor dy = check_tensor(lab, &op->y, o->dy, "dy");
@@ -245,16 +259,23 @@ static int run_passes(check_lab *lab, um_op *op, check_operands *o) {
       return UM_EINTERNAL;
     }
   }
+  if (prelu && (d->passes & UM_PASS_BACKWARD_WEIGHTS)) {
+    dw = check_tensor(lab, &op->w, NULL, "dalpha");
+    if ((status = ops->prelu_backward_weights(op, &dw, &x[0], &dy, scratch, &err)) != UM_OK) goto done;
+    if (o->dw && !check_read(lab, &dw, o->dw)) return UM_EINTERNAL;
+  }
   if (!(d->passes & UM_PASS_BACKWARD_DATA)) return UM_OK;
   if (scratch) scratch = check_memory(lab, op->scratch_bytes, "scratch");
   if (d->kind == UM_OP_CONV2D) status = ops->conv2d_backward_data(op, &dx[0], &dy, &w, scratch, &err);
   if (d->kind == UM_OP_DENSE) status = ops->dense_backward_data(op, &dx[0], &dy, &w, scratch, &err);
   if (pool) status = ops->pool_backward(op, &dx[0], &dy, workspace, scratch, &err);
+  if (prelu) status = ops->prelu_backward_data(op, &dx[0], &dy, &x[0], &w, &err);
+  if (dropout) status = ops->dropout(op, &dx[0], &dy, control, &err);
   if (d->kind == UM_OP_CONCAT) status = ops->concat_backward(op, outputs, &dy, &err);
   if (status != UM_OK) goto done;
   for (int i = 0; i < d->n_inputs; i++) {
     /* Of activations and sums the gradient behind the slope is all; it lies in y's layout. */
-    const bool alone = d->kind == UM_OP_RELU || d->kind == UM_OP_SIGMOID || d->kind == UM_OP_ADD;
+    const bool alone = um_is_activation(d->kind) || d->kind == UM_OP_ADD;
     if (o->dx[i] && !check_read(lab, alone ? &dy : &dx[i], o->dx[i])) return UM_EINTERNAL;
   }
 done:

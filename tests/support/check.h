@@ -62,9 +62,10 @@ bool check_close(check_lab *lab);
 /* Host arrays, plain. Outputs are filled where not NULL. */
 typedef struct check_operands {
   const float *x[UM_MAX_INPUTS], *w, *b, *dy;
-  const float *y_seen; /* the y that slopes are taken from; NULL: the op's own */
-  float *y, *dx[UM_MAX_INPUTS], *dw, *db;
-  bool raw; /* leave out the slope of a fused activation: dy is already behind it */
+  const float *y_seen;                    /* the y that slopes are taken from; NULL: the op's own */
+  float *y, *dx[UM_MAX_INPUTS], *dw, *db; /* of a PRELU w and dw are alpha's */
+  int64_t step;                           /* DROPOUT: control's */
+  bool raw;                               /* leave out the slope of a fused activation: dy is already behind it */
 } check_operands;
 
 /* Plans d on the backend, brings every operand into the layout that the op wants, runs the passes of d. Returns UM_OK,

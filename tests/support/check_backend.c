@@ -78,14 +78,15 @@ bool check_bce_logits(check_context *c) {
     const float *labels = bring(&lab, t, (size_t)N * sizeof *t, "labels");
     const um_control *at = bring(&lab, &control, sizeof control, "control");
     um_report *report = bring(&lab, &fresh, sizeof fresh, "report");
-    ok = ok && tz.data && tdz.data && labels && at && report && ops->bce_logits(lab.be, &tdz, report, &tz, labels, at, &err) == UM_OK &&
-         check_read(&lab, &tdz, dz[k]) && fetch(&lab, &once[k], report, sizeof fresh);
-    ok = ok && ops->bce_logits(lab.be, NULL, report, &tz, labels, at, &err) == UM_OK && fetch(&lab, &twice[k], report, sizeof fresh);
+    ok = ok && tz.data && tdz.data && labels && at && report &&
+         ops->bce_logits(lab.be, &tdz, report, &tz, labels, NULL, at, &err) == UM_OK && check_read(&lab, &tdz, dz[k]) &&
+         fetch(&lab, &once[k], report, sizeof fresh);
+    ok = ok && ops->bce_logits(lab.be, NULL, report, &tz, labels, NULL, at, &err) == UM_OK && fetch(&lab, &twice[k], report, sizeof fresh);
     float *bad = malloc((size_t)N * sizeof *bad);
     memcpy(bad, z, (size_t)N * sizeof *bad);
     bad[n - 1] = NAN;
     um_tensor tb = check_tensor(&lab, &form, bad, "z with a NaN");
-    ok = ok && tb.data && ops->bce_logits(lab.be, NULL, report, &tb, labels, at, &err) == UM_OK &&
+    ok = ok && tb.data && ops->bce_logits(lab.be, NULL, report, &tb, labels, NULL, at, &err) == UM_OK &&
          fetch(&lab, &spoilt[k], report, sizeof fresh);
     free(bad);
     ok = check_close(&lab) && ok;
@@ -141,7 +142,7 @@ bool check_optimizer_step(check_context *c) {
     uint16_t *half = copies ? bring(&lab, copy[k], 2 * (size_t)n, "copy") : NULL;
     ok = ok && at && now &&
          lab.be->ops->optimizer_step(lab.be, &o, t[0].data, half, states & 1 ? t[2].data : NULL, states & 2 ? t[3].data : NULL, at,
-                                     t[1].data, n, now, &err) == UM_OK;
+                                     t[1].data, NULL, n, now, &err) == UM_OK;
     ok = ok && fetch(&lab, &report[k], at, sizeof fresh) && (!half || fetch(&lab, copy[k], half, 2 * (size_t)n));
     for (int i = 0; i < 3; i++) {
       out[k][i] = check_room(n);

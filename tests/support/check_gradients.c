@@ -59,10 +59,11 @@ static bool compare(problem *p) {
     o.dx[i] = g[i] = malloc(sizeof(float) * (size_t)um_tensor_count(&d->x[i]));
   }
   if (p->w) o.dw = g[UM_MAX_INPUTS] = malloc(sizeof(float) * (size_t)p->w_count);
-  if (p->w) o.db = g[UM_MAX_INPUTS + 1] = malloc(sizeof(float) * (size_t)p->b_count);
+  if (p->b) o.db = g[UM_MAX_INPUTS + 1] = malloc(sizeof(float) * (size_t)p->b_count);
   bool ok = check_run(p->be, d, &o, NULL) == UM_OK;
   for (int i = 0; i < d->n_inputs && ok; i++) ok = differences(p, "dx", p->x[i], o.dx[i], um_tensor_count(&d->x[i]));
-  if (p->w) ok = ok && differences(p, "dw", p->w, o.dw, p->w_count) && differences(p, "db", p->b, o.db, p->b_count);
+  if (p->w) ok = ok && differences(p, "dw", p->w, o.dw, p->w_count);
+  if (p->b) ok = ok && differences(p, "db", p->b, o.db, p->b_count);
   for (int i = 0; i < UM_MAX_INPUTS + 2; i++) free(g[i]);
   return ok;
 }
@@ -111,6 +112,9 @@ static bool one_case(um_backend *be, um_op_kind kind, check_dice *dice) {
   case UM_OP_MAX_POOL:
   case UM_OP_AVG_POOL: d->y = um_tensor_plain(UM_F32, 4, (int64_t[]){N, P, Q, C}); break;
   case UM_OP_GLOBAL_AVG_POOL: d->y = um_tensor_plain(UM_F32, 2, (int64_t[]){N, C}); break;
+  case UM_OP_PRELU: p.w_count = C; break;
+  case UM_OP_DROPOUT: d->rate = 0.4, d->seed = 7, d->node = 3; break;
+  case UM_OP_SOFTMAX:
   case UM_OP_SIGMOID: p.h = 1e-2, p.tolerance = 1e-3; break; /* its third derivative: h^2 / 6 of it */
   case UM_OP_ADD:
   case UM_OP_CONCAT:
@@ -121,13 +125,13 @@ static bool one_case(um_backend *be, um_op_kind kind, check_dice *dice) {
     break;
   default: break;
   }
-  const bool kinked = kind == UM_OP_MAX_POOL || kind == UM_OP_RELU || d->activation != UM_ACT_NONE;
+  const bool kinked = kind == UM_OP_MAX_POOL || kind == UM_OP_RELU || kind == UM_OP_PRELU || d->activation != UM_ACT_NONE;
   if (kinked) p.h = 0.01;
   if (kinked) p.tolerance = 2e-4; /* values of up to 20 are rounded at 1e-6 and divided by 0.02 */
   if (p.w_count) {
     d->passes |= UM_PASS_BACKWARD_WEIGHTS;
     p.w = check_floats(dice, p.w_count, -1, 1);
-    p.b = check_floats(dice, p.b_count, -1, 1);
+    if (p.b_count) p.b = check_floats(dice, p.b_count, -1, 1);
   }
   for (int i = 0; i < d->n_inputs; i++) {
     const int64_t n = um_tensor_count(&d->x[i]);
@@ -143,7 +147,7 @@ static bool one_case(um_backend *be, um_op_kind kind, check_dice *dice) {
 static bool bce(um_backend *be, check_dice *dice) {
   enum { N = 6 };
   const int64_t n = check_int(dice, 1, N);
-  float *z = check_floats(dice, N, -4, 4), dz[N], labels[N];
+  float *z = check_floats(dice, N, -4, 4), dz[N], labels[N], weights[N];
   um_tensor tz = um_tensor_plain(UM_F32, 2, (int64_t[]){N, 1}), tdz = tz;
   um_report up, down, sums;
   const um_control control = {.n = n, .step = 1};
@@ -151,15 +155,15 @@ static bool bce(um_backend *be, check_dice *dice) {
   bool ok = true;
   um_report_reset(&sums);
   tz.data = z, tdz.data = dz; /* ref's memory is the host's */
-  for (int i = 0; i < N; i++) labels[i] = check_chance(dice, 0.5);
-  ok = be->ops->bce_logits(be, &tdz, &sums, &tz, labels, &control, &err) == UM_OK;
+  for (int i = 0; i < N; i++) labels[i] = check_int(dice, 0, 4) / 4.0f, weights[i] = check_int(dice, 0, 8) / 4.0f;
+  ok = be->ops->bce_logits(be, &tdz, &sums, &tz, labels, weights, &control, &err) == UM_OK;
   for (int i = 0; i < N && ok; i++) {
     const float at = z[i], above = at + 1e-2f, below = at - 1e-2f;
     z[i] = above;
     um_report_reset(&up), um_report_reset(&down);
-    ok = be->ops->bce_logits(be, NULL, &up, &tz, labels, &control, &err) == UM_OK;
+    ok = be->ops->bce_logits(be, NULL, &up, &tz, labels, weights, &control, &err) == UM_OK;
     z[i] = below;
-    ok = ok && be->ops->bce_logits(be, NULL, &down, &tz, labels, &control, &err) == UM_OK;
+    ok = ok && be->ops->bce_logits(be, NULL, &down, &tz, labels, weights, &control, &err) == UM_OK;
     z[i] = at;
     const double slope = (up.loss - down.loss) / ((double)above - below) / (double)n;
     if (!(fabs(slope - dz[i]) <= 1e-5)) ok = check_fail("bce: dz[%d] of %d: %g, finite differences give %g", i, (int)n, dz[i], slope);
@@ -170,7 +174,8 @@ static bool bce(um_backend *be, check_dice *dice) {
 
 int check_gradients(uint64_t seed, int *passed) {
   static const um_op_kind kind[] = {UM_OP_CONV2D, UM_OP_DENSE,   UM_OP_MAX_POOL, UM_OP_AVG_POOL, UM_OP_GLOBAL_AVG_POOL,
-                                    UM_OP_RELU,   UM_OP_SIGMOID, UM_OP_ADD,      UM_OP_CONCAT,   UM_OP_INPUT /* stands for the loss */};
+                                    UM_OP_RELU,   UM_OP_SIGMOID, UM_OP_SOFTMAX,  UM_OP_PRELU,    UM_OP_DROPOUT,
+                                    UM_OP_ADD,    UM_OP_CONCAT,  UM_OP_INPUT /* stands for the loss */};
   enum { CASES = 12 };
   um_backend *be;
   um_error err = {0};

@@ -10,8 +10,9 @@
  * largest such sum of the tensor, because a tile's sums mix).
  *   direct     f32 sums of up to some thousand products, blocked: a few dozen roundings of 6e-8 that do not all go one way.
  *   Winograd   F(4,3) multiplies errors by about 10 (Lavin & Gray 2016; Barabasz et al. 2020, table 2, for f32).
- *   elementary one rounding or two; sigmoid: exp of vector units is good to a few 1e-7. */
-static const double direct = 1e-6, winograd = 3e-6, sum = 1e-6, elementary = CHECK_ELEMENTARY, exact = 0;
+ *   elementary one rounding or two; sigmoid: exp of vector units is good to a few 1e-7.
+ *   softmax    the difference of two numbers of up to 9 is rounded by up to 1e-6, by which its exp is off. */
+static const double direct = 1e-6, winograd = 3e-6, sum = 1e-6, elementary = CHECK_ELEMENTARY, exact = 0, differences = 4e-6;
 /* A result that is rounded to bf16: half a unit in the last of its 8 bits, which is the same or less of what it adds up. Operands of
  * such cases are bf16 themselves, so that their products are exact and the sums as good as in f32. */
 static const double rounded = 1 / 256.0;
@@ -161,8 +162,17 @@ static bool dense(check_context *c) {
 
 /* ---- ops without parameters ---- */
 
-/* Runs d on both, x in a random form of the backend's, and compares y and every dx within tolerance times the sum of the
- * absolute values that an element adds up (exact: 0). */
+/* A softmax's dx = y (dy - sum of dy y): what each adds up. */
+static void softmax_magnitude(float *out, const float *y, const float *size_dy, int64_t count, int64_t channels) {
+  for (int64_t row = 0; row < count; row += channels) {
+    float all = 0;
+    for (int64_t c = row; c < row + channels; c++) all += size_dy[c] * y[c];
+    for (int64_t c = row; c < row + channels; c++) out[c] = y[c] * (size_dy[c] + all);
+  }
+}
+
+/* Runs d on both, x in a random form of the backend's, and compares y, every dx and a PReLU's dalpha within tolerance times the sum of
+ * the absolute values that an element adds up (exact: 0). */
 static bool compare_plain(check_context *c, um_op_desc *d, float *const x[], double forward, double backward, const char *text) {
   const int64_t y_count = um_tensor_count(&d->y);
   um_op_desc d_be = *d;
@@ -170,16 +180,23 @@ static bool compare_plain(check_context *c, um_op_desc *d, float *const x[], dou
   const bool bf16 = d_be.precision == UM_PRECISION_BF16;
   const double more = bf16 ? rounded : 0;
   um_op *owner[UM_MAX_INPUTS] = {0};
-  float *size_x[UM_MAX_INPUTS] = {0}, *dy = NULL, *size_dy = NULL, *seen = NULL;
+  const int64_t channels = d->y.dim[d->y.ndim - 1];
+  /* A maximum's gradient goes to the winners, a PReLU's alpha meets what is negative: their magnitudes need the same x. */
+  const bool own_x = d->kind == UM_OP_MAX_POOL || d->kind == UM_OP_PRELU || d->kind == UM_OP_SOFTMAX;
+  float *size_x[UM_MAX_INPUTS] = {0}, *dy = NULL, *size_dy = NULL, *seen = NULL, *alpha = NULL;
   check_operands o[3] = {0}; /* ref, backend, magnitudes */
   bool ok = false;
   dy = check_floats(&c->dice, y_count, -1, 1);
+  if (d->kind == UM_OP_PRELU) alpha = check_floats(&c->dice, channels, -0.5, 1);
   for (int i = 0; i < d->n_inputs && bf16; i++) check_round(x[i], um_tensor_count(&d->x[i]));
   if (bf16) check_round(dy, y_count);
   size_dy = absolute(dy, y_count);
   for (int k = 0; k < 3; k++) {
     o[k].y = check_room(y_count);
-    if (d->passes & UM_PASS_BACKWARD_DATA) o[k].dy = k == 2 ? size_dy : dy;
+    if (d->passes != UM_PASS_FORWARD) o[k].dy = k == 2 ? size_dy : dy;
+    o[k].w = alpha;
+    if (alpha) o[k].dw = check_room(channels);
+    o[k].step = d->node + 3;
   }
   for (int i = 0; i < d->n_inputs; i++) {
     const int64_t count = um_tensor_count(&d->x[i]);
@@ -187,8 +204,7 @@ static bool compare_plain(check_context *c, um_op_desc *d, float *const x[], dou
     size_x[i] = absolute(x[i], count);
     const bool wanted = o[0].dy && (d->kind != UM_OP_CONCAT || check_chance(&c->dice, 0.7)); /* a concat's dx[i] may be NULL */
     for (int k = 0; k < 3; k++) {
-      /* A maximum's gradient goes to the winners, so its magnitudes need the same ones: |dy| over the same x. */
-      o[k].x[i] = k == 2 && d->kind != UM_OP_MAX_POOL ? size_x[i] : x[i];
+      o[k].x[i] = k == 2 && !own_x ? size_x[i] : x[i];
       o[k].dx[i] = wanted ? check_room(count) : NULL;
     }
   }
@@ -202,6 +218,7 @@ static bool compare_plain(check_context *c, um_op_desc *d, float *const x[], dou
     if (check_run(c->ref, d, &o[0], NULL) != UM_OK) goto done;
   }
   if (check_run(c->ref, d, &o[2], NULL) != UM_OK) goto done;
+  if (d->kind == UM_OP_SOFTMAX && o[2].dx[0]) softmax_magnitude(o[2].dx[0], o[0].y, size_dy, y_count, channels);
   const int status = check_run(c->be, &d_be, &o[1], NULL);
   ok = status == UM_OK || status == UM_EUNSUPPORTED;
   if (status == UM_EUNSUPPORTED) {
@@ -213,6 +230,7 @@ static bool compare_plain(check_context *c, um_op_desc *d, float *const x[], dou
   for (int i = 0; i < d->n_inputs && ok; i++)
     if (o[0].dx[i])
       ok = check_near("dx", o[1].dx[i], o[0].dx[i], o[2].dx[i], backward > 0 ? backward + more : 0, um_tensor_count(&d->x[i]));
+  if (ok && alpha && (d->passes & UM_PASS_BACKWARD_WEIGHTS)) ok = check_near("dalpha", o[1].dw, o[0].dw, o[2].dw, sum, channels);
 done:
   if (!ok) check_fail("%s, %s", text, precisions[d_be.precision]);
   for (int i = 0; i < d->n_inputs; i++) {
@@ -220,8 +238,8 @@ done:
     free(size_x[i]);
     for (int k = 0; k < 3; k++) free(o[k].dx[i]);
   }
-  for (int k = 0; k < 3; k++) free(o[k].y);
-  free(dy), free(size_dy), free(seen);
+  for (int k = 0; k < 3; k++) free(o[k].y), free(o[k].dw);
+  free(dy), free(size_dy), free(seen), free(alpha);
   return ok;
 }
 
@@ -262,12 +280,33 @@ static bool max_pool(check_context *c) { return pool(c, UM_OP_MAX_POOL); }
 static bool avg_pool(check_context *c) { return pool(c, UM_OP_AVG_POOL); }
 static bool global_avg_pool(check_context *c) { return pool(c, UM_OP_GLOBAL_AVG_POOL); }
 
+/* A pointwise op's forward pass, and its backward one of dy with the y that is seen. */
+static int point_forward(um_op *op, um_tensor *y, const um_tensor *x, const um_tensor *alpha, const um_control *control, um_error *err) {
+  const um_ops *ops = op->backend->ops;
+  if (op->desc.kind == UM_OP_PRELU) return ops->prelu_forward(op, y, x, alpha, err);
+  if (op->desc.kind == UM_OP_DROPOUT) return ops->dropout(op, y, x, control, err);
+  return ops->activation_forward(op, y, x, err);
+}
+
+static int point_backward(um_op *op, um_tensor *dx, const um_tensor *dy, const um_tensor *x, const um_tensor *y, const um_tensor *alpha,
+                          const um_control *control, um_error *err) {
+  const um_ops *ops = op->backend->ops;
+  if (op->desc.kind == UM_OP_PRELU) return ops->prelu_backward_data(op, dx, dy, x, alpha, err);
+  if (op->desc.kind == UM_OP_DROPOUT) return ops->dropout(op, dx, dy, control, err);
+  return ops->activation_backward(op, dx, dy, y, err);
+}
+
 /* y = x and dx = dy in place, which the contract allows. */
 static bool activation_in_place(check_context *c, const um_op_desc *d, const float *x) {
+  enum { STEP = 11 };
+  const int64_t channels = d->y.dim[d->y.ndim - 1];
+  float *bend = check_floats(&c->dice, channels, -0.5, 1);
+  const um_tensor vector = um_tensor_plain(UM_F32, 1, &channels);
   const int64_t count = um_tensor_count(&d->y);
   float *want_y = check_room(count), *want_dx = check_room(count), *got = check_room(count), *ones = check_room(count);
-  for (int64_t i = 0; i < count; i++) ones[i] = 1;
-  check_operands o = {.x = {x}, .dy = ones, .y = want_y, .dx = {want_dx}};
+  float *size = d->kind == UM_OP_SOFTMAX ? check_room(count) : NULL;
+  for (int64_t i = 0; i < count; i++) ones[i] = d->kind == UM_OP_SOFTMAX ? (float)(i % 7) : 1;
+  check_operands o = {.x = {x}, .w = bend, .dy = ones, .y = want_y, .dx = {want_dx}, .step = STEP};
   check_lab lab = {.be = c->be};
   um_op *op = NULL;
   um_error err = {0};
@@ -276,15 +315,21 @@ static bool activation_in_place(check_context *c, const um_op_desc *d, const flo
     um_tensor t = check_tensor(&lab, &op->y, x, "x in place"), dy = check_tensor(&lab, &op->y, ones, "dy in place");
     free(lab.piece[0].before), free(lab.piece[1].before); /* these two do change */
     lab.piece[0].before = lab.piece[1].before = NULL;
-    ok = c->be->ops->activation_forward(op, &t, &t, &err) == UM_OK && check_read(&lab, &t, got) &&
-         check_near("y in place", got, want_y, NULL, elementary, count);
+    const um_tensor alpha = check_tensor(&lab, &vector, bend, "alpha"), before = check_tensor(&lab, &op->y, x, "x");
+    const um_control now = {.n = 1, .step = STEP};
+    um_control *control = check_memory(&lab, sizeof now, "control");
+    ok = control && c->be->ops->upload(c->be, control, &now, sizeof now, &err) == UM_OK;
+    const double near = d->kind == UM_OP_SOFTMAX ? differences : elementary;
+    ok = ok && point_forward(op, &t, &t, &alpha, control, &err) == UM_OK && check_read(&lab, &t, got) &&
+         check_near("y in place", got, want_y, NULL, near, count);
     um_tensor seen = check_tensor(&lab, &op->y, want_y, "y seen");
-    ok = ok && c->be->ops->activation_backward(op, &dy, &dy, &seen, &err) == UM_OK && check_read(&lab, &dy, got) &&
-         check_near("dx in place", got, want_dx, NULL, elementary, count);
+    if (d->kind == UM_OP_SOFTMAX) softmax_magnitude(size, want_y, ones, count, channels);
+    ok = ok && point_backward(op, &dy, &dy, &before, &seen, &alpha, control, &err) == UM_OK && check_read(&lab, &dy, got) &&
+         check_near("dx in place", got, want_dx, size, near, count);
   }
   ok = check_close(&lab) && ok;
   if (op) c->be->ops->plan_free(op);
-  free(want_y), free(want_dx), free(got), free(ones);
+  free(want_y), free(want_dx), free(got), free(ones), free(bend), free(size);
   return ok;
 }
 
@@ -295,7 +340,16 @@ static bool activation(check_context *c, um_op_kind kind) {
   d.x[0] = d.y = um_tensor_plain(UM_F32, ndim, dim);
   float *x = check_floats(&c->dice, um_tensor_count(&d.y), -9, 9);
   x[0] = 0;
-  bool ok = compare_plain(c, &d, (float *const[]){x}, kind == UM_OP_RELU ? exact : elementary, kind == UM_OP_RELU ? exact : elementary, "");
+  const double near = kind == UM_OP_RELU ? exact : kind == UM_OP_SOFTMAX ? differences : elementary;
+  char text[64];
+  if (kind == UM_OP_PRELU) d.passes |= UM_PASS_BACKWARD_WEIGHTS;
+  if (kind == UM_OP_DROPOUT) {
+    d.rate = check_pick(&c->dice, 0, 1, 500, 500, 999) / 1000.0;
+    d.seed = (uint64_t)check_int(&c->dice, 0, 1 << 30) << 20;
+    d.node = (uint32_t)check_int(&c->dice, 0, 4095);
+  }
+  snprintf(text, sizeof text, "%d numbers, rate %g, node %u", (int)um_tensor_count(&d.y), d.rate, d.node);
+  bool ok = compare_plain(c, &d, (float *const[]){x}, near, near, text);
   ok = ok && activation_in_place(c, &d, x);
   free(x);
   return ok;
@@ -303,6 +357,9 @@ static bool activation(check_context *c, um_op_kind kind) {
 
 static bool relu(check_context *c) { return activation(c, UM_OP_RELU); }
 static bool sigmoid(check_context *c) { return activation(c, UM_OP_SIGMOID); }
+static bool softmax(check_context *c) { return activation(c, UM_OP_SOFTMAX); }
+static bool prelu(check_context *c) { return activation(c, UM_OP_PRELU); }
+static bool dropout(check_context *c) { return activation(c, UM_OP_DROPOUT); }
 
 static bool join(check_context *c, um_op_kind kind) {
   um_op_desc d = {.kind = kind, .n_inputs = check_int(&c->dice, kind == UM_OP_ADD ? 1 : 2, 4), .passes = random_passes(&c->dice)};
@@ -342,6 +399,9 @@ static const struct {
     {"global_avg_pool", global_avg_pool, 30},
     {"relu", relu, 30},
     {"sigmoid", sigmoid, 30},
+    {"softmax", softmax, 30},
+    {"prelu", prelu, 40},
+    {"dropout", dropout, 30},
     {"add", add, 40},
     {"concat", concat, 40},
     {"reorder", check_reorder, 60},

@@ -273,8 +273,8 @@ static bool bce(context *c) {
     report[k].loss = 3, report[k].correct = 2, report[k].samples = 4;
     int status = ops->upload(lab.be, r, &report[k], sizeof *report, &err);
     if (status == UM_OK) status = ops->upload(lab.be, at, &control, sizeof control, &err);
-    if (status == UM_OK) status = ops->bce_logits(lab.be, &dz, r, &tz, labels, at, &err);
-    if (status == UM_OK) status = ops->bce_logits(lab.be, NULL, r, &tz, labels, at, &err);
+    if (status == UM_OK) status = ops->bce_logits(lab.be, &dz, r, &tz, labels, NULL, at, &err);
+    if (status == UM_OK) status = ops->bce_logits(lab.be, NULL, r, &tz, labels, NULL, at, &err);
     if (status == UM_OK) status = ops->download(lab.be, &report[k], r, sizeof *report, &err);
     ok = (status == UM_OK || gpu_fail("bce_logits", &err)) && ok;
     ok = ok && gpu_output(&lab, got[k], dz.data, N, UM_F32);
@@ -317,7 +317,7 @@ static bool optimizer_case(context *c, const um_optimizer *o) {
     int status = ops->upload(lab.be, r, &report, sizeof report, &err);
     if (status == UM_OK) status = ops->upload(lab.be, at, &control, sizeof control, &err);
     if (status == UM_OK)
-      status = ops->optimizer_step(lab.be, o, t[0], copy, states & 1 ? t[2] : NULL, states & 2 ? t[3] : NULL, r, t[1], n, at, &err);
+      status = ops->optimizer_step(lab.be, o, t[0], copy, states & 1 ? t[2] : NULL, states & 2 ? t[3] : NULL, r, t[1], NULL, n, at, &err);
     ok = (status == UM_OK || gpu_fail("optimizer_step", &err)) && ok;
     for (int i = 0; i < 4 && ok; i++) /* w, the copy, m, v */
       ok = gpu_output(&lab, out[k][i], i == 1 ? (void *)copy : (void *)t[i], n, i == 1 ? UM_BF16 : UM_F32);
