@@ -31,13 +31,24 @@ typedef struct entries {
 static bool is_metadata(const char *name) { return strcasecmp(name, "metadata.json") == 0; }
 static bool is_list(const char *name) { return strcasecmp(name, "labels.csv") == 0 || strcasecmp(name, "label.csv") == 0; }
 
+/* Whether the file begins like a metadata.json or labels.csv of DFDC, and not of somebody else. */
+static bool begins_with(const char *path, const char *word, const char *or_word) {
+  char text[4097];
+  FILE *f = fopen(path, "rb");
+  if (!f) return false;
+  text[fread(text, 1, sizeof text - 1, f)] = 0;
+  fclose(f);
+  return strstr(text, word) || strstr(text, or_word);
+}
+
 static const char *recognize_in(const char *dir, char *const *name, int names) {
   char path[PATH_MAX];
   for (int i = 0; i < names; i++) {
     if (um_path_join(path, sizeof path, dir, name[i], NULL) < 0) continue;
     if (strncasecmp(name[i], "dfdc_train_part", 15) == 0 && um_is_folder(path)) return "dfdc_train_part folders";
-    if (is_metadata(name[i])) return "metadata.json";
-    if (strcasecmp(name[i], "labels.csv") == 0) return "labels.csv";
+    if (!um_is_file(path)) continue;
+    if (is_metadata(name[i]) && begins_with(path, "\"label\"", "\"is_fake\"")) return "metadata.json";
+    if (is_list(name[i]) && begins_with(path, "filename,", ",filename")) return "labels.csv";
   }
   return NULL;
 }
@@ -233,7 +244,8 @@ static int take_videos(set_scan *s, entries *e, um_error *err) {
     if (!group) return um_fail(err, UM_ENOMEM, "no memory for the group of a video");
     if (item) item->there = true;
     const char *part = item && item->part ? item->part : set_part_of_path(f->path);
-    if ((r = set_name(source, err, "%s%s", strncmp(stem, "dfdc_", 5) ? "dfdc_" : "", stem)) == UM_OK && (r = set_group(source, err, "%s", group)) == UM_OK)
+    if ((r = set_name(source, err, "%s%s", strncmp(stem, "dfdc_", 5) ? "dfdc_" : "", stem)) == UM_OK &&
+        (r = set_group(source, err, "%s", group)) == UM_OK)
       r = set_describe(source, source->label == 0 ? "dfdc" : "", "", part, err);
     free(group);
   }

@@ -2,16 +2,29 @@
  * methods and parts: fake/Deepfakes/000_003.mp4, train/real/000/0001.png. */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "data/sets/footage.h"
 #include "data/sets/scan.h"
 
+static bool has_label(char *const *name, int names) {
+  for (int i = 0; i < names; i++)
+    if (um_label_parse(name[i]) >= 0) return true;
+  return false;
+}
+
 static const char *recognize(const char *dir, char *const *top, int tops) {
-  (void)dir;
-  for (int i = 0; i < tops; i++)
-    if (um_label_parse(top[i]) >= 0) return "a folder called fake or real";
-  return NULL;
+  bool found = has_label(top, tops);
+  for (int i = 0; i < tops && !found; i++) {
+    char path[PATH_MAX], **name;
+    int n;
+    if (!set_part(top[i]) || um_path_join(path, sizeof path, dir, top[i], NULL) < 0 || set_names(&name, &n, path, NULL) < 0) continue;
+    found = has_label(name, n);
+    set_names_free(name, n);
+  }
+  return found ? "a folder called fake or real" : NULL;
 }
 
 /* Sources that share their way below the fake and the real folder are taken for the same footage: fake/trip/a.mp4 and real/trip/a.mp4. Of
@@ -36,6 +49,25 @@ static int name_and_group(um_source *item, char **part, int label_at, int parts,
   return r;
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* A folder below fake may be a method: fake/Deepfakes/trip belongs to real/trip where there is such a one. */
+static int tie_methods(set_scan *s, um_error *err) {
+  const char **real = calloc((size_t)s->out->count + 1, sizeof *real);
+  int n = 0, r = UM_OK;
+  if (!real) return um_fail(err, UM_ENOMEM, "no memory for the groups of %d files", s->out->count);
+  for (int i = 0; i < s->out->count; i++)
+    if (s->out->item[i].label == 1) real[n++] = s->out->item[i].group;
+  if (n) qsort(real, (size_t)n, sizeof *real, by_text);
+  for (int i = 0; r == UM_OK && n && i < s->out->count; i++) {
+    const um_source *item = &s->out->item[i];
+    const char *slash = strchr(item->group, '/'), *rest = slash ? slash + 1 : NULL;
+    if (item->label == 0 && rest && bsearch(&rest, real, (size_t)n, sizeof *real, by_text)) r = set_tie_groups(s, item->group, rest, err);
+  }
+  free(real);
+  return r;
+}
+
 static int read(set_scan *s, um_error *err) {
   char room[PATH_MAX], *part[SET_DEPTH_MAX + 2], shown[256];
   int labelled = 0, r = UM_OK;
@@ -54,6 +86,7 @@ static int read(set_scan *s, um_error *err) {
     if ((r = set_describe(item, method, "", set_part_of_path(f->path), err)) == UM_OK) r = name_and_group(item, part, at, n, clip, err);
     labelled++;
   }
+  if (r == UM_OK) r = tie_methods(s, err);
   if (r == UM_OK && !labelled)
     r = um_fail(err, UM_EFORMAT, "%s: expected videos or pictures in folders called fake and real, found none",
                 set_shown(shown, sizeof shown, s->dir));

@@ -46,11 +46,25 @@ static void table(FILE *f, const um_source **s, int n) {
   }
 }
 
+/* A sentence, broken between words; lines after the first are set in by two blanks. */
+static void sentence(FILE *f, const char *text) {
+  size_t column = 0;
+  while (*text) {
+    const size_t n = strcspn(text, " ");
+    if (column && column + 1 + n > WIDTH)
+      column = (size_t)fprintf(f, "\n  %.*s", (int)n, text) - 1;
+    else
+      column += (size_t)fprintf(f, "%s%.*s", column ? " " : "", (int)n, text);
+    text += n + (text[n] == ' ');
+  }
+  fprintf(f, "\n");
+}
+
 /* Groups, and how many of them stand in more than one part. */
 static void groups(FILE *f, const um_source **s, int n) {
   int count = 0, torn = 0;
   const char *example = NULL;
-  char shown[32];
+  char shown[32], text[256];
   if (n) qsort(s, (size_t)n, sizeof *s, by_group);
   for (int i = 0, from = 0; i < n; i++) {
     if (i + 1 < n && strcmp(s[i]->group, s[i + 1]->group) == 0) continue;
@@ -60,20 +74,22 @@ static void groups(FILE *f, const um_source **s, int n) {
     }
     from = i + 1;
   }
-  fprintf(f, "%d groups of footage", count);
   if (torn)
-    fprintf(f, "; %d of them in more than one part, so these parts are no clean split\n  (%s)", torn,
-            set_shown(shown, sizeof shown, example));
-  fprintf(f, "\n");
+    snprintf(text, sizeof text, "%d groups of footage; %d of them in more than one part (such as %s), so these parts are no clean split",
+             count, torn, set_shown(shown, sizeof shown, example));
+  else
+    snprintf(text, sizeof text, "%d groups of footage", count);
+  sentence(f, text);
 }
 
 static void notes(FILE *f, const um_set_report *r) {
   static const char *const fate[UM_SET_FATES] = {"missing", "unlabelled", "ignored", "left out", "to look at"};
-  char shown[WIDTH - 3];
+  char shown[WIDTH - 3], text[256];
   for (int i = 0, from = 0; i < r->notes; i++) {
     const um_set_note *note = &r->note[i];
     if (i + 1 < r->notes && r->note[i + 1].fate == note->fate && strcmp(r->note[i + 1].why, note->why) == 0) continue;
-    fprintf(f, "%s: %d: %s\n", fate[note->fate], i + 1 - from, note->why);
+    snprintf(text, sizeof text, "%s: %d: %s", fate[note->fate], i + 1 - from, note->why);
+    sentence(f, text);
     for (int k = from; k <= i && k < from + EXAMPLES; k++) fprintf(f, "    %s\n", set_shown(shown, sizeof shown, r->note[k].what));
     if (i + 1 - from > EXAMPLES) fprintf(f, "    ... and %d more\n", i + 1 - from - EXAMPLES);
     from = i + 1;

@@ -10,10 +10,10 @@
 #include "core/file.h"
 #include "data/sets/scan.h"
 
-static const set_layout *const layout[] = {&set_dfdc, &set_folders};
+static const set_layout *const layout[] = {&set_dfdc, &set_ffpp, &set_celebdf, &set_deeperforensics, &set_uadfv, &set_folders, &set_csv};
 enum { LAYOUTS = sizeof layout / sizeof *layout };
 
-const char *const um_set_kind[] = {"dfdc", "folders", NULL};
+const char *const um_set_kind[] = {"dfdc", "ffpp", "celebdf", "deeperforensics", "uadfv", "folders", "csv", NULL};
 
 /* ---- what readers call ---- */
 
@@ -137,7 +137,7 @@ static int choose(set_scan *s, um_error *err) {
     const um_source *one = &out->item[k[first].index], *other = &out->item[k[i].index];
     out_of[k[i].index] = true;
     if (one->label == other->label)
-      r = set_note(s, UM_SET_IGNORED, relative(s, other->path), "the same file as another (a link to it)", err);
+      r = set_note(s, UM_SET_IGNORED, relative(s, other->path), "the same file as another (a link to it, or named twice)", err);
     else
       r = set_note(s, UM_SET_WARNING, relative(s, other->path), "the same file as another, with another label: left out", err);
   }
@@ -174,58 +174,100 @@ static int unknown_kind(const char *kind, um_error *err) {
   char names[256] = "";
   for (int i = 0; um_set_kind[i]; i++) {
     const size_t n = strlen(names);
-    snprintf(names + n, sizeof names - n, "%s, ", um_set_kind[i]);
+    snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", um_set_kind[i]);
   }
-  return um_fail(err, UM_ECONFIG, "dataset: expected %sor auto, got \"%.60s\"", names, kind);
+  return um_fail(err, UM_ECONFIG, "dataset: expected %s or auto, got \"%.60s\"", names, kind);
 }
 
 /* The layout that lies in dir. */
 static int recognize(const set_layout **out, set_scan *s, um_error *err) {
   char **top = NULL, choices[512] = "", shown[256];
-  const char *because = NULL;
+  const char *why[LAYOUTS] = {NULL};
   int tops = 0, found = 0;
   int r = set_names(&top, &tops, s->dir, err);
   *out = NULL;
-  for (int i = 0; r == UM_OK && i < LAYOUTS; i++) {
-    const char *why = layout[i]->recognize(s->dir, top, tops);
-    if (!why) continue;
-    const size_t n = strlen(choices);
-    snprintf(choices + n, sizeof choices - n, "%s%s (%s)", n ? " or " : "", layout[i]->kind, why);
-    *out = layout[i];
-    because = why;
-    found++;
-  }
+  for (int i = 0; r == UM_OK && i < LAYOUTS; i++) why[i] = layout[i]->recognize(s->dir, top, tops);
+  for (int i = 0; i < LAYOUTS; i++)
+    for (int k = 0; why[i] && k < LAYOUTS; k++)
+      if (layout[i]->instead == layout[k]) why[k] = NULL;
   set_names_free(top, tops);
+  for (int i = 0; r == UM_OK && i < LAYOUTS; i++) {
+    if (!why[i]) continue;
+    const size_t n = strlen(choices);
+    snprintf(choices + n, sizeof choices - n, "%s%s (%s)", n ? " or " : "", layout[i]->kind, why[i]);
+    if (!found++ && !(s->report->because = strdup(why[i]))) r = um_fail(err, UM_ENOMEM, "no memory");
+    *out = layout[i];
+  }
   if (r == UM_OK && found > 1)
     r = um_fail(err, UM_ECONFIG, "%s: may be %s; say which", set_shown(shown, sizeof shown, s->dir), choices);
   else if (r == UM_OK && found == 0)
     r = um_fail(err, UM_ECONFIG, "%s: no dataset that is known lies there; say which it is, or give the folder right above its own",
                 set_shown(shown, sizeof shown, s->dir));
-  else if (r == UM_OK && !(s->report->because = strdup(because)))
-    r = um_fail(err, UM_ENOMEM, "no memory");
+  return r;
+}
+
+/* A CSV instead of a folder: its folder into dir (malloc'd), its name into s->list. */
+static int open_list(char **dir, set_scan *s, um_error *err) {
+  const char *base = set_base(s->dir);
+  const size_t n = (size_t)(base - s->dir);
+  s->list = base;
+  *dir = n == 0 ? strdup(".") : strndup(s->dir, n > 1 ? n - 1 : n);
+  s->dir = *dir;
+  return *dir ? UM_OK : um_fail(err, UM_ENOMEM, "no memory");
+}
+
+static bool is_csv_file(const char *path) {
+  const size_t n = strlen(path);
+  return n > 4 && strcasecmp(path + n - 4, ".csv") == 0 && um_is_file(path);
+}
+
+/* Everything after the choice of the layout. */
+static int scan(set_scan *s, const set_layout *which, um_error *err) {
+  const bool elsewhere = s->list || (which == &set_csv && s->o->root); /* what is named is not what lies in the folder */
+  int r = elsewhere ? UM_OK : set_walk(s, which->skip, err);
+  if (r == UM_OK) r = which->read(s, err);
+  if (r == UM_OK) r = note_leftovers(s, err);
+  if (r == UM_OK) r = set_ties_apply(s, err);
+  if (r == UM_OK) r = choose(s, err);
+  if (r == UM_OK) r = um_sources_settle(s->out, err);
   return r;
 }
 
 int um_sets_scan(um_sources *out, um_set_report *report, const char *kind, const char *dir, const um_set_options *o, um_error *err) {
   static const um_set_options all;
-  set_scan s = {.dir = dir, .o = o ? o : &all, .out = out, .report = report};
+  set_scan s = {.o = o ? o : &all, .out = out, .report = report};
   const set_layout *which = NULL;
+  const bool automatic = strcasecmp(kind, "auto") == 0;
+  char *folder = NULL;
   int r = UM_OK;
   *out = (um_sources){0};
   *report = (um_set_report){.dir = strdup(dir)};
   if (!report->dir) r = um_fail(err, UM_ENOMEM, "no memory");
+  for (size_t n = r == UM_OK ? strlen(dir) : 0; n > 1 && report->dir[n - 1] == '/'; n--) report->dir[n - 1] = 0;
+  s.dir = report->dir;
   for (int i = 0; i < LAYOUTS; i++)
     if (strcasecmp(kind, layout[i]->kind) == 0) which = layout[i];
-  if (r == UM_OK && !which) r = strcasecmp(kind, "auto") == 0 ? recognize(&which, &s, err) : unknown_kind(kind, err);
+  if (r == UM_OK && !which && !automatic) r = unknown_kind(kind, err);
+  if (r == UM_OK && (automatic || which == &set_csv) && is_csv_file(dir)) {
+    which = &set_csv;
+    r = open_list(&folder, &s, err);
+  } else if (r == UM_OK && !um_is_folder(dir)) {
+    char shown[256];
+    r = um_fail(err, UM_EIO, "%s: expected the folder of a dataset%s, found %s", set_shown(shown, sizeof shown, dir),
+                automatic || which == &set_csv ? " or a CSV" : "", um_is_file(dir) ? "another file" : "nothing");
+  } else if (r == UM_OK && automatic) {
+    r = recognize(&which, &s, err);
+  }
   if (r == UM_OK) {
     report->kind = which->kind;
-    if ((r = set_walk(&s, which->skip, err)) == UM_OK && (r = which->read(&s, err)) == UM_OK && (r = note_leftovers(&s, err)) == UM_OK &&
-        (r = choose(&s, err)) == UM_OK)
-      r = um_sources_settle(out, err);
+    r = scan(&s, which, err);
   }
   if (r == UM_OK && report->notes) qsort(report->note, (size_t)report->notes, sizeof *report->note, by_fate);
   for (int i = 0; i < s.files; i++) free(s.file[i].path);
   free(s.file);
+  for (int i = 0; i < s.ties; i++) free(s.tie[i].child), free(s.tie[i].parent);
+  free(s.tie);
+  free(folder);
   if (r < 0) {
     um_sources_free(out);
     um_set_report_free(report);

@@ -16,28 +16,37 @@ typedef struct set_file {
   bool seen; /* taken, read or noted */
 } set_file;
 
+/* Footage that must stay together, by groups: everything that was made from or with one of them. */
+typedef struct set_tie {
+  char *child, *parent;
+} set_tie;
+
 typedef struct set_scan {
   const char *dir;
+  const char *list; /* a CSV that was given itself: its name in dir; NULL */
   const um_set_options *o;
   um_sources *out;
   um_set_report *report;
   set_file *file; /* by path */
   int files;
+  set_tie *tie;
+  int ties;
 } set_scan;
 
 typedef struct set_layout {
   const char *kind;
+  const struct set_layout *instead; /* another one that it looks like, less said: not recognized beside it */
   /* What in this folder tells that it is one, for people; NULL: nothing. `top` are the names of what lies in it. */
   const char *(*recognize)(const char *dir, char *const *top, int tops);
   /* Why a folder need not be looked into; NULL: it must. */
-  const char *(*skip)(const char *path);
+  const char *(*skip)(const set_scan *s, const char *path);
   int (*read)(set_scan *s, um_error *err);
 } set_layout;
-extern const set_layout set_dfdc, set_folders;
+extern const set_layout set_dfdc, set_ffpp, set_celebdf, set_deeperforensics, set_uadfv, set_folders, set_csv;
 
 /* ---- the tree (tree.c) ---- */
 
-int set_walk(set_scan *s, const char *(*skip)(const char *path), um_error *err);
+int set_walk(set_scan *s, const char *(*skip)(const set_scan *s, const char *path), um_error *err);
 set_file *set_find(const set_scan *s, const char *path);
 /* Names in a folder, hidden ones too, sorted; free with set_names_free. */
 int set_names(char ***name, int *count, const char *folder, um_error *err);
@@ -52,6 +61,19 @@ int set_name(um_source *item, um_error *err, const char *format, ...) __attribut
 int set_group(um_source *item, um_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int set_note(set_scan *s, um_set_fate fate, const char *what, const char *why, um_error *err);
 int set_ignore(set_scan *s, set_file *f, const char *why, um_error *err);
+
+/* ---- groups that belong together (ties.c) ---- */
+
+/* Whatever a chain of ties links becomes one group; it takes the name of its first parent that is nobody's child, by strcmp. */
+int set_tie_groups(set_scan *s, const char *child, const char *parent, um_error *err);
+int set_ties_apply(set_scan *s, um_error *err);
+
+/* ---- lists (lists.c) ---- */
+
+/* Calls back for each line of a text file of the tree (its name from the dataset's folder), without its end and the blanks around it;
+ * empty ones are passed over. UM_EFORMAT for what is no text, or a line longer than any path. */
+typedef int set_on_line(void *arg, char *line, long number, um_error *err);
+int set_lines(const set_scan *s, const char *file, set_on_line *on_line, void *arg, um_error *err);
 
 /* ---- words (words.c) ---- */
 

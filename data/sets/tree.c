@@ -66,7 +66,7 @@ static int by_place(const void *pa, const void *pb) {
 typedef struct walker {
   set_scan *s;
   void *seen;
-  const char *(*skip)(const char *path);
+  const char *(*skip)(const set_scan *s, const char *path);
 } walker;
 
 /* 1: the folder is new; 0: it was read already. */
@@ -121,7 +121,7 @@ static int walk(walker *w, const char *path, int depth, um_error *err) {
       r = add_file(w->s, below, err);
     else if (!S_ISDIR(st.st_mode))
       r = set_note(w->s, UM_SET_IGNORED, below, "neither a file nor a folder", err);
-    else if (w->skip && (why = w->skip(below)))
+    else if (w->skip && (why = w->skip(w->s, below)))
       r = set_note(w->s, UM_SET_IGNORED, below, why, err);
     else if (depth >= SET_DEPTH_MAX)
       r = set_note(w->s, UM_SET_WARNING, below, "a folder below too many others, not looked into", err);
@@ -136,7 +136,7 @@ static int walk(walker *w, const char *path, int depth, um_error *err) {
 
 static int by_path(const void *a, const void *b) { return strcmp(((const set_file *)a)->path, ((const set_file *)b)->path); }
 
-int set_walk(set_scan *s, const char *(*skip)(const char *path), um_error *err) {
+int set_walk(set_scan *s, const char *(*skip)(const set_scan *s, const char *path), um_error *err) {
   walker w = {.s = s, .skip = skip};
   struct stat st;
   int r = stat(s->dir, &st) == 0 ? enter(&w, &st, err) : um_fail(err, UM_EIO, "%s: %s", s->dir, strerror(errno));

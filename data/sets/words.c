@@ -1,5 +1,4 @@
 /* Words, names and paths as datasets write them. */
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,12 +54,20 @@ bool set_listed(const char *list, const char *word) {
 
 const char *set_shown(char *buffer, size_t size, const char *text) {
   const size_t n = strlen(text);
-  if (n < size)
+  if (n < size) {
     memcpy(buffer, text, n + 1);
-  else
-    snprintf(buffer, size, "%.*s...%s", (int)(size / 2 - 3), text, text + n - (size - 1 - 3 - (size / 2 - 3)));
-  for (char *c = buffer; *c; c++)
-    if (iscntrl((unsigned char)*c)) *c = '?';
+  } else { /* not cut inside a UTF-8 character */
+    size_t head = (size - 4) / 2, tail = n - (size - 4 - head);
+    while (head > 0 && ((unsigned char)text[head] & 0xc0) == 0x80) head--;
+    while (tail < n && ((unsigned char)text[tail] & 0xc0) == 0x80) tail++;
+    memcpy(buffer, text, head);
+    memcpy(buffer + head, "...", 3);
+    memcpy(buffer + head + 3, text + tail, n - tail + 1);
+  }
+  for (unsigned char *c = (unsigned char *)buffer; *c; c++) {
+    if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) *c = c[1] = '?'; /* a control character in UTF-8 */
+    if (*c < 0x20 || *c == 0x7f) *c = '?';
+  }
   return buffer;
 }
 
