@@ -7,7 +7,7 @@
 #include "core/graph.h"
 
 typedef enum um_semantics { UM_KERAS2, UM_KERAS3 } um_semantics;
-typedef enum um_split_by { UM_SPLIT_GROUP, UM_SPLIT_FILES } um_split_by;
+typedef enum um_split_by { UM_SPLIT_GROUP, UM_SPLIT_FILES, UM_SPLIT_PART } um_split_by;
 typedef enum um_preprocessing {
   UM_PREPROCESS_NONE,
   UM_PREPROCESS_CAFFE
@@ -16,6 +16,7 @@ typedef enum um_preprocessing {
 typedef struct um_data_config {
   char train_dir[1024];
   char validation_dir[1024]; /* "" : none; else takes the place of validation_split */
+  char test_dir[1024];       /* "" : none */
   double validation_split;   /* 0 to below 1 */
   um_split_by split_by;
   int target_size[2]; /* height, width */
@@ -26,6 +27,9 @@ typedef struct um_data_config {
   bool shuffle;
   int workers;         /* 0: auto */
   int64_t cache_bytes; /* decoded images kept in memory; 0: none */
+  int duplicate_bits;  /* pictures of two parts that differ in so few bits of their hashes (data/phash.h) are refused; 0: not looked for */
+  char video_cache_dir[1024]; /* "": the user's cache; faces of videos (faces/footage.h) */
+  int64_t video_cache_bytes;
   int max_per_class;   /* 0: all; a smaller experiment otherwise (the first after a seeded shuffle of groups) */
 } um_data_config;
 

@@ -4,6 +4,10 @@
 
 #include "core/config.h"
 
+/* The part that a dataset's makers gave a picture to (manifest.csv's column part). */
+typedef enum um_part { UM_PART_NONE, UM_PART_TRAIN, UM_PART_VALIDATION, UM_PART_TEST } um_part;
+um_part um_part_parse(const char *text); /* "train", "val" or "validation", "test" in any case; NONE for others */
+
 typedef struct um_item {
   char *path;  /* absolute or relative to the working folder: ready to open */
   int label;   /* index of the class */
@@ -11,6 +15,9 @@ typedef struct um_item {
   bool named;  /* its group came from a manifest */
   bool has_points;
   float points[10]; /* where has_points: eyes, nose, corners of the mouth, left and right as seen; x y each, in pixels of the picture */
+  um_part part;
+  bool filmed; /* the picture is a face of a video (faces/footage.h): its number there is `face`, and path only names it */
+  int face;
   bool blend;       /* a self-blended fake (data/blend.h), made anew each epoch from the picture of item `origin` of this dataset */
   int origin;
 } um_item;
@@ -30,16 +37,20 @@ typedef struct um_dataset {
  * one; hidden ones are as good as others). Exactly two classes are needed by the callers, checked there. Empty class folders are an
  * error that names them; more than 16, too.
  * A manifest.csv beside the class folders or one folder above (columns path, relative to the manifest, and group among others)
- * names groups, and in a column points, where there is one, the ten numbers of um_item.points, separated by spaces; one that is there and cannot be used is an error; one that leaves files out is warned about through the log. */
+ * names groups, and in a column points, where there is one, the ten numbers of um_item.points, separated by spaces, and in a column
+ * part the part of each; one that is there and cannot be used is an error; one that leaves files out is warned about through the log. */
 int um_dataset_open(um_dataset *d, const char *dir, um_error *err);
 void um_dataset_free(um_dataset *d);
 
 /* Splits into training and validation, both owned by the caller (they borrow nothing), in the order of `all`. fraction: 0 (validation
  * is then empty) to below 1. By group: whole groups are held out, chosen by the seed, so that each class is as near to the fraction
- * as whole groups allow. By files: Keras' own, the first int(fraction n) of each class's n files. UM_ECONFIG where training would
+ * as whole groups allow. By files: Keras' own, the first int(fraction n) of each class's n files. By part: as item.part says, fraction
+ * is 0; UM_EFORMAT where an item has none or is of the test part. UM_ECONFIG where training would
  * have no picture of a class, or validation none at all; a class that validation has not is warned about. */
 int um_dataset_split(um_dataset *train, um_dataset *validation, const um_dataset *all, double fraction, um_split_by by, uint64_t seed,
                      um_error *err);
+/* Moves the items of a part out of d into `out` (which is overwritten). */
+int um_dataset_take_part(um_dataset *out, um_dataset *d, um_part part, um_error *err);
 /* Keeps at most n items a class, taken group by group after a seeded shuffle of the groups; order is kept. n = 0: all. */
 int um_dataset_limit(um_dataset *d, int n, uint64_t seed, um_error *err);
 

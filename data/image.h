@@ -35,6 +35,7 @@ int um_image_read_with(um_image *im, um_image_buffer *buffer, const char *path, 
 void um_image_buffer_free(um_image_buffer *buffer);
 
 int um_image_write_png(const um_image *im, const char *path, um_error *err); /* temporary file, then renamed */
+int um_image_encode_png(uint8_t **data, size_t *size, const um_image *im, um_error *err); /* the same bytes in memory, malloc'd */
 int um_image_write_jpeg(const um_image *im, const char *path, int quality, um_error *err);
 
 /* As Pillow resizes. Nearest: a = in/out in double, source = a/2, then += a, truncated. Bilinear: Pillow's antialiased two-pass

@@ -99,14 +99,13 @@ int um_png_decode(um_image *im, const uint8_t *data, size_t size, const char *na
 typedef struct writer {
   png_structp png;
   png_infop info;
-  um_writer file;
   char reason[256];
 } writer;
 
-static int encode(writer *w, const um_image *im, const char *path, um_error *err) {
+static int encode(writer *w, const um_image *im, FILE *file, const char *path, um_error *err) {
   errno = 0; /* libpng says only "Write Error" */
   if (setjmp(png_jmpbuf(w->png))) return um_fail(err, UM_EIO, "%s: cannot write: %s", path, errno ? strerror(errno) : w->reason);
-  png_init_io(w->png, w->file.file);
+  png_init_io(w->png, file);
   png_set_IHDR(w->png, w->info, (png_uint_32)im->width, (png_uint_32)im->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(w->png, w->info);
@@ -115,18 +114,39 @@ static int encode(writer *w, const um_image *im, const char *path, um_error *err
   return UM_OK;
 }
 
-int um_image_write_png(const um_image *im, const char *path, um_error *err) {
+static int write_png(const um_image *im, FILE *file, const char *path, um_error *err) {
   writer w = {0};
-  int status = um_writer_open(&w.file, path, err);
-  if (status < 0) return status;
+  int status;
   w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, w.reason, on_error, on_warning);
   if (w.png) w.info = png_create_info_struct(w.png);
   if (w.info)
-    status = encode(&w, im, path, err);
+    status = encode(&w, im, file, path, err);
   else
     status = um_fail(err, UM_ENOMEM, "%s: no memory for libpng", path);
   png_destroy_write_struct(&w.png, &w.info);
-  if (status == UM_OK) status = um_writer_commit(&w.file, err);
-  um_writer_abandon(&w.file);
+  return status;
+}
+
+int um_image_write_png(const um_image *im, const char *path, um_error *err) {
+  um_writer w = {0};
+  int status = um_writer_open(&w, path, err);
+  if (status < 0) return status;
+  status = write_png(im, w.file, path, err);
+  if (status == UM_OK) status = um_writer_commit(&w, err);
+  um_writer_abandon(&w);
+  return status;
+}
+
+int um_image_encode_png(uint8_t **data, size_t *size, const um_image *im, um_error *err) {
+  char *bytes = NULL;
+  *data = NULL;
+  FILE *file = open_memstream(&bytes, size);
+  if (!file) return um_fail(err, UM_ENOMEM, "no memory for a PNG of %d x %d", im->width, im->height);
+  int status = write_png(im, file, "PNG", err);
+  if (fclose(file) != 0 && status == UM_OK) status = um_fail(err, UM_ENOMEM, "no memory for a PNG of %d x %d", im->width, im->height);
+  if (status == UM_OK)
+    *data = (uint8_t *)bytes;
+  else
+    free(bytes);
   return status;
 }

@@ -76,7 +76,7 @@ static int take_points(um_item *item, const char *text, const char *path, um_err
   return um_fail(err, UM_EFORMAT, "%s: points of %.200s: expected ten numbers separated by spaces, got \"%.100s\"", path, item->path, text);
 }
 
-/* Takes the groups and points from the manifest at `path`, which lies in the folder `base`. */
+/* Takes groups, points and parts from the manifest at `path`, which lies in the folder `base`. */
 static int apply(um_dataset *d, const char *path, const char *base, const char *prefix, um_error *err) {
   um_csv *csv = NULL;
   entry *table = NULL;
@@ -86,7 +86,7 @@ static int apply(um_dataset *d, const char *path, const char *base, const char *
   int status = um_csv_open(&csv, path, err);
   if (status < 0) goto done;
   int path_column = um_csv_column(csv, "path"), group_column = um_csv_column(csv, "group");
-  int points_column = um_csv_column(csv, "points");
+  int points_column = um_csv_column(csv, "points"), part_column = um_csv_column(csv, "part");
   if (path_column < 0 || group_column < 0) {
     status = um_fail(err, UM_EFORMAT, "%s: expected the columns path and group, got no %s; correct the file or move it away", path,
                      path_column < 0 ? "path" : "group");
@@ -100,6 +100,7 @@ static int apply(um_dataset *d, const char *path, const char *base, const char *
     bool inside = *key == '/' && strncmp(key, base, base_length) == 0 && key[base_length] == '/';
     entry *e = bsearch(inside ? key + base_length + 1 : key, table, (size_t)d->count, sizeof *table, by_path_key);
     if (!e) continue;
+    if (part_column >= 0) d->item[e->item].part = um_part_parse(field[part_column]);
     if (points_column >= 0 && (status = take_points(&d->item[e->item], field[points_column], path, err)) < 0) goto done;
     if (!*field[group_column]) continue;
     char *group = strdup(field[group_column]);

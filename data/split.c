@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/log.h"
 #include "core/rng.h"
@@ -128,8 +129,9 @@ static int copy(um_dataset *to, const um_dataset *from, const bool *out, bool wh
 
 static int check_sides(const um_dataset *train, const um_dataset *validation, const um_dataset *all, double fraction, um_split_by by,
                        um_error *err) {
-  const char *what =
-      by == UM_SPLIT_GROUP ? "whole groups are held out: try another fraction, or data.split_by=files" : "try another fraction";
+  const char *what = by == UM_SPLIT_PART    ? "the dataset's own parts"
+                     : by == UM_SPLIT_GROUP ? "whole groups are held out: try another fraction, or data.split_by=files"
+                                            : "try another fraction";
   if (validation->count == 0)
     return um_fail(err, UM_ECONFIG, "data.validation_split: %g of %d pictures leaves none for validation; %s", fraction, all->count, what);
   for (int c = 0; c < all->classes; c++) {
@@ -142,6 +144,49 @@ static int check_sides(const um_dataset *train, const um_dataset *validation, co
   return UM_OK;
 }
 
+um_part um_part_parse(const char *text) {
+  static const struct {
+    const char *word;
+    um_part part;
+  } words[] = {{"train", UM_PART_TRAIN}, {"val", UM_PART_VALIDATION}, {"validation", UM_PART_VALIDATION}, {"test", UM_PART_TEST}};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strcasecmp(text, words[i].word) == 0) return words[i].part;
+  return UM_PART_NONE;
+}
+
+int um_dataset_take_part(um_dataset *out, um_dataset *d, um_part part, um_error *err) {
+  um_dataset rest = {0};
+  *out = (um_dataset){0};
+  bool *taken = calloc(d->count > 0 ? (size_t)d->count : 1, sizeof *taken);
+  if (!taken) return um_fail(err, UM_ENOMEM, "split: no memory for %d pictures", d->count);
+  for (int i = 0; i < d->count; i++) taken[i] = d->item[i].part == part;
+  int status = copy(out, d, taken, true, err);
+  if (status == UM_OK) status = copy(&rest, d, taken, false, err);
+  free(taken);
+  if (status < 0) {
+    um_dataset_free(out);
+    return status;
+  }
+  um_dataset_free(d);
+  *d = rest;
+  return UM_OK;
+}
+
+static int choose_part(bool *out, const um_dataset *d, um_error *err) {
+  int without = 0, first = 0;
+  for (int i = 0; i < d->count; i++) {
+    out[i] = d->item[i].part == UM_PART_VALIDATION;
+    if (out[i] || d->item[i].part == UM_PART_TRAIN) continue;
+    if (without++ == 0) first = i;
+  }
+  if (without == 0) return UM_OK;
+  return um_fail(
+      err, UM_EFORMAT,
+      "data.split_by: \"part\": %d of %d pictures are neither of the part train nor of val (manifest.csv, column part), such as %s; "
+      "take \"group\"",
+      without, d->count, d->item[first].path);
+}
+
 int um_dataset_split(um_dataset *train, um_dataset *validation, const um_dataset *all, double fraction, um_split_by by, uint64_t seed,
                      um_error *err) {
   *train = *validation = (um_dataset){0};
@@ -149,13 +194,15 @@ int um_dataset_split(um_dataset *train, um_dataset *validation, const um_dataset
   bool *out = calloc(all->count > 0 ? (size_t)all->count : 1, sizeof *out);
   if (!out) return um_fail(err, UM_ENOMEM, "split: no memory for %d pictures", all->count);
   int status = UM_OK;
-  if (fraction > 0 && by == UM_SPLIT_GROUP)
+  if (by == UM_SPLIT_PART)
+    status = choose_part(out, all, err);
+  else if (fraction > 0 && by == UM_SPLIT_GROUP)
     status = choose_groups(out, all, fraction, seed, err);
   else if (fraction > 0)
     choose_files(out, all, fraction);
   if (status == UM_OK) status = copy(train, all, out, false, err);
   if (status == UM_OK) status = copy(validation, all, out, true, err);
-  if (status == UM_OK && fraction > 0) status = check_sides(train, validation, all, fraction, by, err);
+  if (status == UM_OK && (fraction > 0 || by == UM_SPLIT_PART)) status = check_sides(train, validation, all, fraction, by, err);
   free(out);
   if (status < 0) {
     um_dataset_free(train);
