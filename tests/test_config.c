@@ -146,7 +146,7 @@ static void messages(void **state) {
       {"{\"seed\": -1}", "configs/x.json: seed: expected a whole number from 0 to 9007199254740992, got -1"},
       {"{\"data\": 3}", "configs/x.json: data: expected an object { ... } or null, got 3"},
       {"{\"data\": {\"shuffle\": 1}}", "configs/x.json: data.shuffle: expected true or false, got 1"},
-      {"{\"data\": {\"split_by\": \"person\"}}", "configs/x.json: data.split_by: expected \"group\" or \"files\", got \"person\""},
+      {"{\"data\": {\"split_by\": \"person\"}}", "configs/x.json: data.split_by: expected \"group\" or \"files\" or \"part\", got \"person\""},
       {"{\"data\": {\"target_size\": 150}}",
        "configs/x.json: data.target_size: expected [height, width], each a whole number from 1 to 4096, got 150"},
       {"{\"data\": {\"target_size\": [150, 150, 3]}}",
