@@ -3,24 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the order in which the best is looked for; there: NULL for one that needs no file but what is installed with the program. */
 static const struct {
   const char *name;
   int (*open)(um_detector **out, const um_detector_options *o, um_error *err);
-  bool (*there)(void);
 } detectors[] = {
-    {"haar", um_haar_detector_open, NULL},
-    {"haar-strict", um_haar_detector_open, NULL},
+    {"haar", um_haar_detector_open},
+    {"haar-strict", um_haar_detector_open},
+    {"mtcnn", um_mtcnn_detector_open},
 };
 enum { DETECTORS = sizeof detectors / sizeof *detectors };
 
 const char *um_detector_name(int i) { return i >= 0 && i < DETECTORS ? detectors[i].name : NULL; }
 
-const char *um_detector_best(void) {
-  for (int i = 0; i < DETECTORS; i++)
-    if (!detectors[i].there || detectors[i].there()) return detectors[i].name;
-  return detectors[0].name;
-}
+const char *um_detector_best(void) { return um_mtcnn_there() ? "mtcnn" : "haar"; }
 
 int um_detector_open(um_detector **out, const um_detector_options *o, um_error *err) {
   char names[128] = "";

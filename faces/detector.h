@@ -63,7 +63,9 @@ const char *um_detector_best(void);
 const char *um_detector_name(int i);
 
 /* The detectors' own openers. */
-int um_haar_detector_open(um_detector **out, const um_detector_options *o, um_error *err); /* haar_detector.c */
+int um_haar_detector_open(um_detector **out, const um_detector_options *o, um_error *err);  /* haar_detector.c */
+int um_mtcnn_detector_open(um_detector **out, const um_detector_options *o, um_error *err); /* mtcnn_detector.c */
+bool um_mtcnn_there(void);                                                                  /* its weights, verified */
 
 /* Sorts largest first; equal ones by score, then by place, so that the order never depends on chance. */
 void um_found_sort(um_found *f);

@@ -248,10 +248,9 @@ static void weights(void) {
     remedy(false, "%s", err.text);
   }
   for (int i = 0; i < count; i++) {
-    const char *slash = strchr(row[i].name, '/');
-    char source[64];
-    snprintf(source, sizeof source, "%.*s", slash ? (int)(slash - row[i].name) : 63, row[i].name);
-    int rc = um_weights_find(path, sizeof path, source, slash ? slash + 1 : "", &err);
+    const bool backbone = strncmp(row[i].name, "imagenet/", 9) == 0;
+    int rc = backbone ? um_weights_find(path, sizeof path, "imagenet", row[i].name + 9, &err)
+                      : um_weights_find_known(path, sizeof path, row[i].name, &err);
     if (!rc)
       line(row[i].name, "%s, verified", path);
     else {

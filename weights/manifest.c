@@ -53,8 +53,12 @@ static int parse_row(um_known_weights *w, const cJSON *row, const char *path, um
       (code = copy_text(w->url, sizeof w->url, row, "url", true, path, err)) ||
       (code = copy_text(w->sha256, sizeof w->sha256, row, "sha256", false, path, err)) ||
       (code = copy_text(w->md5, sizeof w->md5, row, "md5", false, path, err)) ||
-      (code = copy_text(w->licence, sizeof w->licence, row, "licence", true, path, err)))
+      (code = copy_text(w->licence, sizeof w->licence, row, "licence", true, path, err)) ||
+      (code = copy_text(w->set, sizeof w->set, row, "set", false, path, err)) ||
+      (code = copy_text(w->wheel, sizeof w->wheel, row, "wheel", false, path, err)) ||
+      (code = copy_text(w->member, sizeof w->member, row, "member", w->wheel[0] != 0, path, err)))
     return code;
+  if (w->wheel[0] == '-') return um_fail(err, UM_EFORMAT, "%s: %s: wheel: expected a package, got \"%s\"", path, w->name, w->wheel);
   if (strchr(w->file, '/') || w->file[0] == '.')
     return um_fail(err, UM_EFORMAT, "%s: %s: file: expected a name without folder, got \"%s\"", path, w->name, w->file);
   if (!w->sha256[0] && !w->md5[0]) return um_fail(err, UM_EFORMAT, "%s: %s: expected a sha256 or an md5", path, w->name);
@@ -163,6 +167,33 @@ static bool look(char *path, size_t size, const char *folder, const char *file) 
   return folder && folder[0] && um_path_join(path, size, folder, file, &ignored) == UM_OK && um_is_file(path);
 }
 
+/* The manifest, the cache's path, and which row has this name (count: none). */
+static int row_named(um_known_weights **row, int *count, int *index, char cache[PATH_SIZE], const char *name, um_error *err) {
+  int code = um_weights_manifest(row, count, err);
+  if (!code) code = um_weights_cache(cache, PATH_SIZE, err);
+  for (*index = 0; !code && *index < *count && strcmp((*row)[*index].name, name) != 0;) ++*index;
+  return code;
+}
+
+int um_weights_find_known(char *path, size_t size, const char *name, um_error *err) {
+  char cache[PATH_SIZE];
+  const char *given = getenv("UM_WEIGHTS");
+  um_known_weights *row = NULL;
+  int count = 0, i = 0, code = row_named(&row, &count, &i, cache, name, err);
+  if (code) goto done;
+  if (i == count)
+    code = um_fail(err, UM_ECONFIG, "%s: not in the manifest of known weights", name);
+  else if (!look(path, size, given, row[i].file) && !look(path, size, cache, row[i].file))
+    code = um_fail(err, UM_EIO, "%s is not in %s; fetch it (%.1f MB): weights fetch %s; or bring it there from %s", row[i].file, cache,
+                   (double)row[i].size / 1e6, row[i].set[0] ? row[i].set : row[i].name, row[i].url);
+  else
+    code = um_weights_verify(path, &row[i], err);
+done:
+  if (code && size) path[0] = 0;
+  free(row);
+  return code;
+}
+
 int um_weights_find(char *path, size_t size, const char *weights, const char *backbone, um_error *err) {
   char name[128], cache[PATH_SIZE], keras[PATH_SIZE];
   const char *given = getenv("UM_WEIGHTS"), *home = getenv("HOME");
@@ -175,9 +206,8 @@ int um_weights_find(char *path, size_t size, const char *weights, const char *ba
     if (snprintf(path, size, "%s", weights) >= (int)size) return um_fail(err, UM_EIO, "model.weights: %s: path too long", weights);
     return UM_OK;
   }
-  if ((code = um_weights_manifest(&row, &count, err)) || (code = um_weights_cache(cache, sizeof cache, err))) goto done;
   snprintf(name, sizeof name, "imagenet/%s", backbone);
-  while (i < count && strcmp(row[i].name, name) != 0) i++;
+  if ((code = row_named(&row, &count, &i, cache, name, err))) goto done;
   if (i == count) {
     code = um_fail(err, UM_ECONFIG,
                    "model.weights: no ImageNet weights are known for the backbone %s; start from random ones: --set "

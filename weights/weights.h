@@ -28,6 +28,8 @@ typedef struct um_known_weights {
   char name[64];                                    /* "imagenet/vgg16" */
   char file[256];                                   /* its name in the cache */
   char url[512], sha256[65], md5[33], licence[128]; /* "" where the manifest has null */
+  char set[64];                                     /* a name for several rows: "mtcnn"; or "" */
+  char wheel[64], member[256];                      /* the Python package that carries the file too, and where in it; or "" */
   int64_t size;
 } um_known_weights;
 
@@ -41,6 +43,9 @@ int um_weights_cache(char *path, size_t size, um_error *err);
 /* Where the file of "imagenet" for this backbone lies ($UM_WEIGHTS, the cache, ~/.keras/models), verified; UM_EIO with the exact
  * commands to run when it is nowhere, UM_ECONFIG when the manifest has none for this backbone. Any other `weights` is a file's path. */
 int um_weights_find(char *path, size_t size, const char *weights, const char *backbone, um_error *err);
+
+/* Where the file of a row ("facenet/pnet") lies ($UM_WEIGHTS, the cache), verified; UM_EIO with what to do when it is nowhere. */
+int um_weights_find_known(char *path, size_t size, const char *name, um_error *err);
 
 /* Size and checksum (SHA-256, or MD5 where there is no other) of a file against its row. What was verified is remembered beside the file
  * (PATH.verified: size, time, checksum) and not read again until size or time change. */
