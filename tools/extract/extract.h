@@ -1,70 +1,93 @@
-/* extract: faces out of videos, as crops in OUT/{fake,real} with OUT/manifest.csv. */
+/* extract: faces out of videos, as crops in OUT/{fake,real} with OUT/manifest.csv and OUT/ledger.csv. */
 #ifndef UM_TOOLS_EXTRACT_H
 #define UM_TOOLS_EXTRACT_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "data/sets/sets.h"
 #include "faces/faces.h"
-#include "data/sources.h"
-
-/* One crop: a line of the manifest. */
-typedef struct row {
-  char *field[12];
-} row;
-extern const char *const manifest_column[12];
-
-typedef struct rows {
-  row *item;
-  int count;
-} rows;
-void rows_free(rows *r);
-void row_free(row *r);
-/* Takes r over; UM_ENOMEM frees it. */
-int rows_add(rows *to, row *r, um_error *err);
-
-/* The manifest that an earlier run left in `out`; none: no rows. */
-int manifest_read(rows *old, const char *out, um_error *err);
-/* A source that is in the old manifest keeps its name there; another one whose name is taken there gets a new one. */
-int manifest_settle_names(um_sources *s, const rows *old, um_error *err);
-/* All rows, sorted by path. */
-int manifest_write(const rows *all, const char *out, um_error *err);
+#include "tools/extract/store.h"
 
 typedef struct options {
-  um_face_options face;
-  const char *out, *labels, *draw;
-  int label; /* -1: not given */
-  int jobs;  /* 0: auto */
-  bool quiet;
+  um_face_options face; /* settings as resolved */
+  const char *out, *draw;
+  const char *labels, *dataset; /* NULL: not given */
+  um_set_options set;
+  int label;   /* -1: not given */
+  int format;  /* 0 png, 1 jpeg */
+  int quality; /* of JPEG */
+  int jobs;    /* 0: auto */
+  bool sheet, force, quiet;
+  /* What was given of the settings; the rest depends on the detector. */
+  const char *detector;
+  int choice, crop; /* -1: not given */
+  double margin;    /* NaN: not given */
 } options;
 
-/* What became of a source. */
-typedef struct result {
-  rows rows;
-  um_face_report report;
-  um_error error;
-  int code;     /* UM_OK, or why it was skipped */
-  bool done;    /* the worker is through with it */
-  double share; /* of the video that is done, 0 to 1 */
-} result;
+/* options.c: fills o and moves the inputs to the front of argv; returns their number. */
+int options_parse(options *o, int argc, char **argv, um_error *err);
+int options_usage(void); /* prints it; 1 where that fails */
+
+/* settings.c: what decides about the pixels of crops, and OUT/extract.json, which keeps it. */
+/* Completes the settings: the detector ("auto": the one that OUT was begun with, else the best that is here) and what follows from it. */
+int settings_resolve(options *o, um_error *err);
+/* UM_ECONFIG where OUT holds crops that were cut otherwise. *other: as then, but with --force, so that they are to go. */
+int settings_check(const options *o, const store *s, bool *other, um_error *err);
+int settings_write(const options *o, int argc, char *const *argv, um_error *err);
+
+/* One input and what becomes of it. */
+typedef struct input {
+  const um_source *source;
+  int64_t size; /* bytes */
+  char mtime[40];
+  bool todo;
+  bool begun, done; /* by a worker */
+  double duration;  /* of the video, seconds; 0 while unknown */
+  double share;     /* of it that is done, 0 to 1 */
+} input;
+
+/* inputs.c */
+typedef struct inputs {
+  um_sources sources;
+  input *item; /* one a source */
+  int count;
+  int todo, before; /* before: finished by an earlier run, and the file has not changed since */
+  char **missing;   /* named in a dataset's metadata, but not there */
+  const char **why; /* that they are taken to be missing */
+  int missings;
+  int *order; /* the `todo` ones, as they are to be taken */
+} inputs;
+/* The files or the dataset that the command line names, with labels and groups; says what a dataset holds. */
+int inputs_collect(inputs *in, const options *o, const char *const *path, int paths, um_error *err);
+/* Which are to be done; the others' lines of the ledger, and of those that are to be done the line "unfinished", are put into the store. */
+int inputs_plan(inputs *in, const options *o, store *s, um_error *err);
+void inputs_free(inputs *in);
 
 typedef struct job {
   const options *o;
-  const um_sources *sources;
+  inputs *in;
+  store *store;
   um_face_finder *finder;
-  result *result; /* one a source */
-  pthread_mutex_t lock;
-  int printed;        /* sources whose line is out */
-  atomic_int next;    /* source to take */
-  atomic_bool failed; /* nothing can be written: `error` says why */
+  pthread_mutex_t lock; /* of the store and all below */
+  atomic_int next;      /* of the inputs' order */
+  atomic_bool failed;   /* nothing can be written: `error` says why */
   um_error error;
+  um_face_report sum; /* of all that were finished */
   atomic_llong frames, faces;
-  double started, shown;
+  double started, shown, noted;
 } job;
 
 extern atomic_int interrupted; /* set by the signal handler */
 
-/* Takes sources until there are none. */
+/* work.c: takes inputs until there are none. */
 void *work(void *arg);
+
+/* progress.c: at most five times a second; the caller holds the lock. */
+void show_progress(job *j);
+
+/* The first fields of an input's line in the ledger, up to the status, and the last ones. */
+void ledger_begin(draft *d, const um_source *s, const char *status, const char *reason);
+void ledger_end(draft *d, const input *in);
 
 #endif

@@ -1,7 +1,5 @@
-/* One source at a time: walk it, write its crops, note its rows. */
-#include <errno.h>
+/* One input at a time: walk it, write its crops beside the finished ones, keep those of the faces that are kept, put it into the store. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,85 +13,81 @@
 typedef struct worker {
   job *j;
   const um_source *source;
-  result *result;
+  input *in;
+  entry now;
+  int *track; /* of each of its crops */
+  int tracks_room;
+  char stage[4096];
   um_video_info info;
   um_image drawn, crop;
-  bool write_failed;
+  bool write_failed; /* not the input's fault */
+  draft draft;
 } worker;
 
-static char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *text(const char *format, ...) {
-  char *out = NULL;
-  va_list args;
-  va_start(args, format);
-  if (vasprintf(&out, format, args) < 0) out = NULL;
-  va_end(args);
-  return out;
+/* "x y" of each point in pixels of the crop, or nothing. */
+static void add_points(worker *w, const um_face *face) {
+  double p[UM_POINTS][2];
+  char text[256] = "";
+  size_t n = 0;
+  if (um_face_crop_points(p, &face->at, &w->j->o->face.settings))
+    for (int i = 0; i < UM_POINTS && n < sizeof text; i++)
+      n += (size_t)snprintf(text + n, sizeof text - n, "%s%.1f %.1f", i ? " " : "", p[i][0], p[i][1]);
+  draft_add(&w->draft, "%s", text);
 }
 
-/* Lines of finished sources go to stdout in the order of the inputs, whoever finishes first. The caller holds the lock. */
-static void print_finished(job *j) {
-  for (; j->printed < j->sources->count && j->result[j->printed].done; j->printed++) {
-    const um_source *s = &j->sources->item[j->printed];
-    const result *r = &j->result[j->printed];
-    if (r->code < 0) {
-      if (r->code != UM_EINTERRUPTED) um_log(UM_LOG_ERROR, "skipped: %s", r->error.text);
-      continue;
+static int note_crop(worker *w, const um_face_frame *frame, const um_face *face, const char *file, um_error *err) {
+  const um_source *s = w->source;
+  draft *d = &w->draft;
+  draft_add(d, "%s/%s", um_label_name[s->label], file);
+  draft_add(d, "%s", um_label_name[s->label]);
+  draft_add(d, "%s", s->path);
+  draft_add(d, "%lld", (long long)frame->number);
+  draft_add(d, "%.3f", frame->time_s);
+  draft_add(d, "%ld", lrint(face->at.x));
+  draft_add(d, "%ld", lrint(face->at.y));
+  draft_add(d, "%ld", lrint(face->at.width));
+  draft_add(d, "%ld", lrint(face->at.height));
+  draft_add(d, "%.4g", face->at.score);
+  if (face->track >= 0)
+    draft_add(d, "%d", face->track);
+  else
+    draft_add(d, "%s", "");
+  draft_add(d, "%s", s->group);
+  draft_add(d, "%s", s->dataset);
+  draft_add(d, "%s", s->method);
+  draft_add(d, "%s", s->part);
+  draft_add(d, "%s", s->quality);
+  add_points(w, face);
+  char *line = draft_line(d, err);
+  if (!line) return err->code;
+  if (w->now.crops == w->tracks_room) {
+    const int room = w->tracks_room ? 2 * w->tracks_room : 64;
+    int *more = realloc(w->track, (size_t)room * sizeof *more);
+    if (!more) {
+      free(line);
+      return um_fail(err, UM_ENOMEM, "%s: no memory for %d faces", s->path, room);
     }
-    printf("%s: %lld frames read, %lld without a face, %lld faces written", s->path, (long long)r->report.frames,
-           (long long)r->report.frames_without_face, (long long)r->report.faces);
-    if (r->report.damaged) printf(", %lld damaged packets passed over", (long long)r->report.damaged);
-    printf("\n");
-    fflush(stdout);
+    w->track = more, w->tracks_room = room;
   }
-}
-
-/* At most five times a second. The caller holds the lock. */
-static void show_progress(job *j) {
-  double now = um_seconds(), share = 0;
-  int done = 0;
-  if (j->o->quiet || now - j->shown < 0.2) return;
-  j->shown = now;
-  for (int i = 0; i < j->sources->count; i++) share += j->result[i].done ? 1 : j->result[i].share, done += j->result[i].done;
-  double spent = now - j->started, left = share > 0 ? spent / share * (j->sources->count - share) : 0;
-  um_log_progress(false, "%d of %d inputs, %lld frames, %lld faces, %.1f frames/s, %d:%02d left", done, j->sources->count,
-                  (long long)atomic_load(&j->frames), (long long)atomic_load(&j->faces),
-                  (double)atomic_load(&j->frames) / (spent > 0 ? spent : 1), (int)left / 60, (int)left % 60);
+  w->track[w->now.crops] = face->track;
+  return entry_add_crop(&w->now, line, err);
 }
 
 static int write_crop(worker *w, const um_face_frame *frame, int index, um_error *err) {
   const um_face *face = &frame->face[index];
   const options *o = w->j->o;
-  const um_source *s = w->source;
-  char path[4096], folder[4096];
+  char path[4096], file[320];
   int r;
-  row line = {{0}};
   if ((r = um_face_crop(&w->crop, frame->image, &face->at, &o->face.settings, err)) < 0) return r;
-  line.field[0] = text("%s/%s_%06lld_%02d.png", um_label_name[s->label], s->name, (long long)frame->number, index);
-  line.field[1] = text("%s", um_label_name[s->label]);
-  line.field[2] = text("%s", s->path);
-  line.field[3] = text("%lld", (long long)frame->number);
-  line.field[4] = text("%.3f", frame->time_s);
-  line.field[5] = text("%ld", lrint(face->at.x));
-  line.field[6] = text("%ld", lrint(face->at.y));
-  line.field[7] = text("%ld", lrint(face->at.width));
-  line.field[8] = text("%ld", lrint(face->at.height));
-  line.field[9] = text("%g", face->at.score);
-  line.field[10] = face->track >= 0 ? text("%d", face->track) : text("%s", "");
-  line.field[11] = text("%s", s->group);
-  if (!line.field[0]) r = um_fail(err, UM_ENOMEM, "no memory");
-  if (r < 0 || (r = um_path_join(path, sizeof path, o->out, line.field[0], err)) < 0 ||
-      (r = um_path_join(folder, sizeof folder, o->out, um_label_name[s->label], err)) < 0) {
-    row_free(&line);
-    return r;
-  }
-  if ((w->result->rows.count == 0 && (r = um_mkdirs(folder, err)) < 0) || (r = um_image_write_png(&w->crop, path, err)) < 0) {
+  snprintf(file, sizeof file, "%s_%06lld_%02d.%s", w->source->name, (long long)frame->number, index, o->format == 1 ? "jpg" : "png");
+  if ((r = um_path_join(path, sizeof path, w->stage, file, err)) < 0) return r;
+  r = o->format == 1 ? um_image_write_jpeg(&w->crop, path, o->quality, err) : um_image_write_png(&w->crop, path, err);
+  if (r < 0) {
     w->write_failed = true;
-    row_free(&line);
     return r;
   }
   atomic_fetch_add(&w->j->faces, 1);
-  return rows_add(&w->result->rows, &line, err);
+  return note_crop(w, frame, face, file, err);
 }
 
 static int draw(worker *w, const um_face_frame *frame, um_error *err) {
@@ -103,9 +97,13 @@ static int draw(worker *w, const um_face_frame *frame, um_error *err) {
   if (r < 0) return r;
   memcpy(w->drawn.pixels, frame->image->pixels, bytes);
   for (int i = 0; i < frame->count; i++) {
+    const um_detection *at = &frame->face[i].at;
+    double corner[4][2];
     um_crop c;
-    um_face_crop_place(&c, &frame->face[i].at, &w->j->o->face.settings);
-    um_draw_box(&w->drawn, (int)c.x, (int)c.y, (int)c.width);
+    um_face_crop_place(&c, at, &w->j->o->face.settings);
+    um_face_crop_corners(corner, &c);
+    um_draw_outline(&w->drawn, corner);
+    for (int k = 0; at->has_points && k < UM_POINTS; k++) um_draw_point(&w->drawn, at->point[k][0], at->point[k][1]);
   }
   snprintf(name, sizeof name, "%s_%06lld.jpg", w->source->name, (long long)frame->number);
   r = um_path_join(path, sizeof path, w->j->o->draw, name, err);
@@ -117,48 +115,146 @@ static int on_frame(void *arg, const um_face_frame *frame, um_error *err) {
   worker *w = arg;
   job *j = w->j;
   int r = UM_OK;
-  if (atomic_load(&interrupted)) return um_fail(err, UM_EINTERRUPTED, "%s: stopped", w->source->path);
-  if (atomic_load(&j->failed)) return um_fail(err, UM_EINTERRUPTED, "%s: stopped", w->source->path);
+  if (atomic_load(&interrupted) || atomic_load(&j->failed)) return um_fail(err, UM_EINTERRUPTED, "%s: stopped", w->source->path);
   for (int i = 0; r == UM_OK && i < frame->count; i++) r = write_crop(w, frame, i, err);
   if (r == UM_OK && j->o->draw) r = draw(w, frame, err);
   atomic_fetch_add(&j->frames, 1);
   pthread_mutex_lock(&j->lock);
-  if (w->info.duration_s > 0) w->result->share = frame->time_s < w->info.duration_s ? frame->time_s / w->info.duration_s : 1;
+  w->in->duration = w->info.duration_s;
+  if (w->info.duration_s > 0) w->in->share = frame->time_s < w->info.duration_s ? frame->time_s / w->info.duration_s : 1;
   show_progress(j);
   pthread_mutex_unlock(&j->lock);
   return r;
 }
 
-/* A source that was not finished leaves no crops behind. */
-static void take_back(worker *w) {
+/* Takes back the crops of faces that turned out to be dropped. */
+static void drop(worker *w, const um_tracks *tracks) {
   char path[4096];
-  for (int i = 0; i < w->result->rows.count; i++)
-    if (um_path_join(path, sizeof path, w->j->o->out, w->result->rows.item[i].field[0], NULL) == UM_OK) unlink(path);
-  rows_free(&w->result->rows);
+  int kept = 0;
+  for (int i = 0; i < w->now.crops; i++) {
+    char *line = w->now.crop[i];
+    if (um_track_kept(tracks, w->track[i])) {
+      w->now.crop[kept++] = line;
+      continue;
+    }
+    if (um_path_join(path, sizeof path, w->stage, strchr(line, '/') + 1, NULL) == UM_OK) unlink(path);
+    free(line);
+  }
+  w->now.crops = kept;
+}
+
+/* Its line in the ledger. */
+static int finish_line(worker *w, outcome st, const char *reason, const um_face_report *r, double seconds, um_error *err) {
+  draft *d = &w->draft;
+  ledger_begin(d, w->source, outcome_name[st], reason);
+  draft_add(d, "%lld", (long long)r->frames);
+  draft_add(d, "%lld", (long long)r->frames_without_face);
+  draft_add(d, "%lld", (long long)r->faces);
+  draft_add(d, "%d", w->now.crops);
+  draft_add(d, "%lld", (long long)r->faces - w->now.crops);
+  draft_add(d, "%d", r->people);
+  draft_add(d, "%lld", (long long)r->damaged);
+  draft_add(d, "%.3f", w->info.duration_s);
+  draft_add(d, "%.2f", seconds);
+  ledger_end(d, w->in);
+  w->now.line = draft_line(d, err);
+  return w->now.line ? UM_OK : err->code;
+}
+
+/* The caller holds the lock. */
+static void say(job *j, const um_source *s, outcome st, const um_face_report *r, const um_error *why) {
+  char text[512];
+  if (st == UNREADABLE) {
+    um_log(UM_LOG_ERROR, "skipped: %s", why->text);
+    return;
+  }
+  um_face_report_text(text, sizeof text, r);
+  if (!j->o->quiet) um_log_progress(false, "%s", ""); /* makes room on the terminal */
+  printf("%s: %lld frames read, %lld without a face; %s", s->path, (long long)r->frames, (long long)r->frames_without_face, text);
+  if (r->damaged) printf("; %lld damaged packets passed over", (long long)r->damaged);
+  printf("\n");
+  fflush(stdout);
+}
+
+static void add_up(um_face_report *sum, const um_face_report *r) {
+  sum->frames += r->frames, sum->frames_without_face += r->frames_without_face, sum->damaged += r->damaged;
+  sum->faces += r->faces, sum->not_largest += r->not_largest, sum->without_points += r->without_points;
+  sum->people += r->people, sum->cuts += r->cuts;
+  for (int i = 0; i < UM_FATES; i++) sum->fate[i] += r->fate[i];
+}
+
+/* What stops all: the disk is full, memory is short. */
+static void give_up(job *j, const um_error *err) {
+  pthread_mutex_lock(&j->lock);
+  if (!atomic_exchange(&j->failed, true)) j->error = *err;
+  pthread_mutex_unlock(&j->lock);
+}
+
+static int one(worker *w, um_error *err) {
+  job *j = w->j;
+  const double started = um_seconds();
+  um_face_report report = {0};
+  um_tracks tracks = {0};
+  um_error why = {0};
+  char reason[600] = "";
+  outcome st = DONE;
+  int r = store_stage(j->store, w->stage, sizeof w->stage, w->source->name, err);
+  w->write_failed = false;
+  w->info = (um_video_info){0};
+  if (r < 0) return r;
+  r = um_faces_walk(j->finder, w->source->path, on_frame, w, &w->info, &tracks, &report, &why);
+  if (r == UM_EINTERRUPTED || w->write_failed || r == UM_ENOMEM) {
+    *err = why;
+    goto done;
+  }
+  if (r < 0) {
+    for (int i = 0; i < w->now.crops; i++) free(w->now.crop[i]);
+    w->now.crops = 0;
+    st = UNREADABLE;
+    snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1, why.text);
+    store_unstage(j->store, w->source->name);
+  } else {
+    drop(w, &tracks);
+    if (w->now.crops == 0) st = NO_FACE;
+    if (report.fate[UM_KEPT] < report.faces || w->now.crops == 0) um_face_report_text(reason, sizeof reason, &report);
+  }
+  if ((r = finish_line(w, st, reason, &report, um_seconds() - started, err)) < 0) goto done;
+  pthread_mutex_lock(&j->lock);
+  r = store_commit(j->store, &w->now, err);
+  if (r == UM_OK) {
+    w->in->done = true, w->in->duration = w->info.duration_s;
+    if (st != UNREADABLE) add_up(&j->sum, &report);
+    say(j, w->source, st, &report, &why);
+  }
+  pthread_mutex_unlock(&j->lock);
+done:
+  if (r < 0) store_unstage(j->store, w->source->name);
+  entry_free(&w->now);
+  um_tracks_free(&tracks);
+  return r;
 }
 
 void *work(void *arg) {
   job *j = arg;
-  worker w = {.j = j};
-  for (int i; (i = atomic_fetch_add(&j->next, 1)) < j->sources->count;) {
-    result *r = &j->result[i];
-    w.source = &j->sources->item[i], w.result = r, w.write_failed = false;
-    if (atomic_load(&interrupted) || atomic_load(&j->failed))
-      r->code = um_fail(&r->error, UM_EINTERRUPTED, "%s: not begun", w.source->path);
-    else if (w.source->label < 0)
-      r->code =
-          um_fail(&r->error, UM_ECONFIG, "%s: not known whether it is fake or real: %s", w.source->path,
-                  j->o->labels ? "--labels does not name it" : "give --labels or --label, or put it into a folder named fake or real");
-    else
-      r->code = um_faces_walk(j->finder, w.source->path, on_frame, &w, &w.info, NULL, &r->report, &r->error);
-    if (r->code < 0) take_back(&w);
-    pthread_mutex_lock(&j->lock);
-    if (w.write_failed && !atomic_exchange(&j->failed, true)) j->error = r->error;
-    r->done = true;
-    print_finished(j);
-    pthread_mutex_unlock(&j->lock);
+  um_error err = {0};
+  worker *w = calloc(1, sizeof *w);
+  if (!w) {
+    um_fail(&err, UM_ENOMEM, "no memory for a worker");
+    give_up(j, &err);
+    return NULL;
   }
-  um_image_free(&w.drawn);
-  um_image_free(&w.crop);
+  w->j = j;
+  for (int i; !atomic_load(&interrupted) && !atomic_load(&j->failed) && (i = atomic_fetch_add(&j->next, 1)) < j->in->todo;) {
+    w->in = &j->in->item[j->in->order[i]], w->source = w->in->source;
+    pthread_mutex_lock(&j->lock);
+    w->in->begun = true;
+    pthread_mutex_unlock(&j->lock);
+    const int r = one(w, &err);
+    if (r < 0 && r != UM_EINTERRUPTED) give_up(j, &err);
+  }
+  um_image_free(&w->drawn);
+  um_image_free(&w->crop);
+  free(w->track);
+  free(w);
   return NULL;
 }
