@@ -4,96 +4,23 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/file.h"
 #include "data/csv.h"
 #include "data/image.h"
 #include "tests/support/clip.h"
-#include "tests/support/scene.h"
+#include "tests/support/extract_run.h"
 #include "tests/support/tmp.h"
 
-static char out[1 << 16]; /* what the last run printed, stdout and stderr */
+#define RECIPE "--detector haar --faces largest "
 
-static const char *program(void) {
-  static char path[4096];
-  const char *bin = getenv("UM_BIN");
-  snprintf(path, sizeof path, "%s/extract", bin ? bin : "bin");
-  return path;
-}
+static const char *inputs(void) { return extract_inputs("extract"); }
 
-/* Exit status; before: shell words before the program. */
-static int run_after(const char *before, const char *arguments) {
-  char command[16384];
-  snprintf(command, sizeof command, "%s %s %s 2>&1", before, program(), arguments);
-  FILE *p = popen(command, "r");
-  assert_non_null(p);
-  size_t n = fread(out, 1, sizeof out - 1, p);
-  out[n] = 0;
-  int status = pclose(p);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...) {
-  char arguments[12288];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(arguments, sizeof arguments, format, args);
-  va_end(args);
-  return run_after("", arguments);
-}
-
-static void expect(int status, int wanted, const char *says) {
-  if (status != wanted || !strstr(out, says)) fail_msg("exit %d, expected %d and \"%s\"; it said:\n%s", status, wanted, says, out);
-}
-
-/* The scene, drifting; from frame 10 on without faces. */
-static void draw_scene(uint8_t *grey, int width, int height, int i, void *arg) {
-  scene_face face[3];
-  (void)arg;
-  for (int k = 0; k < 3; k++) face[k] = scene_faces[k], face[k].x += i / 5;
-  scene_draw(grey, width, height, face, i < 10 ? 3 : 0);
-}
-
-/* Two clips of two seconds at 5 a second with faces in the first, and a picture, made once: in/fake/a.mp4, in/real/a.mp4, in/real/p.png. */
-static const char *inputs(void) {
-  static char folder[4096];
-  um_image im = {0};
-  um_error err = {0};
-  if (folder[0]) return folder;
-  snprintf(folder, sizeof folder, "%s", tmp_path("extract/in"));
-  clip c = {
-      .path = tmp_path("extract/in/fake/a.mp4"), .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 14, .rate = 5, .draw = draw_scene};
-  clip_write(&c);
-  c.path = tmp_path("extract/in/real/a.mp4"), c.frames = 10;
-  clip_write(&c);
-  uint8_t *grey = malloc(SCENE_WIDTH * SCENE_HEIGHT);
-  scene_draw(grey, SCENE_WIDTH, SCENE_HEIGHT, scene_faces, 3);
-  if (um_image_alloc(&im, SCENE_WIDTH, SCENE_HEIGHT, &err) < 0) fail_msg("%s", err.text);
-  for (int i = 0; i < SCENE_WIDTH * SCENE_HEIGHT; i++) memset(im.pixels + 3 * i, grey[i], 3);
-  if (um_image_write_png(&im, tmp_path("extract/in/real/p.png"), &err) < 0) fail_msg("%s", err.text);
-  um_image_free(&im);
-  free(grey);
-  return folder;
-}
-
-static int files_in(const char *folder) {
-  int n = 0;
-  DIR *d = opendir(folder);
-  if (!d) return 0;
-  for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
-  closedir(d);
-  return n;
-}
-
-/* Rows of a manifest; calls back with the twelve fields. */
+/* Rows of a manifest; calls back with the fields. */
 static int manifest(const char *folder, void (*call)(const char *const *field, const char *folder)) {
   char path[4096];
   um_csv *csv;
@@ -102,7 +29,7 @@ static int manifest(const char *folder, void (*call)(const char *const *field, c
   int n = 0;
   snprintf(path, sizeof path, "%s/manifest.csv", folder);
   if (um_csv_open(&csv, path, &err) < 0) fail_msg("%s", err.text);
-  assert_int_equal(um_csv_columns(csv), 12);
+  assert_int_equal(um_csv_columns(csv), M_COLUMNS);
   while (um_csv_next(csv, &field, &err) > 0) {
     if (call) call(field, folder);
     n++;
@@ -138,20 +65,24 @@ static void writes_crops_and_manifest(void **state) {
   char path[4096], *text;
   um_error err;
   (void)state;
-  expect(run("--out %s --draw %s %s", to, drawn, inputs()), 0, "3 inputs, 0 skipped");
+  extract_expect(extract_run(RECIPE "--out %s --draw %s %s", to, drawn, inputs()), 0, "3 inputs: 3 done; 9 faces in");
   /* 2.8 s at 2 a second: 6 frames, the last two without a face; 2 s: 4 frames; a picture: 1. */
-  assert_non_null(strstr(out, "fake/a.mp4: 6 frames read, 2 without a face, 4 faces written"));
-  assert_non_null(strstr(out, "real/a.mp4: 4 frames read, 0 without a face, 4 faces written"));
-  assert_non_null(strstr(out, "real/p.png: 1 frames read, 0 without a face, 1 faces written"));
+  assert_non_null(strstr(extract_out, "fake/a.mp4: 6 frames read, 2 without a face; 4 faces of 1 person kept"));
+  assert_non_null(strstr(extract_out, "real/a.mp4: 4 frames read, 0 without a face; 4 faces of 1 person kept"));
+  assert_non_null(strstr(extract_out, "real/p.png: 1 frames read, 0 without a face; 1 face of 1 person kept"));
   assert_int_equal(manifest(to, check_row), 9);
   assert_int_equal(um_file_read(&text, NULL, (snprintf(path, sizeof path, "%s/manifest.csv", to), path), 1 << 20, &err), UM_OK);
-  assert_int_equal(strncmp(text, "path,label,video,frame,time_s,x,y,width,height,score,track,group\n", 65), 0);
+  assert_int_equal(
+      strncmp(text, "path,label,video,frame,time_s,x,y,width,height,score,track,group,dataset,method,part,quality,points\n", 99), 0);
   free(text);
   snprintf(path, sizeof path, "%s/fake", to);
   assert_int_equal(files_in(path), 4);
   snprintf(path, sizeof path, "%s/real", to);
   assert_int_equal(files_in(path), 5);
   assert_int_equal(files_in(drawn), 11);
+  assert_int_equal(files_in(to), 6); /* and no more than the two folders, both CSV files, extract.json, the contact sheet */
+  snprintf(path, sizeof path, "%s/.extract", to);
+  assert_false(um_is_folder(path));
   um_image im = {0};
   int red = 0;
   snprintf(path, sizeof path, "%s/a_000000.jpg", drawn);
@@ -159,32 +90,65 @@ static void writes_crops_and_manifest(void **state) {
   assert_int_equal(im.width, 1000);
   for (int i = 0; i < im.width * im.height; i++) red += im.pixels[3 * i] > 180 && im.pixels[3 * i + 1] < 90;
   assert_true(red > 400);
+  snprintf(path, sizeof path, "%s/contact_sheet.jpg", to);
+  assert_int_equal(um_image_read(&im, path, &err), UM_OK);
+  assert_true(im.width >= 3 * 96);
   um_image_free(&im);
 }
 
 static void same_whatever_the_jobs(void **state) {
   const char *one = tmp_path("extract/one"), *three = tmp_path("extract/three");
-  char command[16384];
   (void)state;
-  expect(run("--max-size 400 --faces all --jobs 1 --out %s %s", one, inputs()), 0, "0 skipped");
+  extract_expect(extract_run("--detector haar --max-size 400 --faces all --jobs 1 --out %s %s", one, inputs()), 0, "3 done");
   assert_int_equal(manifest(one, NULL), 27);
-  expect(run("--max-size 400 --faces all --jobs 3 --quiet --out %s %s", three, inputs()), 0, "0 skipped");
-  snprintf(command, sizeof command, "diff -r %s %s", one, three);
-  assert_int_equal(system(command), 0);
-  /* Again into the same folder: nothing is doubled, what is no longer made goes. */
-  expect(run("--max-size 400 --faces largest --out %s %s", three, inputs()), 0, "0 skipped");
-  assert_int_equal(manifest(three, NULL), 9);
+  extract_expect(extract_run("--detector haar --max-size 400 --faces all --jobs 3 --quiet --out %s %s", three, inputs()), 0, "3 done");
+  char a[4096], b[4096];
+  static const char *const names[] = {"manifest.csv", "fake", "real", "contact_sheet.jpg"};
+  for (int i = 0; i < 4; i++) {
+    snprintf(a, sizeof a, "%s/%s", one, names[i]);
+    snprintf(b, sizeof b, "%s/%s", three, names[i]);
+    assert_same_files(a, b, NULL);
+  }
+}
+
+static void crops_cut_otherwise_are_not_mixed(void **state) {
+  const char *to = tmp_path("extract/mixed");
   char path[4096];
-  snprintf(path, sizeof path, "%s/real", three);
-  assert_int_equal(files_in(path), 5);
+  (void)state;
+  extract_expect(extract_run("--detector haar --max-size 400 --faces all --out %s %s", to, inputs()), 0, "3 done");
+  extract_expect(extract_run("--detector haar --max-size 400 --faces largest --out %s %s", to, inputs()), 2,
+                 "extract.json: faces: the crops there were made with all, now it is largest; choose another --out");
+  extract_expect(extract_run("--detector haar --max-size 400 --faces all --format jpeg --out %s %s", to, inputs()), 2,
+                 "format: the crops there were made with png, now it is jpeg");
+  /* What is only about resizing says nothing where nothing is resized; "auto" goes on with what OUT was begun with. */
+  extract_expect(extract_run("--interpolation nearest --max-size 400 --faces all --out %s %s", to, inputs()), 0,
+                 "3 of the inputs were done before");
+  assert_non_null(strstr(extract_out, "detector: haar, as in"));
+  assert_int_equal(manifest(to, NULL), 27);
+  extract_expect(extract_run("--force --detector haar --max-size 400 --faces largest --out %s %s/fake", to, inputs()), 0,
+                 "all are removed");
+  assert_int_equal(manifest(to, NULL), 4); /* also those of inputs that are not named now */
+  snprintf(path, sizeof path, "%s/real", to);
+  assert_int_equal(files_in(path), 0);
+  snprintf(path, sizeof path, "%s/fake", to);
+  assert_int_equal(files_in(path), 4);
+  /* --force with the same settings does only these again. */
+  extract_expect(extract_run("--detector haar --max-size 400 --faces largest --out %s %s/real", to, inputs()), 0, "2 inputs");
+  extract_expect(extract_run("--force --detector haar --max-size 400 --faces largest --out %s %s/fake", to, inputs()), 0, "6 frames read");
+  assert_int_equal(manifest(to, NULL), 9);
+  /* A folder of an extract that wrote no extract.json. */
+  snprintf(path, sizeof path, "%s/extract.json", to);
+  assert_int_equal(unlink(path), 0);
+  extract_expect(extract_run("--detector haar --max-size 400 --faces largest --out %s %s", to, inputs()), 2, "it is not known how");
 }
 
 static void adds_to_an_earlier_run(void **state) {
   const char *to = tmp_path("extract/added");
   (void)state;
-  expect(run("--max-size 400 --label fake --out %s %s/fake", to, inputs()), 0, "1 inputs");
+  extract_expect(extract_run(RECIPE "--size 64 --margin 0.3 --max-size 400 --label fake --out %s %s/fake", to, inputs()), 0, "1 inputs");
   assert_int_equal(manifest(to, NULL), 4);
-  expect(run("--max-size 400 --label real --size 64 --margin 0.3 --out %s %s/real/a.mp4", to, inputs()), 0, "1 inputs");
+  extract_expect(extract_run(RECIPE "--size 64 --margin 0.3 --max-size 400 --label real --out %s %s/real/a.mp4", to, inputs()), 0,
+                 "1 inputs");
   assert_int_equal(manifest(to, NULL), 8);
   um_image im = {0};
   um_error err = {0};
@@ -193,6 +157,47 @@ static void adds_to_an_earlier_run(void **state) {
   if (um_image_read(&im, path, &err) < 0) fail_msg("%s", err.text);
   assert_int_equal(im.width, 64);
   um_image_free(&im);
+  assert_string_equal(csv_cell(to, "ledger.csv", "real/a.mp4", "name"), "a-2");
+  assert_string_equal(csv_cell(to, "ledger.csv", "real/a.mp4", "group"), "a-2");
+}
+
+/* The first crop of fake/a.mp4 with these options, and its box. */
+static void one_crop(um_image *im, int box[2], const char *name, const char *options) {
+  char path[4096], where[64];
+  um_error err = {0};
+  snprintf(where, sizeof where, "extract/%s", name);
+  const char *to = tmp_path(where);
+  extract_expect(extract_run("--detector haar --max-size 400 %s --out %s %s/fake", options, to, inputs()), 0, "1 done");
+  snprintf(path, sizeof path, "%s/%s", to, csv_cell(to, "manifest.csv", "_000001_00.png", "path"));
+  if (path[strlen(to) + 1] == 0) snprintf(path, sizeof path, "%s/%s", to, csv_cell(to, "manifest.csv", "_000001_00.jpg", "path"));
+  if (um_image_read(im, path, &err) < 0) fail_msg("%s", err.text);
+  const char *key = strrchr(path, '/');
+  box[0] = atoi(csv_cell(to, "manifest.csv", key, "width"));
+  box[1] = atoi(csv_cell(to, "manifest.csv", key, "height"));
+}
+
+static void crops_as_asked_for(void **state) {
+  um_image im = {0};
+  int box[2];
+  char first[4];
+  FILE *f;
+  (void)state;
+  one_crop(&im, box, "tight", "--crop tight");
+  assert_int_equal(im.width, box[0]);
+  assert_int_equal(im.height, box[1]);
+  one_crop(&im, box, "square", "--crop square"); /* 0.3 wider */
+  assert_int_equal(im.width, (int)(1.3 * (box[0] > box[1] ? box[0] : box[1]) + 0.5));
+  assert_int_equal(im.height, im.width);
+  one_crop(&im, box, "margin", "--crop square --margin=0");
+  assert_int_equal(im.width, box[0] > box[1] ? box[0] : box[1]);
+  one_crop(&im, box, "sized", "--crop tight --size 50 --interpolation nearest --format jpeg --quality 30");
+  assert_int_equal(im.width, 50);
+  assert_int_equal(im.height, 50);
+  assert_non_null(f = fopen(tmp_path("extract/sized/fake/a_000001_00.jpg"), "rb"));
+  assert_int_equal(fread(first, 1, 3, f), 3);
+  fclose(f);
+  assert_memory_equal(first, "\xff\xd8\xff", 3);
+  um_image_free(&im);
 }
 
 static void labels_from_metadata(void **state) {
@@ -200,29 +205,72 @@ static void labels_from_metadata(void **state) {
   static const char text[] = "{\"a.mp4\": {\"label\": \"REAL\", \"original\": \"orig.mp4\"}}";
   (void)state;
   tmp_write(json, text, sizeof text - 1);
-  expect(run("--max-size 400 --labels %s --out %s %s/fake/a.mp4 %s/real/p.png", json, to, inputs(), inputs()), 3,
-         "p.png: not known whether it is fake or real");
+  extract_expect(extract_run(RECIPE "--max-size 400 --labels %s --out %s %s/fake/a.mp4 %s/real/p.png", json, to, inputs(), inputs()), 3,
+                 "p.png: the metadata does not say whether it is fake or real");
   char path[4096];
   snprintf(path, sizeof path, "%s/real/a_000000_00.png", to);
   assert_true(um_is_file(path));
-  snprintf(path, sizeof path, "grep -c ',orig$' %s/manifest.csv | grep -qx 4", to);
-  assert_int_equal(system(path), 0);
+  assert_string_equal(csv_cell(to, "manifest.csv", "a_000000_00.png", "group"), "orig");
+  assert_string_equal(csv_cell(to, "ledger.csv", "p.png", "status"), "unlabelled");
+  extract_expect(extract_run(RECIPE "--out %s %s/fake/../fake/a.mp4 %s", tmp_path("extract/nowhere"), inputs(), json), 3,
+                 "give --label, --labels or --dataset");
+}
+
+/* Two parts as DFDC comes; one video that the metadata names is not there, another is not in the metadata. */
+static void datasets(void **state) {
+  const char *to = tmp_path("extract/dataset"), *tree = tmp_path("extract/dfdc");
+  char path[4096], target[4096];
+  static const char *const first = "{\"aaa.mp4\": {\"label\": \"FAKE\", \"split\": \"train\", \"original\": \"bbb.mp4\"}, "
+                                   "\"bbb.mp4\": {\"label\": \"REAL\", \"split\": \"train\"}}",
+                           *const second = "{\"ccc.mp4\": {\"label\": \"FAKE\", \"split\": \"train\", \"original\": \"bbb.mp4\"}}";
+  (void)state;
+  tmp_write(tmp_path("extract/dfdc/dfdc_train_part_0/metadata.json"), first, strlen(first));
+  tmp_write(tmp_path("extract/dfdc/dfdc_train_part_1/metadata.json"), second, strlen(second));
+  static const char *const names[][2] = {{"dfdc_train_part_0/aaa.mp4", "fake/a.mp4"},
+                                         {"dfdc_train_part_0/bbb.mp4", "real/a.mp4"},
+                                         {"dfdc_train_part_1/ddd.mp4", "fake/a.mp4"}};
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, sizeof path, "%s/%s", tree, names[i][0]);
+    snprintf(target, sizeof target, "%s/%s", inputs(), names[i][1]);
+    assert_int_equal(symlink(target, path), 0);
+  }
+  snprintf(path, sizeof path, "%s/%s", tree, names[2][0]);
+  extract_clip(path, 5, 3, true);
+  extract_expect(extract_run(RECIPE "--max-size 400 --dataset dfdc --out %s %s", to, tree), 3, "4 inputs: 2 done, 1 unlabelled, 1 missing");
+  assert_string_equal(csv_cell(to, "ledger.csv", "part_1/ccc.mp4", "status"), "missing");
+  assert_string_equal(csv_cell(to, "ledger.csv", "part_1/ddd.mp4", "status"), "unlabelled");
+  assert_string_equal(csv_cell(to, "ledger.csv", "part_0/aaa.mp4", "status"), "done");
+  assert_string_equal(csv_cell(to, "manifest.csv", "_000000_00.png", "dataset"), "dfdc");
+  assert_string_equal(csv_cell(to, "ledger.csv", "aaa.mp4", "group"), csv_cell(to, "ledger.csv", "bbb.mp4", "group"));
+  /* Once cut, the videos may go. */
+  snprintf(path, sizeof path, "%s/%s", tree, names[0][0]);
+  assert_int_equal(unlink(path), 0);
+  extract_expect(extract_run(RECIPE "--max-size 400 --dataset auto --out %s %s", to, tree), 3, "4 inputs: 2 done, 1 unlabelled, 1 missing");
+  assert_int_equal(manifest(to, NULL), 8);
+  extract_expect(extract_run("--dataset nothing %s", tree), 2, "dataset: expected");
+  extract_expect(extract_run("--compression c23 %s", tree), 2, "--compression: is about datasets");
+  extract_expect(extract_run("--dataset dfdc --label fake %s", tree), 2, "expected one of them");
 }
 
 static void bad_usage(void **state) {
   (void)state;
-  expect(run("--help"), 0, "usage: extract");
-  expect(run("--version"), 0, "extract ");
-  expect(run(" "), 2, "no input");
-  expect(run("--fps x.mp4"), 2, "--fps: expected a number");
-  expect(run("--fps -3 x.mp4"), 2, "--fps");
-  expect(run("--faces some x.mp4"), 2, "--faces: expected largest or all");
-  expect(run("--label maybe x.mp4"), 2, "--label: expected fake or real");
-  expect(run("--label fake --labels m.json x.mp4"), 2, "expected one of them");
-  expect(run("--detector cnn --out %s x.mp4", tmp_path("extract/none")), 2, "detector: expected haar");
-  expect(run("--size 1e9 x.mp4"), 2, "--size");
-  expect(run("--colour x.mp4"), 2, "no such option");
-  expect(run("--out"), 2, "expected a value");
+  extract_expect(extract_run("--help"), 0, "usage: extract");
+  extract_expect(extract_run("--version"), 0, "extract ");
+  extract_expect(extract_run(" "), 2, "no input");
+  extract_expect(extract_run("--fps x.mp4"), 2, "--fps: expected a number");
+  extract_expect(extract_run("--fps -3 x.mp4"), 2, "--fps");
+  extract_expect(extract_run("--faces some x.mp4"), 2, "--faces: expected largest, all or main, got \"some\"");
+  extract_expect(extract_run("--crop round x.mp4"), 2, "--crop: expected recipe, square or tight");
+  extract_expect(extract_run("--format gif x.mp4"), 2, "--format: expected png or jpeg");
+  extract_expect(extract_run("--quality 101 x.mp4"), 2, "--quality: expected a whole number from 1 to 100");
+  extract_expect(extract_run("--align=yes x.mp4"), 2, "--align: expected no value");
+  extract_expect(extract_run("--align --detector haar --out %s x.mp4", tmp_path("extract/none")), 2, "haar finds no eyes");
+  extract_expect(extract_run("--label maybe x.mp4"), 2, "--label: expected fake or real");
+  extract_expect(extract_run("--label fake --labels m.json x.mp4"), 2, "expected one of them");
+  extract_expect(extract_run("--detector cnn --out %s x.mp4", tmp_path("extract/none")), 2, "--detector: expected haar, haar-strict, ");
+  extract_expect(extract_run("--size 1e9 x.mp4"), 2, "--size");
+  extract_expect(extract_run("--colour x.mp4"), 2, "no such option");
+  extract_expect(extract_run("--out"), 2, "expected a value");
 }
 
 static void bad_inputs_are_skipped(void **state) {
@@ -234,19 +282,45 @@ static void bad_inputs_are_skipped(void **state) {
   tmp_write(tmp_path("extract/mix/cut.png"), "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", 18);
   clip c = {.path = tmp_path("extract/mix/sound.mp4"), .sound_only = true};
   clip_write(&c);
-  snprintf(list, sizeof list, "--max-size 400 --label fake --out %s %s %s/fake %s", to, tmp_path("extract/mix"), inputs(),
+  clip blank = {.path = tmp_path("extract/mix/blank.mp4"), .width = 64, .height = 48, .frames = 10, .rate = 5};
+  clip_write(&blank);
+  snprintf(list, sizeof list, RECIPE "--max-size 400 --label fake --out %s %s %s/fake %s", to, tmp_path("extract/mix"), inputs(),
            tmp_path("extract/not_there.mp4"));
-  expect(run("%s", list), 3, "empty.mp4: the file is empty");
-  expect(3, 3, "text.mp4: expected a video");
-  expect(3, 3, "cut.png");
-  expect(3, 3, "sound.mp4: no video stream");
-  expect(3, 3, "not_there.mp4: No such file");
-  expect(3, 3, "6 inputs, 5 skipped: 4 faces");
+  extract_expect(extract_run("%s", list), 3, "empty.mp4: the file is empty");
+  extract_expect(3, 3, "text.mp4: expected a video");
+  extract_expect(3, 3, "cut.png");
+  extract_expect(3, 3, "sound.mp4: no video stream");
+  extract_expect(3, 3, "not_there.mp4: No such file");
+  extract_expect(3, 3, "7 inputs: 1 done, 1 no_face, 4 unreadable, 1 missing; 4 faces");
   assert_int_equal(manifest(to, NULL), 4);
+  /* A line for each. */
+  assert_int_equal(csv_lines(to, "ledger.csv"), 7);
+  static const char *const cells[][3] = {{"/empty.mp4", "status", "unreadable"},
+                                         {"/blank.mp4", "status", "no_face"},
+                                         {"/blank.mp4", "frames", "4"},
+                                         {"/blank.mp4", "frames_without_face", "4"},
+                                         {"/not_there.mp4", "status", "missing"},
+                                         {"fake/a.mp4", "status", "done"},
+                                         {"fake/a.mp4", "frames", "6"},
+                                         {"fake/a.mp4", "frames_without_face", "2"},
+                                         {"fake/a.mp4", "faces", "4"},
+                                         {"fake/a.mp4", "kept", "4"},
+                                         {"fake/a.mp4", "dropped", "0"},
+                                         {"fake/a.mp4", "tracks", "1"},
+                                         {"fake/a.mp4", "label", "fake"}};
+  for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+    assert_string_equal(csv_cell(to, "ledger.csv", cells[i][0], cells[i][1]), cells[i][2]);
+  assert_non_null(strstr(csv_cell(to, "ledger.csv", "/sound.mp4", "reason"), "no video stream"));
   /* Nothing but such: failed. */
-  expect(run("--max-size 400 --label fake --out %s %s", to, tmp_path("extract/mix")), 1, "nothing was extracted");
+  assert_int_equal(unlink(blank.path), 0);
+  extract_expect(extract_run(RECIPE "--max-size 400 --label fake --out %s %s", to, tmp_path("extract/mix")), 1, "nothing was extracted");
   assert_int_equal(manifest(to, NULL), 4); /* what was there stays */
-  expect(run("--max-size 400 --label fake --out %s %s", to, tmp_path("extract/hollow/..")), 3, "skipped");
+  /* Crops are no inputs, also where they lie among these. */
+  snprintf(list, sizeof list, "%s/faces", inputs());
+  extract_expect(extract_run(RECIPE "--max-size 400 --out %s %s", list, inputs()), 0, "3 inputs: 3 done");
+  extract_expect(extract_run(RECIPE "--max-size 400 --out %s %s", list, inputs()), 0, "3 inputs: 3 done");
+  snprintf(list, sizeof list, "rm -r '%s/faces'", inputs());
+  assert_int_equal(system(list), 0);
 }
 
 static void cannot_write(void **state) {
@@ -254,64 +328,30 @@ static void cannot_write(void **state) {
   char arguments[8192];
   (void)state;
   tmp_write(file, "x", 1);
-  expect(run("--out %s/faces %s", file, inputs()), 1, "cannot make the folder");
+  extract_expect(extract_run(RECIPE "--out %s/faces %s", file, inputs()), 1, "cannot make the folder");
   tmp_write(tmp_path("extract/foreign/manifest.csv"), "a,b\n1,2\n", 8);
-  expect(run("--out %s %s", tmp_path("extract/foreign"), inputs()), 1, "choose another --out");
+  extract_expect(extract_run(RECIPE "--out %s %s", tmp_path("extract/foreign"), inputs()), 1, "choose another --out");
   /* No file may grow beyond 4 KiB: what a full disk does. No half of a crop is left, nor a row of one. */
-  snprintf(arguments, sizeof arguments, "--max-size 400 --out %s %s/fake", to, inputs());
-  expect(run_after("trap '' XFSZ; ulimit -f 8;", arguments), 1, "");
-  assert_true(strstr(out, "File too large") || strstr(out, "No space") || strstr(out, "png"));
+  snprintf(arguments, sizeof arguments, RECIPE "--max-size 400 --out %s %s/fake", to, inputs());
+  extract_expect(extract_run_after("trap '' XFSZ; ulimit -f 8;", arguments), 1, "");
+  assert_true(strstr(extract_out, "File too large") || strstr(extract_out, "No space") || strstr(extract_out, "png"));
   char path[4096];
   snprintf(path, sizeof path, "%s/fake", to);
   assert_int_equal(files_in(path), 0);
-}
-
-/* Ctrl-C after the first clip is through: it is kept, the second leaves nothing, exit 130. */
-static void stopped_by_the_user(void **state) {
-  const char *to = tmp_path("extract/stopped");
-  char path[4096], log[4096];
-  int status = 0;
-  (void)state;
-  clip c = {.path = tmp_path("extract/long/z.mp4"), .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 500, .rate = 5};
-  clip_write(&c);
-  snprintf(path, sizeof path, "%s/fake/a.mp4", inputs());
-  snprintf(log, sizeof log, "%s", tmp_path("extract/stopped.log"));
-  fflush(NULL);
-  pid_t pid = fork();
-  if (pid == 0) {
-    if (!freopen(log, "w", stdout)) _exit(99);
-    execl(program(), "extract", "--jobs", "1", "--label", "fake", "--fps", "all", "--max-size", "400", "--quiet", "--out", to, path, c.path,
-          (char *)NULL);
-    _exit(99);
-  }
-  assert_true(pid > 0);
-  for (int i = 0; i < 600; i++) { /* until the first clip's line is out */
-    char *text = NULL;
-    um_error err;
-    usleep(50000);
-    bool through = um_file_read(&text, NULL, log, 1 << 20, &err) == UM_OK && strstr(text, "faces written");
-    free(text);
-    if (through) break;
-  }
-  kill(pid, SIGINT);
-  assert_int_equal(waitpid(pid, &status, 0), pid);
-  assert_true(WIFEXITED(status));
-  assert_int_equal(WEXITSTATUS(status), 130);
-  assert_int_equal(manifest(to, NULL), 10);
-  snprintf(path, sizeof path, "%s/fake", to);
-  assert_int_equal(files_in(path), 10);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(writes_crops_and_manifest),
       cmocka_unit_test(same_whatever_the_jobs),
+      cmocka_unit_test(crops_cut_otherwise_are_not_mixed),
       cmocka_unit_test(adds_to_an_earlier_run),
+      cmocka_unit_test(crops_as_asked_for),
       cmocka_unit_test(labels_from_metadata),
+      cmocka_unit_test(datasets),
       cmocka_unit_test(bad_usage),
       cmocka_unit_test(bad_inputs_are_skipped),
       cmocka_unit_test(cannot_write),
-      cmocka_unit_test(stopped_by_the_user),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

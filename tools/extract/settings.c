@@ -17,6 +17,16 @@ static bool is_haar(const char *detector) { return strncmp(detector, "haar", 4) 
 
 static int json_path(char *path, size_t size, const char *out, um_error *err) { return um_path_join(path, size, out, "extract.json", err); }
 
+static int known_detector(const char *name, um_error *err) {
+  char list[256] = "";
+  for (int i = 0; um_detector_name(i); i++) {
+    if (strcmp(um_detector_name(i), name) == 0) return UM_OK;
+    const size_t n = strlen(list);
+    snprintf(list + n, sizeof list - n, "%s, ", um_detector_name(i));
+  }
+  return um_fail(err, UM_ECONFIG, "--detector: expected %sor auto, got \"%.60s\"", list, name);
+}
+
 int settings_resolve(options *o, um_error *err) {
   um_face_settings *s = &o->face.settings, begun;
   char path[4096];
@@ -35,8 +45,8 @@ int settings_resolve(options *o, um_error *err) {
     else
       um_log(UM_LOG_INFO, "detector: %s, the best whose weights are here (--detector haar is the first recipe's)", name);
   }
-  if (snprintf(s->detector, sizeof s->detector, "%s", name) >= (int)sizeof s->detector)
-    return um_fail(err, UM_ECONFIG, "--detector: \"%.60s\" is none; extract --help lists them", name);
+  if ((r = known_detector(name, err)) < 0) return r;
+  snprintf(s->detector, sizeof s->detector, "%s", name);
   const bool haar = is_haar(s->detector);
   s->choice = o->choice >= 0 ? (um_face_choice)o->choice : haar ? UM_FACES_LARGEST : UM_FACES_MAIN;
   s->crop = o->crop >= 0 ? (um_crop_shape)o->crop : haar ? UM_CROP_RECIPE : UM_CROP_SQUARE;
