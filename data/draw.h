@@ -11,8 +11,8 @@ void um_draw_box(um_image *im, int x, int y, int side);
 void um_draw_outline(um_image *im, const double corner[4][2]);
 /* A dot of 3 x 3 pixels, green. */
 void um_draw_point(um_image *im, double x, double y);
-/* Black letters of UM_TEXT_HEIGHT pixels from (x, y), their upper left corner, to the right, UM_TEXT_WIDTH each: digits, letters (small ones
- * look like capitals), - _ . : / and the blank, which other characters become, too. */
+/* Black letters from (x, y), the upper left corner of the first, to the right, UM_TEXT_WIDTH each: digits, letters (small ones look like
+ * capitals), - _ . : / and the blank, which any other character becomes. */
 enum { UM_TEXT_WIDTH = 8, UM_TEXT_HEIGHT = 10 };
 void um_draw_text(um_image *im, int x, int y, const char *text);
 

@@ -16,7 +16,8 @@ typedef struct um_sheet_item {
 } um_sheet_item;
 
 /* Writes up to `most` of the pictures as one JPEG, each scaled to fit side x side, in the order of the items. They are taken evenly: as
- * many of each group as of the others (of a small one all), and within a group spread over it. A picture that cannot be read is an error. */
+ * many of each group as of the others (of a small one all), and within a group spread over it. A picture that cannot be read is an
+ * error. */
 int um_contact_sheet_write(const char *path, const um_sheet_item *item, int count, int most, int side, um_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* Faces are linked in two steps, each the best pairing of the tracks that may go on with the faces of the frame: first those where the
  * face overlaps with the place where the track is going, then, of what is left, those that are near for the time that went by. A track
- * goes on over a second without its face, and to the next frame that was looked at however late that is (by overlap alone where it is more
- * than a second), but never over a cut: who is back after one is a new track, as from boxes alone it cannot be told who is shown. */
+ * goes on over a second without its face, and to the next frame that was looked at however late that is (by overlap alone where it is
+ * more than a second), but never over a cut: who is back after one is a new track, as boxes alone do not tell who is shown. */
 #include "faces/track.h"
 
 #include <limits.h>
