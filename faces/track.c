@@ -172,7 +172,7 @@ static void forget(um_tracker *t, um_tracks *all, const um_tracker_frame *f, boo
     active *at = &t->active[a];
     um_track *k = &all->item[at->track];
     const bool seen_before = at->time_s == t->time_s;
-    if (seen_before && near && k->pictures == 1) k->fate = UM_ONE_FRAME;
+    if (near && k->pictures == 1) k->fate = UM_ONE_FRAME;
     if (!f->cut && (seen_before || f->time_s - at->time_s <= GAP_S)) t->active[kept++] = *at;
   }
   t->count = kept;

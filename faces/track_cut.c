@@ -40,9 +40,8 @@ static double alike(const uint8_t *a, const uint8_t *b) {
     const double u = a[i] - mean_a, v = b[i] - mean_b;
     aa += u * u, bb += v * v, ab += u * v;
   }
-  /* A picture of one colour resembles only another such. */
-  const double flat = CELLS; /* a variance of 1 */
-  if (aa < flat || bb < flat) return aa < flat && bb < flat;
+  const double flat = CELLS; /* a variance of 1: one colour resembles nothing */
+  if (aa < flat || bb < flat) return 0;
   return ab / sqrt(aa * bb);
 }
 
