@@ -85,17 +85,28 @@ char *um_classes_text(const um_preprocess *p) {
 }
 
 /* Doubles as hexadecimal text: exact, infinities included. */
+static bool add_double(cJSON *o, const char *key, double value) {
+  char hex[48];
+  snprintf(hex, sizeof hex, "%a", value);
+  return cJSON_AddStringToObject(o, key, hex) != NULL;
+}
+
+static bool add_watch(cJSON *o, const char *key, const um_watch *w) {
+  cJSON *to = cJSON_AddObjectToObject(o, key);
+  return to && add_double(to, "best", w->best) && cJSON_AddNumberToObject(to, "wait", w->wait) &&
+         cJSON_AddNumberToObject(to, "cooldown", w->cooldown);
+}
+
 static char *position_text(const um_position *p) {
   cJSON *o = cJSON_CreateObject();
-  char *text = NULL, hex[3][48];
-  snprintf(hex[0], sizeof hex[0], "%a", p->loss_sum);
-  snprintf(hex[1], sizeof hex[1], "%a", p->best);
-  snprintf(hex[2], sizeof hex[2], "%a", p->seconds);
+  char *text = NULL;
   if (o && cJSON_AddNumberToObject(o, "epoch", p->epoch) && cJSON_AddNumberToObject(o, "batch", p->batch) &&
-      cJSON_AddNumberToObject(o, "step", (double)p->step) && cJSON_AddStringToObject(o, "loss_sum", hex[0]) &&
+      cJSON_AddNumberToObject(o, "step", (double)p->step) && add_double(o, "loss_sum", p->loss_sum) &&
       cJSON_AddNumberToObject(o, "samples", (double)p->samples) && cJSON_AddNumberToObject(o, "correct", (double)p->correct) &&
-      cJSON_AddStringToObject(o, "best", hex[1]) && cJSON_AddNumberToObject(o, "best_epoch", p->best_epoch) &&
-      cJSON_AddStringToObject(o, "seconds", hex[2]) && cJSON_AddNumberToObject(o, "states", p->states) &&
+      add_double(o, "best", p->best) && cJSON_AddNumberToObject(o, "best_epoch", p->best_epoch) && add_double(o, "seconds", p->seconds) &&
+      cJSON_AddNumberToObject(o, "states", p->states) && cJSON_AddNumberToObject(o, "phase", p->phase) &&
+      cJSON_AddNumberToObject(o, "phase_epoch", p->phase_epoch) && cJSON_AddNumberToObject(o, "before", (double)p->before) &&
+      add_double(o, "rate", p->rate) && add_watch(o, "plateau", &p->plateau) && add_watch(o, "stopping", &p->stopping) &&
       cJSON_AddStringToObject(o, "data", p->data))
     text = cJSON_PrintUnformatted(o);
   cJSON_Delete(o);
@@ -280,6 +291,26 @@ int um_checkpoint_open(um_st **st, um_graph *g, um_preprocess *p, const char *pa
   return status;
 }
 
+static bool get_watch(const cJSON *o, const char *key, um_watch *w) {
+  const cJSON *from = cJSON_GetObjectItemCaseSensitive(o, key);
+  int64_t wait = 0, cooldown = 0;
+  const bool ok =
+      um_json_exact(from, "best", &w->best) && um_json_int(from, "wait", 0, 1e9, &wait) && um_json_int(from, "cooldown", 0, 1e9, &cooldown);
+  w->wait = (int)wait, w->cooldown = (int)cooldown;
+  return ok;
+}
+
+/* The course of a run; a file written before there were schedules and phases says nothing of it. */
+static bool get_course(const cJSON *o, um_position *p) {
+  int64_t phase = 0, first = 0;
+  if (!cJSON_HasObjectItem(o, "phase")) return true;
+  const bool ok = um_json_int(o, "phase", 0, UM_PHASES_MAX - 1, &phase) && um_json_int(o, "phase_epoch", 0, 1e9, &first) &&
+                  um_json_int(o, "before", 0, 9007199254740992.0, &p->before) && um_json_exact(o, "rate", &p->rate) && p->rate >= 0 &&
+                  isfinite(p->rate) && get_watch(o, "plateau", &p->plateau) && get_watch(o, "stopping", &p->stopping);
+  p->phase = (int)phase, p->phase_epoch = (int)first;
+  return ok && p->phase_epoch <= p->epoch;
+}
+
 static int read_position(um_position *p, const um_st *st, um_error *err) {
   const char *text = um_st_metadata(st, "position");
   cJSON *o;
@@ -296,9 +327,10 @@ static int read_position(um_position *p, const um_st *st, um_error *err) {
             um_json_exact(o, "best", &p->best) && um_json_int(o, "best_epoch", -1, 1e9, &best_epoch) &&
             um_json_exact(o, "seconds", &p->seconds) && um_json_int(o, "states", 0, 3, &with) &&
             um_json_text(o, "data", p->data, sizeof p->data);
+  p->epoch = (int)epoch, p->batch = (int)batch, p->best_epoch = (int)best_epoch, p->states = (unsigned)with;
+  ok = ok && get_course(o, p);
   cJSON_Delete(o);
   if (!ok) return um_fail(err, UM_EFORMAT, "its position in the run cannot be understood");
-  p->epoch = (int)epoch, p->batch = (int)batch, p->best_epoch = (int)best_epoch, p->states = (unsigned)with;
   return UM_OK;
 }
 

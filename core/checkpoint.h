@@ -29,14 +29,19 @@ bool um_classes_parse(um_preprocess *p, const char *text);
 /* Position in a run. */
 typedef struct um_position {
   int epoch, batch; /* the next batch to do */
-  int64_t step;     /* optimizer steps done */
+  int64_t step;     /* optimizer steps done, of this phase */
   double loss_sum;  /* of the epoch so far, and the samples and hits that go with it */
   int64_t samples, correct;
   double best;     /* best validation loss so far */
   int best_epoch;  /* -1: none */
   double seconds;  /* of the epoch so far */
   unsigned states; /* of the optimizer, as um_optimizer_states says; saved and loaded with the weights */
-  char data[65];   /* SHA-256 of what the run learns from (names and labels), as hex; "" where nobody said */
+  int phase;       /* of the config's */
+  int phase_epoch; /* the first epoch of the phase */
+  int64_t before;  /* optimizer steps of the phases before */
+  double rate;     /* learning rate that the plateau schedule has left; 0 in a file written before there were schedules */
+  um_watch plateau, stopping;
+  char data[65]; /* SHA-256 of what the run learns from (names and labels), as hex; "" where nobody said */
 } um_position;
 
 /* The fingerprint of a model, 64 hexadecimal digits: SHA-256 over structure, classes, preprocessing and every parameter. A file carries

@@ -15,13 +15,6 @@
 #define FILE_MAX       (1u << 20)
 #define NAME_MAX_CHARS 64
 
-/* What messages need to know of where values came from. */
-typedef struct source {
-  const char *name; /* of the file */
-  const char *const *set;
-  int set_count;
-} source;
-
 /* Optimal string alignment: insertions, deletions, substitutions, swaps of neighbours. */
 static int edit_distance(const char *a, const char *b) {
   int row[3][NAME_MAX_CHARS + 1], n = (int)strlen(a), m = (int)strlen(b);
@@ -80,8 +73,7 @@ static int unknown_key(const char *where, const char *key, um_error *err) {
   return um_fail(err, UM_ECONFIG, "%s: %.200s: unknown key; --help lists them", where, key);
 }
 
-/* "--set" where the key, or its whole section, came from there; else the file's name. */
-static const char *where_from(const source *s, const char *key) {
+const char *um_config_where(const um_config_source *s, const char *key) {
   size_t n = strlen(key), section = strcspn(key, ".");
   for (int i = 0; i < s->set_count; i++) {
     size_t m = strcspn(s->set[i], "=");
@@ -90,14 +82,14 @@ static const char *where_from(const source *s, const char *key) {
   return s->name;
 }
 
-/* Every member of an object: known, only once, and right. Errors come in the order of the file. */
-static int read_object(um_config *c, const cJSON *object, const char *section, const source *s, um_error *err) {
+/* Errors come in the order of the file. */
+int um_config_read_object(um_config *c, const cJSON *object, const char *section, const um_config_source *s, um_error *err) {
   for (const cJSON *item = object->child; item; item = item->next) {
     char key[256], where[1400];
     int status;
     if (snprintf(key, sizeof key, "%s%s%s", section, *section ? "." : "", item->string) >= (int)sizeof key)
       return unknown_key(s->name, key, err);
-    const char *from = where_from(s, key);
+    const char *from = um_config_where(s, key);
     const um_key *k = um_key_find(key);
     if (!k && !(*section == 0 && is_section(key))) return unknown_key(from, key, err);
     for (const cJSON *other = object->child; other != item; other = other->next)
@@ -106,7 +98,7 @@ static int read_object(um_config *c, const cJSON *object, const char *section, c
     if (k) {
       if ((status = um_key_read(c, k, item, where, err))) return status;
     } else if (cJSON_IsObject(item)) {
-      if ((status = read_object(c, item, key, s, err))) return status;
+      if ((status = um_config_read_object(c, item, key, s, err))) return status;
     } else if (!cJSON_IsNull(item)) {
       char got[96];
       return um_fail(err, UM_ECONFIG, "%s: expected an object { ... } or null, got %s", where, um_json_brief(item, got, sizeof got));
@@ -115,18 +107,17 @@ static int read_object(um_config *c, const cJSON *object, const char *section, c
   return UM_OK;
 }
 
-/* Settings of another optimizer than the one chosen would do nothing; a config that holds one means something else. */
-static int check_applies(const um_config *c, const cJSON *root, const source *s, um_error *err) {
-  const cJSON *optimizer = cJSON_GetObjectItemCaseSensitive(root, "optimizer");
-  char name[32] = "";
-  cJSON *kind = um_key_write(c, um_key_find("optimizer.name"));
+int um_config_check_applies(const um_config *c, const cJSON *root, const char *section, const um_config_source *s, um_error *err) {
+  const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, section);
+  char key[128], name[32] = "";
+  snprintf(key, sizeof key, "%s.name", section);
+  cJSON *kind = um_key_write(c, um_key_find(key));
   if (kind) snprintf(name, sizeof name, "%s", kind->valuestring);
   cJSON_Delete(kind);
-  for (const cJSON *item = optimizer ? optimizer->child : NULL; item; item = item->next) {
-    char key[128];
-    snprintf(key, sizeof key, "optimizer.%s", item->string);
+  for (const cJSON *item = object ? object->child : NULL; item; item = item->next) {
+    snprintf(key, sizeof key, "%s.%s", section, item->string);
     if (!um_key_applies(um_key_find(key), c))
-      return um_fail(err, UM_ECONFIG, "%s: %s: not a setting of %s (optimizer.name); take it out", where_from(s, key), key, name);
+      return um_fail(err, UM_ECONFIG, "%s: %s: not a setting of %s (%s.name); take it out", um_config_where(s, key), key, name, section);
   }
   return UM_OK;
 }
@@ -195,20 +186,27 @@ static int syntax_error(const char *text, const char *at, const char *name, um_e
   return um_fail(err, UM_ECONFIG, "%s: line %d, column %d: not JSON from here on: %.*s", name, line, column, n, at);
 }
 
+int um_config_defaults(um_config *c, const char *section, um_error *err) {
+  const size_t n = strlen(section);
+  for (int i = 0; i < um_keys_count; i++) {
+    const um_key *k = &um_keys[i];
+    if (n > 0 && (strncmp(k->name, section, n) != 0 || k->name[n] != '.')) continue;
+    cJSON *value = cJSON_Parse(k->fallback);
+    const int status = value ? um_key_read(c, k, value, k->name, err) : um_fail(err, UM_ENOMEM, "no memory for the config");
+    cJSON_Delete(value);
+    if (status) return status;
+  }
+  return UM_OK;
+}
+
 int um_config_parse(um_config *c, const char *text, const char *name, const char *const *set, int set_count, um_error *err) {
-  const source s = {name, set, set_count};
+  const um_config_source s = {name, set, set_count};
   const char *end = NULL;
   cJSON *root = NULL;
   int status = UM_OK;
 
   memset(c, 0, sizeof *c);
-  for (int i = 0; i < um_keys_count; i++) {
-    const um_key *k = &um_keys[i];
-    cJSON *value = cJSON_Parse(k->fallback);
-    status = value ? um_key_read(c, k, value, k->name, err) : um_fail(err, UM_ENOMEM, "%s: no memory", name);
-    cJSON_Delete(value);
-    if (status) goto done;
-  }
+  if ((status = um_config_defaults(c, "", err))) goto done;
   root = cJSON_ParseWithOpts(text, &end, 1);
   if (!root) {
     status = syntax_error(text, end, name, err);
@@ -220,8 +218,11 @@ int um_config_parse(um_config *c, const char *text, const char *name, const char
   }
   for (int i = 0; i < set_count; i++)
     if ((status = apply_set(root, set[i], err))) goto done;
-  if ((status = read_object(c, root, "", &s, err))) goto done;
-  status = check_applies(c, root, &s, err);
+  if ((status = um_config_read_object(c, root, "", &s, err))) goto done;
+  c->early_stopping.on = cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(root, "early_stopping"));
+  if ((status = um_config_check_applies(c, root, "optimizer", &s, err))) goto done;
+  if ((status = um_config_check_applies(c, root, "learning_rate_schedule", &s, err))) goto done;
+  status = um_phases_read(c, root, &s, err);
 done:
   cJSON_Delete(root);
   if (status) um_config_free(c);
@@ -310,7 +311,7 @@ int um_config_to_json(const um_config *c, char **text, um_error *err) {
 bool um_config_differs(const um_config *a, const um_config *b, char *key, size_t size) {
   for (int i = 0; i < um_keys_count; i++) {
     const um_key *k = &um_keys[i];
-    if ((k->flags & UM_KEY_FREE) || !um_key_applies(k, a)) continue;
+    if ((k->flags & UM_KEY_FREE) || !um_key_applies(k, a) || !um_key_applies(k, b)) continue;
     cJSON *x = um_key_write(a, k), *y = um_key_write(b, k);
     bool same = cJSON_Compare(x, y, 1);
     cJSON_Delete(x);
@@ -319,7 +320,10 @@ bool um_config_differs(const um_config *a, const um_config *b, char *key, size_t
     snprintf(key, size, "%s", k->name);
     return true;
   }
-  return false;
+  /* More epochs extend a run, but not one whose first rates were chosen for so many. */
+  if (a->epochs == b->epochs || !um_schedule_needs_epochs(&a->phase[a->phases - 1].schedule)) return false;
+  snprintf(key, size, "epochs");
+  return true;
 }
 
 bool um_config_key(int i, um_config_key_info *info) {

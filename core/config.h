@@ -5,9 +5,11 @@
 
 #include "core/face_settings.h"
 #include "core/graph.h"
+#include "core/schedule.h"
 
 typedef enum um_semantics { UM_KERAS2, UM_KERAS3 } um_semantics;
 typedef enum um_split_by { UM_SPLIT_GROUP, UM_SPLIT_FILES, UM_SPLIT_PART } um_split_by;
+typedef enum um_sampling { UM_SAMPLING_NATURAL, UM_SAMPLING_BALANCED } um_sampling;
 typedef enum um_preprocessing {
   UM_PREPROCESS_NONE,
   UM_PREPROCESS_CAFFE
@@ -25,6 +27,7 @@ typedef struct um_data_config {
   double rescale; /* "1/255" or a number */
   um_preprocessing preprocessing;
   bool shuffle;
+  um_sampling sampling; /* balanced: both classes equally often in an epoch */
   int workers;         /* 0: auto */
   int64_t cache_bytes; /* decoded images kept in memory; 0: none */
   int duplicate_bits;  /* pictures of two parts that differ in so few bits of their hashes (data/phash.h) are refused; 0: not looked for */
@@ -55,6 +58,22 @@ typedef struct um_augmentation_config {
   double self_blend; /* share of the real pictures that get a self-blended fake (data/blend.h) */
 } um_augmentation_config;
 
+/* How much the pictures of a class count in the training loss. */
+typedef struct um_class_weight {
+  enum { UM_CLASS_WEIGHT_NONE, UM_CLASS_WEIGHT_BALANCED, UM_CLASS_WEIGHT_GIVEN } mode;
+  char name[2][64]; /* given: the classes' names, sorted */
+  double weight[2];
+} um_class_weight;
+
+/* A part of the training with its own rate and its own layers; the optimizer's state begins anew with it. */
+enum { UM_PHASES_MAX = 8 };
+typedef struct um_phase {
+  int epochs;
+  char trainable[UM_NAME_MAX];
+  double learning_rate;
+  um_schedule schedule;
+} um_phase;
+
 typedef struct um_config {
   uint64_t seed;
   um_data_config data;
@@ -64,12 +83,18 @@ typedef struct um_config {
   char trainable[UM_NAME_MAX];
   um_algorithm algorithm; /* model.convolution: "auto", "direct", "winograd" */
   char *head;             /* the head as JSON text (an array), as given or by default */
+  um_class_weight class_weight;
   um_optimizer optimizer;
+  um_schedule schedule; /* learning_rate_schedule */
+  um_early_stopping early_stopping;
+  um_phase phase[UM_PHASES_MAX]; /* where the config names none: one, of trainable, optimizer.learning_rate, schedule and epochs */
+  int phases;
+  bool phases_given;
   um_precision precision;
   um_engine engine;        /* cuda */
   int64_t workspace_limit; /* cuda: bytes */
-  um_face_settings faces;  /* what infer repeats on videos; detector "auto": as the folder was extracted (extract.json), else the recipe's */
-  int epochs;
+  um_face_settings faces; /* what infer repeats on videos; detector "auto": as the folder was extracted (extract.json), else the recipe's */
+  int epochs;             /* of all phases */
   double checkpoint_minutes; /* 0: only at an epoch's end */
 } um_config;
 
@@ -84,6 +109,9 @@ void um_config_free(um_config *c);
 int um_config_find(char *out, size_t size, const char *path, um_error *err);
 /* The resolved config, every key written out; malloc'd. Reading it back gives the same config. */
 int um_config_to_json(const um_config *c, char **text, um_error *err);
+/* The weights of classes with these names and so many pictures; UM_ECONFIG where class_weight names others. "balanced" is
+ * n / (2 count), as scikit-learn's compute_class_weight. */
+int um_config_class_weights(double weight[2], const um_config *c, const char *const name[2], const int count[2], um_error *err);
 /* Keys that differ between two configs in a way that changes the numbers of a run (so not workers, paths, cache, epochs...):
  * the first one's name into `key`; false where there is none. */
 bool um_config_differs(const um_config *a, const um_config *b, char *key, size_t size);
@@ -95,7 +123,7 @@ int um_config_graph(um_graph *g, int *backbone_last, const um_config *c, um_erro
 /* The i-th key for people; false past the last. */
 typedef struct um_config_key_info {
   const char *name, *fallback, *help; /* fallback: the default, as JSON */
-  char expected[192];                 /* "a number from 0 to 180" */
+  char expected[256];                 /* "a number from 0 to 180" */
 } um_config_key_info;
 bool um_config_key(int i, um_config_key_info *info);
 

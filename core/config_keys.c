@@ -12,6 +12,12 @@
 #define RMSPROP  (1u << UM_OPT_RMSPROP)
 #define SGD      (1u << UM_OPT_SGD)
 #define ADAM     (1u << UM_OPT_ADAM)
+#define COSINE   (256u << UM_SCHEDULE_COSINE)
+#define STEP     (256u << UM_SCHEDULE_STEP)
+#define EXPO     (256u << UM_SCHEDULE_EXPONENTIAL)
+#define PLATEAU  (256u << UM_SCHEDULE_PLATEAU)
+#define STOPPING UM_KEY_STOPPING
+#define MONITORS "val_loss|val_accuracy|val_auc|loss"
 #define RECIPE_HEAD                                                                                                                        \
   "[{\"flatten\": {}}, {\"dense\": {\"units\": 256, \"activation\": \"relu\"}}, {\"dense\": {\"units\": 1, \"activation\": \"sigmoid\"}}]"
 
@@ -34,6 +40,7 @@ const um_key um_keys[] = {
   {"data.preprocessing",              UM_KEY_CHOICE,    FIELD(data.preprocessing),           0, 0,          "none|caffe",                  "\"none\"",       0,            "caffe: BGR minus the ImageNet mean, in place of rescale"},
   {"data.class_mode",                 UM_KEY_FIXED,     NONE,                                0, 0,          NULL,                          "\"binary\"",     0,            "two classes"},
   {"data.shuffle",                    UM_KEY_BOOL,      FIELD(data.shuffle),                 0, 0,          NULL,                          "true",           0,            "a new order each epoch"},
+  {"data.sampling",                   UM_KEY_CHOICE,    FIELD(data.sampling),                0, 0,          "natural|balanced",            "\"natural\"",    0,            "balanced: both classes equally often in an epoch, the smaller one's pictures again"},
   {"data.workers",                    UM_KEY_AUTO,      FIELD(data.workers),                 1, 256,        NULL,                          "\"auto\"",       UM_KEY_FREE,  "threads that read pictures"},
   {"data.cache",                      UM_KEY_BYTES,     FIELD(data.cache_bytes),             0, 1125899906842624.0, NULL,                  "0",              UM_KEY_FREE,  "memory for pictures that were read, in bytes or as \"512M\""},
   {"data.max_per_class",              UM_KEY_INT,       FIELD(data.max_per_class),           0, 1e9,        NULL,                          "0",              0,            "at most so many pictures a class; 0: all"},
@@ -83,6 +90,29 @@ const um_key um_keys[] = {
   {"optimizer.beta_2",                UM_KEY_NUMBER,    FIELD(optimizer.beta2),              0, 0.999999,   NULL,                          "0.999",          ADAM,         "decay of the mean square"},
   {"optimizer.epsilon",               UM_KEY_NUMBER,    FIELD(optimizer.epsilon),            0, 1,          NULL,                          "1e-7",           RMSPROP | ADAM, "keeps the divisor from 0"},
   {"optimizer.semantics",             UM_KEY_CHOICE,    FIELD(optimizer.epsilon_inside),     0, 0,          "keras2|keras3",               "\"keras2\"",     RMSPROP,      "sqrt(v) + epsilon, or sqrt(v + epsilon)"},
+  {"class_weight",                    UM_KEY_WEIGHTS,   FIELD(class_weight),                 0, 1e6,        NULL,                          "null",           0,            "how much each class counts in the training loss; \"balanced\": n / (2 * pictures of the class)"},
+  {"learning_rate_schedule.name",     UM_KEY_CHOICE,    FIELD(schedule.kind),                0, 0,          "constant|cosine|step|exponential|plateau", "\"constant\"", 0,   "how the learning rate changes from step to step, or (plateau) when an epoch is no better"},
+  {"learning_rate_schedule.warmup_steps",  UM_KEY_INT,  FIELD(schedule.warmup_steps),        0, 1e9,        NULL,                          "0",              0,            "any schedule: steps of linear warm-up, before what follows begins"},
+  {"learning_rate_schedule.warmup_epochs", UM_KEY_NUMBER, FIELD(schedule.warmup_epochs),     0, 1e6,        NULL,                          "0",              0,            "the same in epochs"},
+  {"learning_rate_schedule.warmup_from",   UM_KEY_NUMBER, FIELD(schedule.warmup_from),       0, 1,          NULL,                          "0",              0,            "where it begins, as a share of the learning rate"},
+  {"learning_rate_schedule.decay_steps",   UM_KEY_INT,  FIELD(schedule.decay_steps),         0, 1e9,        NULL,                          "0",              COSINE | EXPO, "length of the decay; 0: decay_epochs"},
+  {"learning_rate_schedule.decay_epochs",  UM_KEY_NUMBER, FIELD(schedule.decay_epochs),      0, 1e6,        NULL,                          "0",              COSINE | EXPO, "the same in epochs; 0: cosine to the end, exponential one epoch"},
+  {"learning_rate_schedule.alpha",    UM_KEY_NUMBER,    FIELD(schedule.alpha),               0, 1,          NULL,                          "0",              COSINE,       "the last rate, as a share of the first"},
+  {"learning_rate_schedule.decay_rate", UM_KEY_NUMBER,  FIELD(schedule.decay_rate),          0, 1,          NULL,                          "0.96",           EXPO,         "the rate is multiplied by it over each length of the decay"},
+  {"learning_rate_schedule.staircase", UM_KEY_BOOL,     FIELD(schedule.staircase),           0, 0,          NULL,                          "false",          EXPO,         "at once at the end of each length"},
+  {"learning_rate_schedule.every_epochs", UM_KEY_INT,   FIELD(schedule.every_epochs),        0, 1e6,        NULL,                          "0",              STEP,         "multiply by factor every so many epochs; 0: boundaries"},
+  {"learning_rate_schedule.boundaries", UM_KEY_LIST,    FIELD(schedule.boundaries),          0, 1e12,       NULL,                          "null",           STEP | UM_KEY_RISING, "the last step (from 0) of each of the values but the last"},
+  {"learning_rate_schedule.values",   UM_KEY_LIST,      FIELD(schedule.values),              0, 100,        NULL,                          "null",           STEP,         "with boundaries: the rates, in place of the learning rate"},
+  {"learning_rate_schedule.factor",   UM_KEY_NUMBER,    FIELD(schedule.factor),              0, 0.999999,   NULL,                          "0.1",            STEP | PLATEAU, "multiplies the rate"},
+  {"learning_rate_schedule.monitor",  UM_KEY_CHOICE,    FIELD(schedule.monitor),             0, 0,          MONITORS,                      "\"val_loss\"",   PLATEAU,      "what has to get better"},
+  {"learning_rate_schedule.patience", UM_KEY_INT,       FIELD(schedule.patience),            0, 1e6,        NULL,                          "10",             PLATEAU,      "epochs without it that are waited"},
+  {"learning_rate_schedule.min_delta", UM_KEY_NUMBER,   FIELD(schedule.min_delta),           0, 1e6,        NULL,                          "1e-4",           PLATEAU,      "less than this is no better"},
+  {"learning_rate_schedule.cooldown", UM_KEY_INT,       FIELD(schedule.cooldown),            0, 1e6,        NULL,                          "0",              PLATEAU,      "epochs after a change that do not count"},
+  {"learning_rate_schedule.min_lr",   UM_KEY_NUMBER,    FIELD(schedule.min_lr),              0, 100,        NULL,                          "0",              PLATEAU,      "the rate goes no lower"},
+  {"early_stopping.monitor",          UM_KEY_CHOICE,    FIELD(early_stopping.monitor),       0, 0,          MONITORS,                      "\"val_loss\"",   STOPPING,     "ends the training when this gets no better; \"early_stopping\": null (the default) never does"},
+  {"early_stopping.patience",         UM_KEY_INT,       FIELD(early_stopping.patience),      0, 1e6,        NULL,                          "3",              STOPPING | UM_KEY_FREE, "epochs without it that are waited"},
+  {"early_stopping.min_delta",        UM_KEY_NUMBER,    FIELD(early_stopping.min_delta),     0, 1e6,        NULL,                          "0",              STOPPING | UM_KEY_FREE, "less than this is no better"},
+  {"phases",                          UM_KEY_PHASES,    NONE,                                0, 0,          NULL,                          "null",           0,            "one after the other, each with its own trainable, learning_rate and learning_rate_schedule (else those of the config)"},
   {"precision",                       UM_KEY_CHOICE,    FIELD(precision),                    0, 0,          "fp32|tf32|bf16",              "\"fp32\"",       0,            "of the arithmetic; tf32 and bf16 need a GPU"},
   {"engine",                          UM_KEY_CHOICE,    FIELD(engine),                       0, 0,          "auto|native|cudnn",           "\"auto\"",       0,            "on a GPU: the fastest for each layer (measured once), our own kernels, or cuDNN"},
   {"workspace_limit",                 UM_KEY_BYTES,     FIELD(workspace_limit),              0, 1099511627776.0, NULL,                     "\"512M\"",       0,            "on a GPU: most memory that one layer may take to be faster"},
@@ -107,8 +137,10 @@ const um_key *um_key_find(const char *name) {
 }
 
 bool um_key_applies(const um_key *k, const um_config *c) {
-  unsigned only = k->flags & (RMSPROP | SGD | ADAM);
-  return only == 0 || (only & 1u << c->optimizer.kind) != 0;
+  const unsigned optimizers = k->flags & UM_KEY_OPTIMIZERS, schedules = k->flags & UM_KEY_SCHEDULES;
+  if (optimizers && !(optimizers & 1u << c->optimizer.kind)) return false;
+  if (schedules && !(schedules & 256u << c->schedule.kind)) return false;
+  return !(k->flags & UM_KEY_STOPPING) || c->early_stopping.on;
 }
 
 /* The i-th of "a|b|c" into text; false past the end. */
@@ -146,6 +178,14 @@ const char *um_key_expected(const um_key *k, char *text, size_t size) {
   case UM_KEY_BYTES: snprintf(text, size, "a number of bytes, or text such as \"512M\" or \"2G\""); break;
   case UM_KEY_FPS: snprintf(text, size, "\"all\" or a number from %g to %g", k->low, k->high); break;
   case UM_KEY_TRAINABLE: snprintf(text, size, "\"all\", \"head\" or the name of a layer"); break;
+  case UM_KEY_LIST:
+    snprintf(text, size, "a list of at most %d %snumbers from %g to %g", UM_LIST_MAX, k->flags & UM_KEY_RISING ? "growing whole " : "",
+             k->low, k->high);
+    break;
+  case UM_KEY_WEIGHTS: snprintf(text, size, "null, \"balanced\", or a weight each such as {\"fake\": 1, \"real\": 5}"); break;
+  case UM_KEY_PHASES:
+    snprintf(text, size, "null, or up to %d such as [{\"epochs\": 2, \"trainable\": \"head\"}, {\"trainable\": \"all\"}]", UM_PHASES_MAX);
+    break;
   case UM_KEY_HEAD: snprintf(text, size, "a list of layers such as {\"dense\": {\"units\": 1, \"activation\": \"sigmoid\"}}"); break;
   }
   return text;
@@ -253,6 +293,19 @@ static bool read_size(int *field, const um_key *k, const cJSON *v) {
   return true;
 }
 
+static bool read_list(um_list *field, const um_key *k, const cJSON *v) {
+  const bool rising = k->flags & UM_KEY_RISING;
+  um_list list = {0};
+  if (!cJSON_IsArray(v) && !cJSON_IsNull(v)) return false;
+  for (const cJSON *item = v->child; item; item = item->next) {
+    if (list.count == UM_LIST_MAX || !(rising ? whole_in_range(k, item) : in_range(k, item))) return false;
+    if (rising && item->valuedouble <= (list.count > 0 ? list.value[list.count - 1] : 0)) return false;
+    list.value[list.count++] = item->valuedouble;
+  }
+  *field = list;
+  return true;
+}
+
 int um_key_read(um_config *c, const um_key *k, const cJSON *value, const char *where, um_error *err) {
   void *field = (char *)c + k->offset;
   bool ok = false;
@@ -298,6 +351,11 @@ int um_key_read(um_config *c, const um_key *k, const cJSON *value, const char *w
     ok = in_range(k, value) || (cJSON_IsString(value) && strcmp(value->valuestring, "all") == 0);
     if (ok) *(double *)field = cJSON_IsString(value) ? 0 : value->valuedouble;
     break;
+  case UM_KEY_LIST: ok = read_list(field, k, value); break;
+  case UM_KEY_WEIGHTS: ok = um_class_weight_read(field, value); break;
+  case UM_KEY_PHASES:
+    ok = cJSON_IsNull(value) || (cJSON_IsArray(value) && cJSON_GetArraySize(value) <= UM_PHASES_MAX && value->child);
+    break;
   case UM_KEY_HEAD: {
     um_head_layer layers[UM_HEAD_MAX];
     int count, status;
@@ -339,6 +397,9 @@ cJSON *um_key_write(const um_config *c, const um_key *k) {
   case UM_KEY_AUTO: return *(const int *)field == 0 ? cJSON_CreateString("auto") : cJSON_CreateNumber(*(const int *)field);
   case UM_KEY_BYTES: return cJSON_CreateNumber((double)*(const int64_t *)field);
   case UM_KEY_FPS: return *(const double *)field == 0 ? cJSON_CreateString("all") : cJSON_CreateNumber(*(const double *)field);
+  case UM_KEY_LIST: return cJSON_CreateDoubleArray(((const um_list *)field)->value, ((const um_list *)field)->count);
+  case UM_KEY_WEIGHTS: return um_class_weight_write(field);
+  case UM_KEY_PHASES: return um_phases_write(c);
   case UM_KEY_HEAD: return *(char *const *)field ? cJSON_Parse(*(char *const *)field) : cJSON_CreateNull();
   }
   return NULL;
