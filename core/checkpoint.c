@@ -311,7 +311,7 @@ static bool get_course(const cJSON *o, um_position *p) {
   return ok && p->phase_epoch <= p->epoch;
 }
 
-static int read_position(um_position *p, const um_st *st, um_error *err) {
+int um_checkpoint_position(um_position *p, const um_st *st, um_error *err) {
   const char *text = um_st_metadata(st, "position");
   cJSON *o;
   const double most = 9007199254740992.0;
@@ -340,7 +340,7 @@ int um_checkpoint_load(um_model *m, const um_st *st, um_position *position, um_e
   item *list = NULL;
 
   if ((status = um_checkpoint_verify(st, NULL, "the file", err))) return status;
-  if (position && (status = read_position(position, st, err))) return status;
+  if (position && (status = um_checkpoint_position(position, st, err))) return status;
   list = list_items(m, position ? position->states : 0, &count, err);
   if (!list) return UM_ENOMEM;
   for (int i = 0; i < count; i++) {

@@ -55,6 +55,8 @@ int um_checkpoint_save(const char *path, um_model *m, const um_preprocess *p, co
  * tensors, and where position is not NULL the optimizer's states and the position: UM_EFORMAT where the file holds none. A tensor
  * that is missing, of another shape, or unknown is UM_EFORMAT with its name. */
 int um_checkpoint_open(um_st **st, um_graph *g, um_preprocess *p, const char *path, um_error *err);
+/* The position alone, before there is a model. */
+int um_checkpoint_position(um_position *position, const um_st *st, um_error *err);
 int um_checkpoint_load(um_model *m, const um_st *st, um_position *position, um_error *err);
 
 /* UM_EFORMAT where the file's contents are not those that its fingerprint stands for; a file without one (written before there were

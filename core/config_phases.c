@@ -10,8 +10,9 @@ int um_schedule_check(const um_schedule *s, int epochs, const char *where, um_er
   static const char section[] = "learning_rate_schedule";
   if (s->warmup_steps > 0 && s->warmup_epochs > 0)
     return um_fail(err, UM_ECONFIG, "%s: %s: warmup_steps and warmup_epochs are both set; take one of them out", where, section);
-  if (s->warmup_epochs >= epochs && s->warmup_epochs > 0)
-    return um_fail(err, UM_ECONFIG, "%s: %s.warmup_epochs: %g of %d epochs, expected fewer", where, section, s->warmup_epochs, epochs);
+  if (s->warmup_epochs >= epochs && um_schedule_needs_epochs(s))
+    return um_fail(err, UM_ECONFIG, "%s: %s.warmup_epochs: %g of %d epochs, which leaves none for the decay", where, section,
+                   s->warmup_epochs, epochs);
   if ((s->kind == UM_SCHEDULE_COSINE || s->kind == UM_SCHEDULE_EXPONENTIAL) && s->decay_steps > 0 && s->decay_epochs > 0)
     return um_fail(err, UM_ECONFIG, "%s: %s: decay_steps and decay_epochs are both set; take one of them out", where, section);
   if (s->kind != UM_SCHEDULE_STEP) return UM_OK;

@@ -125,6 +125,9 @@ int um_model_prefetch(um_model *m, int slot, const um_feed *feed, um_error *err)
 int um_model_fetched(um_model *m, int slot, um_error *err);
 /* train: forward, loss, backward, step; else forward and loss alone. Adds to the report. */
 int um_model_queue(um_model *m, int slot, bool train, um_error *err);
+/* Waits for what is queued and gives the logits of the n samples of the batch that was queued last, with train false. The next batch
+ * may have been fetched ahead by then, but not queued. */
+int um_model_queued_logits(um_model *m, int64_t n, float *logits, um_error *err);
 /* Waits for what is queued and reads the report, which goes on from there; set gives it another beginning (um_report_reset). */
 int um_model_report(um_model *m, um_report *report, um_error *err);
 int um_model_set_report(um_model *m, const um_report *report, um_error *err);

@@ -355,6 +355,12 @@ int um_model_queue(um_model *m, int slot, bool train, um_error *err) {
   return status;
 }
 
+int um_model_queued_logits(um_model *m, int64_t n, float *logits, um_error *err) {
+  int status = check_count(m, n, err);
+  if (status == UM_OK && m->be->ops->wait) status = m->be->ops->wait(m->be, err);
+  return status == UM_OK ? m->be->ops->download(m->be, logits, um_model_tensor(m, m->z)->data, sizeof *logits * (size_t)n, err) : status;
+}
+
 int um_model_report(um_model *m, um_report *report, um_error *err) {
   int status = m->be->ops->wait ? m->be->ops->wait(m->be, err) : UM_OK;
   return status == UM_OK ? read_report(m, QUEUED, report, err) : status;

@@ -74,7 +74,7 @@ static int64_t parameters_of(const um_graph *g, int i) {
 
 /* The first node that trains (see um_model_options). */
 static int first_trainable(const run *r) {
-  const char *t = r->config.trainable;
+  const char *t = run_phase(r)->trainable;
   if (strcmp(t, "all") == 0) return 0;
   if (strcmp(t, "head") != 0) return um_graph_find(&r->graph, t);
   int i = 0;
@@ -130,11 +130,68 @@ static void describe_machine(const run *r) {
                   (double)m->scratch / 1e6, (double)m->input / 1e6);
 }
 
-void run_describe(const run *r) {
+static void describe_schedule(const um_schedule *s) {
+  static const char *const monitors[] = {"val_loss", "val_accuracy", "val_auc", "loss"};
+  char text[128] = "", warmup[64] = "", length[64] = "to the end";
+  if (s->warmup_steps > 0) snprintf(warmup, sizeof warmup, "warm-up of %d steps from %g of it", s->warmup_steps, s->warmup_from);
+  if (s->warmup_epochs > 0) snprintf(warmup, sizeof warmup, "warm-up of %g epochs from %g of it", s->warmup_epochs, s->warmup_from);
+  if (s->decay_steps > 0) snprintf(length, sizeof length, "over %d steps", s->decay_steps);
+  if (s->decay_epochs > 0) snprintf(length, sizeof length, "over %g epochs", s->decay_epochs);
+  switch (s->kind) {
+  case UM_SCHEDULE_CONSTANT: break;
+  case UM_SCHEDULE_COSINE: snprintf(text, sizeof text, "cosine down to %g of it, %s", s->alpha, length); break;
+  case UM_SCHEDULE_EXPONENTIAL:
+    if (s->decay_steps == 0 && s->decay_epochs == 0) snprintf(length, sizeof length, "every epoch");
+    snprintf(text, sizeof text, "times %g %s%s", s->decay_rate, length, s->staircase ? ", at once" : "");
+    break;
+  case UM_SCHEDULE_STEP:
+    if (s->boundaries.count > 0)
+      snprintf(text, sizeof text, "%g until step %.0f, in %d steps down to %g", s->values.value[0], s->boundaries.value[0],
+               s->boundaries.count, s->values.value[s->values.count - 1]);
+    else
+      snprintf(text, sizeof text, "times %g every %d epochs", s->factor, s->every_epochs);
+    break;
+  case UM_SCHEDULE_PLATEAU:
+    snprintf(text, sizeof text, "times %g after %d epochs of no better %s", s->factor, s->patience, monitors[s->monitor]);
+    break;
+  }
+  if (warmup[0]) um_log_progress(true, "            %s%s", warmup, text[0] ? "," : "");
+  if (text[0]) um_log_progress(true, "            %s", text);
+}
+
+static void describe_course(const run *r) {
   static const char *const optimizers[] = {"rmsprop", "sgd", "adam"};
   const um_config *c = &r->config;
-  int batches = (r->train.count - 1) / c->data.batch_size + 1;
-  char steps[32];
+  const um_early_stopping *e = &c->early_stopping;
+  char steps[32], rate[48];
+  snprintf(rate, sizeof rate, ", learning rate %g", c->phase[0].learning_rate);
+  um_log_progress(true, "Training    %d epochs of %s steps of %d pictures, %s%s", run_epochs(r), count_text(run_batches(r), steps),
+                  c->data.batch_size, optimizers[c->optimizer.kind], c->phases_given ? "" : rate);
+  for (int i = 0; i < c->phases; i++) {
+    const um_phase *p = &c->phase[i];
+    if (c->phases_given)
+      um_log_progress(true, "  phase %-3d %d epoch%s, trains %s, learning rate %g", i + 1, p->epochs, p->epochs == 1 ? "" : "s",
+                      p->trainable, p->learning_rate);
+    describe_schedule(&p->schedule);
+  }
+  if (e->on)
+    um_log_progress(true, "            ends%s where %s is no better for %d epoch%s", c->phases > 1 ? " a phase" : "",
+                    (const char *[]){"val_loss", "val_accuracy", "val_auc", "loss"}[e->monitor], e->patience, e->patience == 1 ? "" : "s");
+  if (c->class_weight.mode != UM_CLASS_WEIGHT_NONE)
+    um_log_progress(true, "            in the loss %s counts %.4g, %s %.4g", r->train.class_name[0], r->class_weight[0],
+                    r->train.class_name[1], r->class_weight[1]);
+}
+
+void run_describe_phase(const run *r) {
+  const um_graph *g = &r->graph;
+  int64_t training = 0;
+  char part[32];
+  for (int i = first_trainable(r); i < g->count; i++) training += parameters_of(g, i);
+  um_log_progress(true, "Phase %d/%d   trains %s (%s parameters), learning rate %g, the optimizer begins anew", r->at.phase + 1,
+                  r->config.phases, run_phase(r)->trainable, count_text(training, part), run_phase(r)->learning_rate);
+}
+
+void run_describe(const run *r) {
   bool named = strcmp(r->train.class_name[0], "fake") == 0 || strcmp(r->train.class_name[1], "fake") == 0;
 
   describe_data(r);
@@ -144,7 +201,6 @@ void run_describe(const run *r) {
   describe_augmentation(r);
   describe_model(r);
   describe_machine(r);
-  um_log_progress(true, "Training    %d epochs of %s steps of %d pictures, %s, learning rate %g", c->epochs, count_text(batches, steps),
-                  c->data.batch_size, optimizers[c->optimizer.kind], c->optimizer.learning_rate);
+  describe_course(r);
   um_log_progress(true, "Output      %s", r->out);
 }

@@ -1,8 +1,10 @@
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/log.h"
+#include "core/metrics.h"
 #include "train/run.h"
 
 void run_name_skips(um_loader *l, const um_dataset *d, int *named) {
@@ -25,33 +27,72 @@ static int look(lane *l, um_report *report, um_error *err) {
   return status == UM_ENUMERIC ? UM_OK : status;
 }
 
-int run_validate(run *r, history_row *row, um_error *err) {
-  lane l = {.run = r, .loader = r->validator};
-  int batches, pushed = 0, status;
-  um_report sums;
-  progress p;
+/* Room for what the AUC needs of each picture. */
+typedef struct scores {
+  float *logit;
+  double *score;
+  bool *real;
+  int n;
+} scores;
 
-  row->val_loss = row->val_accuracy = NAN;
-  if (!r->validator) return UM_OK;
-  um_report_reset(&sums);
-  if ((status = um_model_set_report(r->model, &sums, err))) return status;
-  batches = um_loader_batches(r->validator);
+static void free_scores(scores *s) {
+  free(s->logit);
+  free(s->score);
+  free(s->real);
+}
+
+static int alloc_scores(scores *s, int count, um_error *err) {
+  const size_t n = (size_t)count;
+  *s = (scores){.logit = malloc(n * sizeof *s->logit), .score = malloc(n * sizeof *s->score), .real = malloc(n * sizeof *s->real)};
+  if (s->logit && s->score && s->real) return UM_OK;
+  free_scores(s);
+  return um_fail(err, UM_ENOMEM, "no memory for the scores of %d pictures", count);
+}
+
+/* The same for either class as the positive one. */
+static double auc_of(scores *s) {
+  for (int i = 0; i < s->n; i++) s->score[i] = 1 / (1 + exp(-(double)s->logit[i]));
+  return um_auc(s->score, s->real, s->n);
+}
+
+static int validate(run *r, lane *l, scores *all, um_report *sums, um_error *err) {
+  const int batches = um_loader_batches(r->validator);
+  int pushed = 0, status = UM_OK;
+  progress p;
   progress_begin(&p, "validation ", batches, 0);
   for (int i = 0; i < batches && !status; i++) {
     um_batch *b = NULL;
-    if (stop_wanted()) status = um_fail(err, UM_EINTERRUPTED, "stopped in the validation of epoch %d", r->at.epoch + 1);
-    if (!status) status = um_loader_next(r->validator, &b, err);
-    if (!status && !b) status = um_fail(err, UM_EINTERNAL, "the validation pictures ended at batch %d of %d", i, batches);
-    if (status) break;
+    if (stop_wanted()) return um_fail(err, UM_EINTERRUPTED, "stopped in the validation of epoch %d", r->at.epoch + 1);
+    if ((status = um_loader_next(r->validator, &b, err))) return status;
+    if (!b) return um_fail(err, UM_EINTERNAL, "the validation pictures ended at batch %d of %d", i, batches);
     pushed += b->n;
-    status = lane_push(&l, b, false, err);
+    for (int k = 0; k < b->n; k++) all->real[all->n++] = b->label[k] > 0.5f;
+    status = lane_push(l, b, false, err);
     run_name_skips(r->validator, &r->validation, &r->validation_skips);
-    if (status || (!lane_due(&l) && i + 1 < batches)) continue;
-    if ((status = look(&l, &sums, err))) break;
-    if (sums.samples > 0) progress_show(&p, i + 1, pushed, sums.loss / (double)sums.samples, (double)sums.correct / (double)sums.samples);
+    if (status || (!lane_due(l) && i + 1 < batches)) continue;
+    if ((status = look(l, sums, err))) break;
+    if (sums->samples > 0)
+      progress_show(&p, i + 1, pushed, sums->loss / (double)sums->samples, (double)sums->correct / (double)sums->samples);
     pushed = 0;
   }
+  return status;
+}
+
+int run_validate(run *r, history_row *row, um_error *err) {
+  scores all;
+  um_report sums;
+  int status;
+
+  row->val_loss = row->val_accuracy = row->val_auc = NAN;
+  if (!r->validator) return UM_OK;
+  um_report_reset(&sums);
+  if ((status = um_model_set_report(r->model, &sums, err))) return status;
+  if ((status = alloc_scores(&all, r->validation.count, err))) return status;
+  lane l = {.run = r, .loader = r->validator, .logits = all.logit};
+  status = validate(r, &l, &all, &sums, err);
   for (int slot = 0; slot < um_model_slots(r->model); slot++) lane_free(&l, slot, NULL);
+  if (!status) row->val_auc = auc_of(&all);
+  free_scores(&all);
   if (status) return status;
   if (sums.samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d validation pictures could be read", r->validation.count);
   row->val_loss = sums.loss / (double)sums.samples;
@@ -59,6 +100,6 @@ int run_validate(run *r, history_row *row, um_error *err) {
   if (!isfinite(row->val_loss))
     return um_fail(err, UM_ENUMERIC,
                    "the validation loss is %g after epoch %d (step %" PRId64 "); a lower optimizer.learning_rate may help", row->val_loss,
-                   r->at.epoch + 1, r->at.step);
+                   r->at.epoch + 1, r->at.before + r->at.step);
   return UM_OK;
 }

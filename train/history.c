@@ -7,8 +7,8 @@
 #include "data/csv.h"
 #include "train/run.h"
 
-static const char *const columns[] = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"};
-enum { COLUMNS = sizeof columns / sizeof *columns };
+static const char *const columns[] = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "val_auc"};
+enum { COLUMNS = sizeof columns / sizeof *columns, COLUMNS_BEFORE = 7 /* of older programs */ };
 
 int history_add(history *h, const history_row *row, um_error *err) {
   history_row *grown = realloc(h->row, ((size_t)h->count + 1) * sizeof *grown);
@@ -24,6 +24,13 @@ void history_free(history *h) {
   h->count = 0;
 }
 
+static void put(um_csv_writer *csv, double value) {
+  if (isnan(value))
+    um_csv_put(csv, "");
+  else
+    um_csv_printf(csv, "%.9g", value);
+}
+
 int history_write(const history *h, const char *path, um_error *err) {
   um_writer w;
   int status = um_writer_open(&w, path, err);
@@ -35,14 +42,10 @@ int history_write(const history *h, const char *path, um_error *err) {
     const history_row *r = &h->row[i];
     const double value[] = {r->loss, r->accuracy, r->val_loss, r->val_accuracy};
     um_csv_printf(&csv, "%d", r->epoch);
-    for (int k = 0; k < 4; k++) {
-      if (isnan(value[k]))
-        um_csv_put(&csv, "");
-      else
-        um_csv_printf(&csv, "%.9g", value[k]);
-    }
-    um_csv_printf(&csv, "%g", r->learning_rate);
+    for (int k = 0; k < 4; k++) put(&csv, value[k]);
+    um_csv_printf(&csv, "%.9g", r->learning_rate);
     um_csv_printf(&csv, "%.1f", r->seconds);
+    put(&csv, r->val_auc);
     um_csv_end_line(&csv);
   }
   return um_writer_commit(&w, err);
@@ -63,7 +66,7 @@ int history_read(history *h, const char *path, int epochs_done, um_error *err) {
   if (status) return status;
   for (int i = 0; i < COLUMNS && !status; i++) {
     at[i] = um_csv_column(csv, columns[i]);
-    if (at[i] < 0) status = um_fail(err, UM_EFORMAT, "%s: no column %s", path, columns[i]);
+    if (at[i] < 0 && i < COLUMNS_BEFORE) status = um_fail(err, UM_EFORMAT, "%s: no column %s", path, columns[i]);
   }
   while (!status && (more = um_csv_next(csv, &field, err)) != 0) {
     double v[COLUMNS];
@@ -72,12 +75,12 @@ int history_read(history *h, const char *path, int epochs_done, um_error *err) {
       break;
     }
     for (int i = 0; i < COLUMNS && !status; i++)
-      if (!number(field[at[i]], &v[i]))
+      if (!number(at[i] < 0 ? "" : field[at[i]], &v[i]))
         status = um_fail(err, UM_EFORMAT, "%s: line %ld: %s: expected a number, got \"%.40s\"", path, um_csv_line(csv), columns[i],
                          field[at[i]]);
     /* An epoch may stand there that the checkpoint has not: it is done again. */
     if (status || !(v[0] >= 1 && v[0] <= epochs_done)) continue;
-    history_row row = {(int)v[0], v[1], v[2], v[3], v[4], v[5], v[6]};
+    history_row row = {(int)v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]};
     status = history_add(h, &row, err);
   }
   um_csv_close(csv);

@@ -1,6 +1,16 @@
 /* Batches on their way through the model: as many as it has slots are under way, each the loader's again once the device has it. */
 #include "train/run.h"
 
+/* The logits of the batch queued last, before the next one takes their place. */
+static int read_logits(lane *l, um_error *err) {
+  const int n = l->due;
+  if (n == 0) return UM_OK;
+  l->due = 0;
+  int status = um_model_queued_logits(l->run->model, n, l->logits + l->read, err);
+  if (!status) l->read += n;
+  return status;
+}
+
 int lane_push(lane *l, um_batch *b, bool train, um_error *err) {
   const run *r = l->run;
   const int slot = l->next;
@@ -9,7 +19,7 @@ int lane_push(lane *l, um_batch *b, bool train, um_error *err) {
                         .labels = b->label,
                         .n = b->n,
                         .how = &r->warp,
-                        .learning_rate = r->config.optimizer.learning_rate};
+                        .learning_rate = run_rate(r, um_model_steps(r->model))};
   int status = UM_OK;
   if (b->n == 0) { /* all of its pictures were unreadable */
     um_loader_return(l->loader, b);
@@ -18,7 +28,9 @@ int lane_push(lane *l, um_batch *b, bool train, um_error *err) {
   if (l->held[slot]) status = lane_free(l, slot, err);
   l->held[slot] = b;
   if (!status) status = um_model_prefetch(r->model, slot, &feed, err);
+  if (!status) status = read_logits(l, err);
   if (!status) status = um_model_queue(r->model, slot, train, err);
+  if (!status && l->logits && !train) l->due = b->n;
   l->next = (slot + 1) % um_model_slots(r->model);
   return status;
 }
@@ -32,7 +44,8 @@ int lane_free(lane *l, int slot, um_error *err) {
 }
 
 int lane_read(lane *l, um_report *report, um_error *err) {
-  int status = um_model_report(l->run->model, report, err);
+  int status = read_logits(l, err);
+  if (!status) status = um_model_report(l->run->model, report, err);
   for (int slot = 0; slot < um_model_slots(l->run->model); slot++) {
     const int freed = lane_free(l, slot, status ? NULL : err);
     if (!status) status = freed;

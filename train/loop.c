@@ -14,7 +14,7 @@ static int save_last(run *r, um_error *err) {
   if (status == UM_ENUMERIC)
     return um_fail_context(err,
                            "after epoch %d, step %" PRId64 " in all, the model has diverged (a lower optimizer.learning_rate may help)",
-                           r->at.epoch + (r->at.batch > 0), r->at.step);
+                           r->at.epoch + (r->at.batch > 0), r->at.before + r->at.step);
   if (status) return status;
   r->saved = r->at;
   r->saved_when = um_seconds();
@@ -30,7 +30,7 @@ static int read_report(run *r, lane *l, um_error *err) {
     char what[256];
     snprintf(what, sizeof what, "%.*s", (int)strcspn(err->text, "("), err->text);
     return um_fail(err, status, "%sat epoch %d, step %" PRId64 " of %d (%" PRId64 " in all); a lower optimizer.learning_rate may help",
-                   what, r->at.epoch + 1, bad - r->epoch_first, um_loader_batches(r->loader), bad);
+                   what, r->at.epoch + 1, bad - r->epoch_first, um_loader_batches(r->loader), r->at.before + bad);
   }
   if (status) return status;
   r->at.step = um_model_steps(r->model);
@@ -121,9 +121,9 @@ static int train_epoch(run *r, um_error *err) {
 /* Validation, then the files, in an order that a stop between any two of them does no harm to: an epoch that last.safetensors does
  * not hold is done again and writes the same. */
 static int end_epoch(run *r, um_error *err) {
-  char path[4096], took[32], title[300];
+  char path[4096], took[32], title[300], auc[32] = "";
   double start = um_seconds(), n = (double)r->at.samples;
-  history_row row = {.epoch = r->at.epoch + 1, .learning_rate = r->config.optimizer.learning_rate};
+  history_row row = {.epoch = r->at.epoch + 1, .learning_rate = run_rate(r, um_model_steps(r->model) - 1)};
   int status = run_validate(r, &row, err);
   if (status) return status;
 
@@ -132,11 +132,11 @@ static int end_epoch(run *r, um_error *err) {
   row.accuracy = (double)r->at.correct / n;
   row.seconds = r->at.seconds;
   duration_text(row.seconds, took, sizeof took);
-  if (r->validator)
-    um_log_progress(true, "%s - loss %.4f - accuracy %.4f - val_loss %.4f - val_accuracy %.4f", took, row.loss, row.accuracy, row.val_loss,
-                    row.val_accuracy);
-  else
-    um_log_progress(true, "%s - loss %.4f - accuracy %.4f", took, row.loss, row.accuracy);
+  um_log_progress(true, "%s - loss %.4f - accuracy %.4f", took, row.loss, row.accuracy);
+  if (r->validator) {
+    if (isfinite(row.val_auc)) snprintf(auc, sizeof auc, " - val_auc %.4f", row.val_auc);
+    um_log_progress(true, "%*s - val_loss %.4f - val_accuracy %.4f%s", (int)strlen(took), "", row.val_loss, row.val_accuracy, auc);
+  }
 
   if (r->validator && row.val_loss < r->at.best) {
     if ((status = run_path(r, path, "best.safetensors", err))) return status;
@@ -146,13 +146,14 @@ static int end_epoch(run *r, um_error *err) {
   }
   if ((status = history_add(&r->history, &row, err))) return status;
   if ((status = run_path(r, path, "history.csv", err)) || (status = history_write(&r->history, path, err))) return status;
-  snprintf(title, sizeof title, "%s: %d of %d epochs", r->name, row.epoch, r->config.epochs);
+  snprintf(title, sizeof title, "%s: %d of %d epochs", r->name, row.epoch, run_epochs(r));
   if ((status = run_path(r, path, "history.svg", err)) || (status = history_draw(&r->history, title, path, err))) return status;
 
   r->at.epoch++;
   r->at.batch = 0;
   r->at.samples = r->at.correct = 0;
   r->at.loss_sum = r->at.seconds = 0;
+  run_end_epoch(r, &row);
   return save_last(r, err);
 }
 
@@ -182,7 +183,7 @@ int run_train(run *r, um_error *err) {
   training.augmentation = &r->config.augmentation;
   training.first_epoch = r->at.epoch;
   training.first_batch = r->at.batch;
-  training.epochs = r->config.epochs;
+  training.epochs = run_epochs(r);
   o.memory = training.memory = (um_loader_memory){host_alloc, host_free, r->backend};
 
   /* One cache each, of the sizes of the parts. */
@@ -193,8 +194,9 @@ int run_train(run *r, um_error *err) {
   r->saved_when = um_seconds();
   if ((status = um_loader_open(&r->loader, &r->train, &training, err))) return status;
   if (r->validation.count > 0 && (status = um_loader_open(&r->validator, &r->validation, &o, err))) return status;
-  while (r->at.epoch < r->config.epochs && !status) {
-    um_log_progress(true, "Epoch %d/%d", r->at.epoch + 1, r->config.epochs);
+  while (!run_is_over(r) && !status) {
+    if (r->phase != r->at.phase && (status = run_change_phase(r, err))) break;
+    um_log_progress(true, "Epoch %d/%d", r->at.epoch + 1, run_epochs(r));
     status = train_epoch(r, err);
     if (!status) status = end_epoch(r, err);
   }

@@ -186,8 +186,11 @@ static int train(run *r, const options *o, um_error *err) {
   run_describe(r);
   if ((status = run_load(r, err))) return status;
   if ((status = run_open_folder(r, err))) return status;
-  if (r->resumed && r->at.epoch >= r->config.epochs) {
-    um_log(UM_LOG_INFO, "all %d epochs are done; --set epochs=N goes on", r->config.epochs);
+  if (r->resumed && run_is_over(r)) {
+    if (run_stopped_early(r))
+      um_log(UM_LOG_INFO, "the run stopped early after epoch %d; --set early_stopping=null goes on", r->at.epoch);
+    else
+      um_log(UM_LOG_INFO, "all %d epochs are done; --set epochs=N goes on", run_epochs(r));
     return UM_OK;
   }
   if (r->resumed) um_log_progress(true, "Resuming    after epoch %d, step %d", r->at.epoch + (r->at.batch > 0), r->at.batch);

@@ -5,10 +5,13 @@
 #include "core/checkpoint.h"
 #include "data/loader.h"
 
-/* One line of history.csv. Without a validation part its two numbers are NaN. */
+/* One line of history.csv. Without a validation part its three numbers are NaN, and val_auc where a class is not in it or an older
+ * program wrote the file. */
 typedef struct history_row {
   int epoch; /* from 1 */
-  double loss, accuracy, val_loss, val_accuracy, learning_rate, seconds;
+  double loss, accuracy, val_loss, val_accuracy;
+  double learning_rate; /* of the epoch's last step */
+  double seconds, val_auc;
 } history_row;
 
 typedef struct history {
@@ -24,6 +27,7 @@ typedef struct run {
   bool picture_due; /* augmented.png is still to be written */
 
   um_dataset train, validation; /* validation.count 0: none */
+  double class_weight[2];
   um_backend *backend;
   um_graph graph;
   int backbone_last; /* node */
@@ -40,7 +44,8 @@ typedef struct run {
   char digest[65];    /* of the pictures' names and labels */
   char weights[4096]; /* the file of model.weights; "" for random ones */
   um_position at;
-  int64_t epoch_first; /* optimizer steps done before this epoch */
+  int phase;           /* that the model was made for: r->at.phase, but between two phases */
+  int64_t epoch_first; /* optimizer steps of the phase done before this epoch */
   um_position saved;   /* what last.safetensors holds; epoch -1: there is none yet */
   double saved_when;
   history history;
@@ -48,8 +53,12 @@ typedef struct run {
 
 /* setup.c: pictures, device, model's structure; nothing is written and no large memory is taken. */
 int run_prepare(run *r, const char *device, int threads, bool verbose, um_error *err);
+/* load.c: where a resumed run stands, which decides what its model must be able to do. */
+int run_read_position(run *r, um_error *err);
 /* Then the model itself: memory, initial weights or those of the config, or the checkpoint of a resumed run. */
 int run_load(run *r, um_error *err);
+/* A model for the phase that r->at has come to in place of the last one's, its weights from the checkpoint: as a resumed run would. */
+int run_change_phase(run *r, um_error *err);
 /* UM_ECONFIG where the run folder already holds a run. */
 int run_check_free(const run *r, um_error *err);
 /* The run folder: made, with room for the checkpoints, config.json written; the history of a resumed run read. */
@@ -58,8 +67,22 @@ void run_free(run *r);
 /* "OUT/name" into path. */
 int run_path(const run *r, char path[4096], const char *name, um_error *err);
 
+/* course.c: which learning rate, which phase, when it is over. */
+const um_phase *run_phase(const run *r);     /* where r->at is */
+int run_batches(const run *r);               /* steps of an epoch */
+int run_epochs(const run *r);                /* of the run: fewer than the config's where a phase stopped early */
+double run_rate(const run *r, int64_t step); /* of a step of this phase, from 0 */
+/* What is watched must be there: a validation part, with both classes for val_auc. */
+int run_check_course(const run *r, um_error *err);
+void run_begin_course(run *r); /* before the first epoch */
+/* After an epoch, r->at standing before the next: a lower rate, the next phase, said as it comes. */
+void run_end_epoch(run *r, const history_row *row);
+bool run_stopped_early(const run *r);
+bool run_is_over(const run *r);
+
 /* describe.c: says on stderr what the run will do. */
 void run_describe(const run *r);
+void run_describe_phase(const run *r); /* a phase that begins after another */
 
 /* lane.c: batches through the model without waiting for each. */
 enum { LANE_STEPS = 20 }; /* between two looks at the report, where the device does not wait for the host */
@@ -68,8 +91,10 @@ typedef struct lane {
   um_loader *loader;
   um_batch *held[2]; /* by slot: under way to the device */
   int next, unread;
+  float *logits; /* where train is false: of all samples so far, or NULL; room for them is the caller's */
+  int read, due; /* of them: there, and of the batch queued last */
 } lane;
-/* Takes b, which goes back to the loader in time; queues a step on it, or (train false) its loss. */
+/* Takes b, which goes back to the loader in time; queues a step on it, or (train false) its loss and logits. */
 int lane_push(lane *l, um_batch *b, bool train, um_error *err);
 int lane_free(lane *l, int slot, um_error *err);
 /* True when the report should be read: after every LANE_STEPS pushes, or each where nothing runs ahead. */
@@ -81,7 +106,7 @@ int lane_read(lane *l, um_report *report, um_error *err);
 int run_train(run *r, um_error *err);
 int run_skipped(const run *r); /* pictures that could not be read */
 
-/* evaluate.c: loss and accuracy of the validation part, into the row; UM_EINTERRUPTED where the user stopped it. */
+/* evaluate.c: loss, accuracy and AUC of the validation part, into the row; UM_EINTERRUPTED where the user stopped it. */
 int run_validate(run *r, history_row *row, um_error *err);
 /* Names the pictures that a loader has skipped since the last call. */
 void run_name_skips(um_loader *l, const um_dataset *d, int *named);

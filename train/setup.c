@@ -161,11 +161,11 @@ static int open_device(run *r, const char *device, int threads, bool verbose, um
 }
 
 /* Said before hours of work and not in the middle of it: what is needed, what there is, and what would do. */
-static int check_memory(run *r, um_error *err) {
+static int check_memory(const run *r, const um_model_options *o, um_error *err) {
   const um_model_memory *m = &r->memory;
   int64_t fits = 0;
   if (r->memory_free == 0 || m->total <= r->memory_free) return UM_OK;
-  int status = um_model_fit(&fits, &r->graph, r->backend, &r->options, r->memory_free, err);
+  int status = um_model_fit(&fits, &r->graph, r->backend, o, r->memory_free, err);
   if (status) return status;
   if (fits == 0)
     return um_fail(err, UM_ENOMEM,
@@ -178,6 +178,23 @@ static int check_memory(run *r, um_error *err) {
                  r->name, r->config.data.batch_size, (double)m->total / 1e6, (double)r->memory_free / 1e6, (int)fits, (int)fits);
 }
 
+/* For the phase that needs the most. Each phase's layers are looked up by it, too. */
+static int measure_phases(run *r, um_error *err) {
+  for (int i = r->at.phase; i < r->config.phases; i++) {
+    um_model_memory m;
+    um_model_options o = r->options;
+    o.trainable = r->config.phase[i].trainable;
+    int status = um_model_measure(&m, &r->graph, r->backend, &o, err);
+    if (!status && m.total > r->memory.total) {
+      r->memory = m;
+      status = check_memory(r, &o, err);
+    }
+    if (status && r->config.phases_given) um_fail_context(err, "phases[%d]", i);
+    if (status) return status;
+  }
+  return UM_OK;
+}
+
 int run_prepare(run *r, const char *device, int threads, bool verbose, um_error *err) {
   um_config *c = &r->config;
   int status;
@@ -186,16 +203,18 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
   if ((status = open_device(r, device, threads, verbose, err))) return status;
   if ((status = open_data(r, err))) return status;
   if ((status = digest_data(r, err))) return status;
+  const char *const names[] = {r->train.class_name[0], r->train.class_name[1]};
+  if ((status = um_config_class_weights(r->class_weight, c, names, r->train.class_count, err))) return status;
+  if ((status = run_check_course(r, err))) return status;
   if ((status = fill_preprocess(r, err))) return status;
+  if (r->resumed && (status = run_read_position(r, err))) return status;
   r->options = (um_model_options){.batch = c->data.batch_size,
                                   .training = true,
-                                  .trainable = c->trainable,
                                   .algorithm = c->algorithm,
                                   .precision = c->precision,
-                                  .optimizer = c->optimizer,
-                                  .seed = c->seed};
-  if ((status = um_model_measure(&r->memory, &r->graph, r->backend, &r->options, err))) return status;
-  if ((status = check_memory(r, err))) return status;
+                                  .optimizer = c->optimizer};
+  run_take_phase(r);
+  if ((status = measure_phases(r, err))) return status;
   if (r->resumed || !c->weights[0]) return UM_OK;
   if (strcmp(c->weights, "imagenet") == 0) return um_weights_find(r->weights, sizeof r->weights, c->weights, c->backbone, err);
   if (!um_is_file(c->weights))
@@ -203,75 +222,6 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
                    c->weights);
   snprintf(r->weights, sizeof r->weights, "%s", c->weights);
   return UM_OK;
-}
-
-static void list_lines(const char *what, char *const *line, int count) {
-  for (int i = 0; i < count; i++) um_log_progress(true, "  %-8s %s", what, line[i]);
-}
-
-static int load_weights(run *r, um_error *err) {
-  um_weights_report report = {0};
-  int status = um_weights_load(r->model, r->weights, r->graph.node[r->backbone_last].name, &report, err);
-  if (!status) {
-    um_log_progress(true, "Weights     %d tensors loaded, %d skipped, %d fresh (initialised from the seed)", report.loaded_count,
-                    report.skipped_count, report.fresh_count);
-    um_log_progress(true, "            %s%s%s", report.kind, report.note[0] ? "; " : "", report.note);
-    if (strcmp(r->config.weights, "imagenet") == 0 && r->config.data.preprocessing == UM_PREPROCESS_NONE)
-      um_log_progress(true,
-                      "            Keras trained these on BGR minus the ImageNet mean (data.preprocessing caffe); this run feeds RGB");
-    list_lines("loaded", report.loaded, report.loaded_count);
-    list_lines("skipped", report.skipped, report.skipped_count);
-    list_lines("fresh", report.fresh, report.fresh_count);
-  }
-  um_weights_report_free(&report);
-  return status;
-}
-
-/* The structure in the file must be the one that the config makes: a checkpoint of another run could fit by its shapes. */
-static int same_graph(const um_graph *a, const um_graph *b, um_error *err) {
-  char *x = NULL, *y = NULL;
-  int status = um_graph_to_json(a, &x, err);
-  if (!status) status = um_graph_to_json(b, &y, err);
-  if (!status && strcmp(x, y) != 0) status = um_fail(err, UM_EFORMAT, "its model is not the one of config.json beside it");
-  free(x);
-  free(y);
-  return status;
-}
-
-static int load_checkpoint(run *r, um_error *err) {
-  char path[4096];
-  um_st *st = NULL;
-  um_graph graph = {0};
-  um_preprocess p;
-  int status = run_path(r, path, "last.safetensors", err);
-
-  if (status || (status = um_checkpoint_open(&st, &graph, &p, path, err))) return status;
-  status = same_graph(&graph, &r->graph, err);
-  if (!status) status = um_checkpoint_load(r->model, st, &r->at, err);
-  if (!status && r->at.states != um_optimizer_states(&r->options.optimizer))
-    status = um_fail(err, UM_EFORMAT, "it does not hold the state of the config's optimizer");
-  if (status) um_fail_context(err, "%s", path);
-  if (!status && strcmp(r->at.data, r->digest) != 0)
-    status =
-        um_fail(err, UM_EFORMAT,
-                "%s: the pictures are not those that the run began with (files were added, removed or renamed); to go on from its weights "
-                "with these, begin a new run with --set model.weights=%s",
-                r->config.data.train_dir, path);
-  um_graph_free(&graph);
-  um_st_close(st);
-  r->saved = r->at;
-  return status;
-}
-
-int run_load(run *r, um_error *err) {
-  int status = um_model_create(&r->model, &r->graph, r->backend, &r->options, err);
-  if (status) return status;
-  if (r->resumed) return load_checkpoint(r, err);
-  r->at = (um_position){.best = INFINITY, .best_epoch = -1, .states = um_optimizer_states(&r->options.optimizer)};
-  snprintf(r->at.data, sizeof r->at.data, "%s", r->digest);
-  r->saved.epoch = -1;
-  if ((status = um_model_init(r->model, r->config.seed, err))) return status;
-  return r->weights[0] ? load_weights(r, err) : UM_OK;
 }
 
 /* A run that finds no room for its first checkpoint has worked for nothing: better said before. */
