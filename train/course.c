@@ -10,7 +10,11 @@ static const char *const monitors[] = {"val_loss", "val_accuracy", "val_auc", "l
 
 const um_phase *run_phase(const run *r) { return &r->config.phase[r->at.phase]; }
 
-int run_batches(const run *r) { return (r->train.count - 1) / r->config.data.batch_size + 1; }
+int run_batches(const run *r) {
+  const int *n = r->train.class_count;
+  const int draws = r->config.data.sampling == UM_SAMPLING_BALANCED ? 2 * (n[0] > n[1] ? n[0] : n[1]) : r->train.count;
+  return (draws - 1) / r->config.data.batch_size + 1;
+}
 
 int run_epochs(const run *r) {
   int n = r->at.phase_epoch;

@@ -177,9 +177,12 @@ static void describe_course(const run *r) {
   if (e->on)
     um_log_progress(true, "            ends%s where %s is no better for %d epoch%s", c->phases > 1 ? " a phase" : "",
                     (const char *[]){"val_loss", "val_accuracy", "val_auc", "loss"}[e->monitor], e->patience, e->patience == 1 ? "" : "s");
+  if (c->data.sampling == UM_SAMPLING_BALANCED)
+    um_log_progress(true, "            both classes equally often, %s again",
+                    r->train.class_name[r->train.class_count[0] > r->train.class_count[1]]);
   if (c->class_weight.mode != UM_CLASS_WEIGHT_NONE)
-    um_log_progress(true, "            in the loss %s counts %.4g, %s %.4g", r->train.class_name[0], r->class_weight[0],
-                    r->train.class_name[1], r->class_weight[1]);
+    um_log_progress(true, "            in the loss %s counts %.4g, %s %.4g", r->train.class_name[0], (double)r->class_weight[0],
+                    r->train.class_name[1], (double)r->class_weight[1]);
 }
 
 void run_describe_phase(const run *r) {

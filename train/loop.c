@@ -180,6 +180,8 @@ int run_train(run *r, um_error *err) {
                          .cache_bytes = r->config.data.cache_bytes};
   um_loader_options training = o;
   training.shuffle = r->config.data.shuffle;
+  training.balanced = r->config.data.sampling == UM_SAMPLING_BALANCED;
+  training.class_weight = r->class_weight;
   training.augmentation = &r->config.augmentation;
   training.first_epoch = r->at.epoch;
   training.first_batch = r->at.batch;

@@ -27,7 +27,7 @@ typedef struct run {
   bool picture_due; /* augmented.png is still to be written */
 
   um_dataset train, validation; /* validation.count 0: none */
-  double class_weight[2];
+  float class_weight[2]; /* in the training loss */
   um_backend *backend;
   um_graph graph;
   int backbone_last; /* node */

@@ -204,7 +204,9 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
   if ((status = open_data(r, err))) return status;
   if ((status = digest_data(r, err))) return status;
   const char *const names[] = {r->train.class_name[0], r->train.class_name[1]};
-  if ((status = um_config_class_weights(r->class_weight, c, names, r->train.class_count, err))) return status;
+  double weight[2];
+  if ((status = um_config_class_weights(weight, c, names, r->train.class_count, err))) return status;
+  for (int i = 0; i < 2; i++) r->class_weight[i] = (float)weight[i];
   if ((status = run_check_course(r, err))) return status;
   if ((status = fill_preprocess(r, err))) return status;
   if (r->resumed && (status = run_read_position(r, err))) return status;
