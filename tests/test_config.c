@@ -194,6 +194,132 @@ static void messages(void **state) {
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) says(wrong[i][0], NULL, 0, wrong[i][1]);
 }
 
+static void messages_about_the_course(void **state) {
+  (void)state;
+  static const char *const wrong[][2] = {
+      {"{\"learning_rate_schedule\": \"cosine\"}",
+       "configs/x.json: learning_rate_schedule: expected an object { ... } or null, got \"cosine\""},
+      {"{\"learning_rate_schedule\": {\"name\": \"cosin\"}}", "configs/x.json: learning_rate_schedule.name: expected \"constant\" or "
+                                                              "\"cosine\" or \"step\" or \"exponential\" or \"plateau\", got "
+                                                              "\"cosin\""},
+      {"{\"learning_rate_schedule\": {\"name\": \"cosine\", \"factor\": 0.5}}",
+       "configs/x.json: learning_rate_schedule.factor: not a setting of cosine (learning_rate_schedule.name); take it out"},
+      {"{\"learning_rate_schedule\": {\"warmup_steps\": 3, \"warmup_epochs\": 1}}",
+       "configs/x.json: learning_rate_schedule: warmup_steps and warmup_epochs are both set; take one of them out"},
+      {"{\"learning_rate_schedule\": {\"name\": \"cosine\", \"decay_steps\": 3, \"decay_epochs\": 1}}",
+       "configs/x.json: learning_rate_schedule: decay_steps and decay_epochs are both set; take one of them out"},
+      {"{\"epochs\": 2, \"learning_rate_schedule\": {\"name\": \"cosine\", \"warmup_epochs\": 2}}",
+       "configs/x.json: learning_rate_schedule.warmup_epochs: 2 of 2 epochs, which leaves none for the decay"},
+      {"{\"learning_rate_schedule\": {\"name\": \"step\"}}",
+       "configs/x.json: learning_rate_schedule: step takes either every_epochs and factor, or boundaries and values; neither is set"},
+      {"{\"learning_rate_schedule\": {\"name\": \"step\", \"every_epochs\": 1, \"boundaries\": [3]}}",
+       "configs/x.json: learning_rate_schedule: step takes either every_epochs and factor, or boundaries and values; take one of them out"},
+      {"{\"learning_rate_schedule\": {\"name\": \"step\", \"boundaries\": [3, 5], \"values\": [1, 0.1]}}",
+       "configs/x.json: learning_rate_schedule.values: expected one more than the 2 boundaries, got 2"},
+      {"{\"learning_rate_schedule\": {\"name\": \"step\", \"boundaries\": [5, 3]}}",
+       "configs/x.json: learning_rate_schedule.boundaries: expected a list of at most 32 growing whole numbers from 0 to 1e+12, got [5,3]"},
+      {"{\"learning_rate_schedule\": {\"name\": \"plateau\", \"factor\": 1}}",
+       "configs/x.json: learning_rate_schedule.factor: expected a number from 0 to 0.999999, got 1"},
+      {"{\"early_stopping\": {\"patients\": 3}}",
+       "configs/x.json: early_stopping.patients: unknown key; did you mean early_stopping.patience?"},
+      {"{\"early_stopping\": {\"monitor\": \"auc\"}}",
+       "configs/x.json: early_stopping.monitor: expected \"val_loss\" or \"val_accuracy\" or \"val_auc\" or \"loss\", got \"auc\""},
+      {"{\"class_weight\": \"even\"}",
+       "configs/x.json: class_weight: expected null, \"balanced\", or a weight each such as {\"fake\": 1, \"real\": 5}, got \"even\""},
+      {"{\"class_weight\": {\"fake\": 1}}", "configs/x.json: class_weight: expected null, \"balanced\", or a weight each such as "
+                                            "{\"fake\": 1, \"real\": 5}, got {\"fake\":1}"},
+      {"{\"class_weight\": {\"fake\": 1, \"real\": 0}}",
+       "configs/x.json: class_weight: expected null, \"balanced\", or a weight each such as "
+       "{\"fake\": 1, \"real\": 5}, got {\"fake\":1,\"real\":0}"},
+      {"{\"phases\": []}", "configs/x.json: phases: expected null, or up to 8 such as [{\"epochs\": 2, \"trainable\": \"head\"}, "
+                           "{\"trainable\": \"all\"}], got []"},
+      {"{\"phases\": [3]}", "configs/x.json: phases[0]: expected an object such as {\"epochs\": 2, \"trainable\": \"head\"}, got 3"},
+      {"{\"phases\": [{\"epoch\": 3}]}", "configs/x.json: phases[0]: epoch: unknown key; did you mean epochs?"},
+      {"{\"phases\": [{\"weights\": 3}]}", "configs/x.json: phases[0]: weights: unknown key: expected epochs, trainable, learning_rate or "
+                                           "learning_rate_schedule"},
+      {"{\"phases\": [{\"epochs\": 1, \"epochs\": 2}]}", "configs/x.json: phases[0]: epochs: stands there twice"},
+      {"{\"phases\": [{\"epochs\": 0}]}", "configs/x.json: phases[0]: epochs: expected a whole number from 1 to 1000000, got 0"},
+      {"{\"phases\": [{}, {\"epochs\": 1}]}", "configs/x.json: phases[0]: epochs: not set; only the last phase may leave it out"},
+      {"{\"phases\": [{\"epochs\": 10}, {}]}", "configs/x.json: epochs: 10, but the phases before the last take 10; expected more"},
+      {"{\"epochs\": 10, \"phases\": [{\"epochs\": 2}, {\"epochs\": 3}]}",
+       "configs/x.json: epochs: 10, but the phases add up to 5; take epochs out of the config or of the last phase"},
+      {"{\"phases\": [{\"epochs\": 2, \"learning_rate_schedule\": {\"name\": \"cosine\", \"alhpa\": 1}}]}",
+       "configs/x.json: phases[0]: learning_rate_schedule.alhpa: unknown key; did you mean learning_rate_schedule.alpha?"},
+      {"{\"phases\": [{\"epochs\": 2, \"learning_rate_schedule\": {\"name\": \"cosine\", \"patience\": 1}}]}",
+       "configs/x.json: phases[0]: learning_rate_schedule.patience: not a setting of cosine (learning_rate_schedule.name); take it out"},
+      {"{\"phases\": [{\"epochs\": 2, \"learning_rate_schedule\": {\"name\": \"cosine\", \"warmup_epochs\": 2}}]}",
+       "configs/x.json: phases[0]: learning_rate_schedule.warmup_epochs: 2 of 2 epochs, which leaves none for the decay"},
+      {"{\"optimizer\": {\"weight_decay\": -1}}", "configs/x.json: optimizer.weight_decay: expected a number from 0 to 1, got -1"},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) says(wrong[i][0], NULL, 0, wrong[i][1]);
+}
+
+/* Written out and read back, it is the same; the last phase has what epochs leaves. */
+static void the_course(void **state) {
+  (void)state;
+  um_error err = {0};
+  um_config c, again;
+  char *json, *twice, key[64];
+  static const char text[] =
+      "{\"learning_rate_schedule\": {\"name\": \"plateau\", \"patience\": 4}, \"early_stopping\": {}, \"class_weight\": {\"real\": 2.5, "
+      "\"fake\": 0.5}, \"data\": {\"sampling\": \"balanced\"}, \"optimizer\": {\"learning_rate\": 0.5, \"weight_decay\": 0.01}, "
+      "\"epochs\": 9,"
+      "\"phases\": [{\"epochs\": 2, \"trainable\": \"head\", \"learning_rate\": 0.25, \"learning_rate_schedule\": null}, {\"epochs\": 3, "
+      "\"learning_rate_schedule\": {\"name\": \"step\", \"boundaries\": [3, 7], \"values\": [1, 0.1, 0.01]}}, {\"trainable\": "
+      "\"block5_conv1\"}]}";
+  static const char *const more[] = {"epochs=20", "early_stopping=null"};
+  if (um_config_parse(&c, text, "x.json", NULL, 0, &err)) fail_msg("%s", err.text);
+  assert_int_equal(c.phases, 3);
+  assert_true(c.early_stopping.on && c.early_stopping.patience == 3 && c.early_stopping.monitor == UM_MONITOR_VAL_LOSS);
+  assert_int_equal(c.data.sampling, UM_SAMPLING_BALANCED);
+  assert_string_equal(c.class_weight.name[0], "fake");
+  assert_true(c.class_weight.weight[0] == 0.5 && c.class_weight.weight[1] == 2.5 && c.optimizer.weight_decay == 0.01);
+  const um_phase *p = c.phase;
+  assert_true(p[0].epochs == 2 && p[1].epochs == 3 && p[2].epochs == 4);
+  assert_true(p[0].learning_rate == 0.25 && p[1].learning_rate == 0.5 && p[2].learning_rate == 0.5);
+  assert_string_equal(p[0].trainable, "head");
+  assert_string_equal(p[1].trainable, "all");
+  assert_string_equal(p[2].trainable, "block5_conv1");
+  assert_int_equal(p[0].schedule.kind, UM_SCHEDULE_CONSTANT);
+  assert_true(p[1].schedule.kind == UM_SCHEDULE_STEP && p[1].schedule.values.count == 3 && p[1].schedule.boundaries.value[1] == 7);
+  assert_true(p[2].schedule.kind == UM_SCHEDULE_PLATEAU && p[2].schedule.patience == 4);
+
+  assert_int_equal(um_config_to_json(&c, &json, &err), UM_OK);
+  if (um_config_parse(&again, json, "again", NULL, 0, &err)) fail_msg("%s", err.text);
+  assert_int_equal(um_config_to_json(&again, &twice, &err), UM_OK);
+  assert_string_equal(json, twice);
+  assert_false(um_config_differs(&c, &again, key, sizeof key));
+  um_config_free(&again);
+
+  /* A resumed run may have more epochs. */
+  if (um_config_parse(&again, json, "again", more, 2, &err)) fail_msg("%s", err.text);
+  assert_int_equal(again.phase[2].epochs, 15);
+  assert_false(again.early_stopping.on);
+  assert_false(um_config_differs(&c, &again, key, sizeof key));
+  um_config_free(&again);
+  free(json);
+  free(twice);
+  um_config_free(&c);
+
+  /* All given: they add up. */
+  if (um_config_parse(&c, "{\"phases\": [{\"epochs\": 2}, {\"epochs\": 5}]}", "x.json", NULL, 0, &err)) fail_msg("%s", err.text);
+  assert_int_equal(c.epochs, 7);
+  um_config_free(&c);
+
+  /* None: one phase. A cosine that reaches to the end ties a run to its epochs, one of a given length does not. */
+  static const char *const cosine = "{\"learning_rate_schedule\": {\"name\": \"cosine\"}}",
+                           *const five = "{\"learning_rate_schedule\": {\"name\": \"cosine\", \"decay_epochs\": 5}}";
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(um_config_parse(&c, i ? five : cosine, "x", NULL, 0, &err), UM_OK);
+    assert_int_equal(um_config_parse(&again, i ? five : cosine, "x", more, 1, &err), UM_OK);
+    assert_true(c.phases == 1 && c.phase[0].epochs == 10 && c.phase[0].learning_rate == 2e-5 && !c.phases_given);
+    assert_int_equal(um_config_differs(&c, &again, key, sizeof key), i == 0);
+    if (i == 0) assert_string_equal(key, "epochs");
+    um_config_free(&c);
+    um_config_free(&again);
+  }
+}
+
 static void overrides(void **state) {
   (void)state;
   um_error err = {0};
@@ -266,6 +392,15 @@ static void what_a_resumed_run_may_change(void **state) {
                  {"optimizer.momentum=0.5", true},
                  {"optimizer.epsilon=0.5", true},
                  {"optimizer.semantics=keras3", true},
+                 {"optimizer.weight_decay=0.5", true},
+                 {"class_weight=balanced", true},
+                 {"data.sampling=balanced", true},
+                 {"learning_rate_schedule.name=cosine", true},
+                 {"learning_rate_schedule.warmup_steps=1", true},
+                 {"learning_rate_schedule.warmup_epochs=1", true},
+                 {"learning_rate_schedule.warmup_from=1", true},
+                 {"early_stopping.patience=1", false},
+                 {"phases=[{\"trainable\":\"head\"}]", true},
                  {"precision=bf16", true},
                  {"faces.margin=1", false},
                  {"faces.fps=all", false},
@@ -398,6 +533,8 @@ int main(void) {
       cmocka_unit_test(the_recipe),
       cmocka_unit_test(every_value_is_read),
       cmocka_unit_test(messages),
+      cmocka_unit_test(messages_about_the_course),
+      cmocka_unit_test(the_course),
       cmocka_unit_test(overrides),
       cmocka_unit_test(what_a_resumed_run_may_change),
       cmocka_unit_test(where_configs_are_looked_for),

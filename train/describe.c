@@ -174,6 +174,7 @@ static void describe_course(const run *r) {
                       p->trainable, p->learning_rate);
     describe_schedule(&p->schedule);
   }
+  if (c->optimizer.weight_decay > 0) um_log_progress(true, "            weight decay %g", c->optimizer.weight_decay);
   if (e->on)
     um_log_progress(true, "            ends%s where %s is no better for %d epoch%s", c->phases > 1 ? " a phase" : "",
                     (const char *[]){"val_loss", "val_accuracy", "val_auc", "loss"}[e->monitor], e->patience, e->patience == 1 ? "" : "s");

@@ -17,6 +17,7 @@ int lane_push(lane *l, um_batch *b, bool train, um_error *err) {
   const um_feed feed = {.pixels = b->pixels,
                         .sample = train ? b->sample : NULL, /* held-out pictures are scored as infer will */
                         .labels = b->label,
+                        .weights = train ? b->weight : NULL, /* as Keras: validation counts each alike */
                         .n = b->n,
                         .how = &r->warp,
                         .learning_rate = run_rate(r, um_model_steps(r->model))};

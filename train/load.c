@@ -83,11 +83,17 @@ static int load_checkpoint(run *r, um_error *err) {
   return status;
 }
 
+/* Each phase counts its steps from 1, and drops out differently all the same. */
+void run_take_phase(run *r) {
+  r->phase = r->at.phase;
+  r->options.trainable = run_phase(r)->trainable;
+  r->options.seed = r->config.seed + (uint64_t)r->phase * 0x9e3779b97f4a7c15u;
+}
+
 int run_change_phase(run *r, um_error *err) {
   um_model_free(r->model);
   r->model = NULL;
-  r->phase = r->at.phase;
-  r->options.trainable = run_phase(r)->trainable;
+  run_take_phase(r);
   int status = um_model_create(&r->model, &r->graph, r->backend, &r->options, err);
   if (!status) status = load_checkpoint(r, err);
   if (!status) run_describe_phase(r);

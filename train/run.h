@@ -27,7 +27,7 @@ typedef struct run {
   bool picture_due; /* augmented.png is still to be written */
 
   um_dataset train, validation; /* validation.count 0: none */
-  float class_weight[2]; /* in the training loss */
+  float class_weight[2];        /* in the training loss */
   um_backend *backend;
   um_graph graph;
   int backbone_last; /* node */
@@ -57,6 +57,8 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
 int run_read_position(run *r, um_error *err);
 /* Then the model itself: memory, initial weights or those of the config, or the checkpoint of a resumed run. */
 int run_load(run *r, um_error *err);
+/* The options of the model for the phase that r->at is in. */
+void run_take_phase(run *r);
 /* A model for the phase that r->at has come to in place of the last one's, its weights from the checkpoint: as a resumed run would. */
 int run_change_phase(run *r, um_error *err);
 /* UM_ECONFIG where the run folder already holds a run. */

@@ -210,11 +210,8 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
   if ((status = run_check_course(r, err))) return status;
   if ((status = fill_preprocess(r, err))) return status;
   if (r->resumed && (status = run_read_position(r, err))) return status;
-  r->options = (um_model_options){.batch = c->data.batch_size,
-                                  .training = true,
-                                  .algorithm = c->algorithm,
-                                  .precision = c->precision,
-                                  .optimizer = c->optimizer};
+  r->options = (um_model_options){
+      .batch = c->data.batch_size, .training = true, .algorithm = c->algorithm, .precision = c->precision, .optimizer = c->optimizer};
   run_take_phase(r);
   if ((status = measure_phases(r, err))) return status;
   if (r->resumed || !c->weights[0]) return UM_OK;
