@@ -28,12 +28,12 @@ typedef struct um_data_config {
   um_preprocessing preprocessing;
   bool shuffle;
   um_sampling sampling; /* balanced: both classes equally often in an epoch */
-  int workers;         /* 0: auto */
-  int64_t cache_bytes; /* decoded images kept in memory; 0: none */
-  int duplicate_bits;  /* pictures of two parts that differ in so few bits of their hashes (data/phash.h) are refused; 0: not looked for */
+  int workers;          /* 0: auto */
+  int64_t cache_bytes;  /* decoded images kept in memory; 0: none */
+  int duplicate_bits;   /* pictures of two parts that differ in so few bits of their hashes (data/phash.h) are refused; 0: not looked for */
   char video_cache_dir[1024]; /* "": the user's cache; faces of videos (faces/footage.h) */
   int64_t video_cache_bytes;
-  int max_per_class;   /* 0: all; a smaller experiment otherwise (the first after a seeded shuffle of groups) */
+  int max_per_class; /* 0: all; a smaller experiment otherwise (the first after a seeded shuffle of groups) */
 } um_data_config;
 
 typedef struct um_augmentation_config {
