@@ -10,13 +10,11 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include <cjson/cJSON.h>
-
 #include "core/file.h"
 #include "data/sets/footage.h"
+#include "data/sets/metadata.h"
 
-#define DEPTH_MAX    64
-#define METADATA_MAX ((size_t)256 << 20)
+#define DEPTH_MAX 64
 
 const char *const um_label_name[2] = {"fake", "real"};
 
@@ -271,74 +269,40 @@ void um_sources_free(um_sources *s) {
   *s = (um_sources){0};
 }
 
-/* An object's members by name: cJSON itself looks through them one by one. */
-typedef struct member {
-  const char *name;
-  const cJSON *value;
-} member;
-
-static int by_member(const void *a, const void *b) { return strcmp(((const member *)a)->name, ((const member *)b)->name); }
-
 int um_sources_label_metadata(um_sources *s, const char *path, um_error *err) {
-  char *text = NULL;
-  member *m = NULL;
-  cJSON *root = NULL;
-  int n = 0, r = um_file_read(&text, NULL, path, METADATA_MAX, err);
-  if (r < 0) return r;
-  if (!(root = cJSON_Parse(text)) || !cJSON_IsObject(root)) {
-    r = um_fail(err, UM_EFORMAT, "%s: expected metadata.json in DFDC's format, {\"a.mp4\": {\"label\": \"FAKE\", ...}, ...}", path);
-    goto done;
-  }
-  if (!(m = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *m))) {
-    r = um_fail(err, UM_ENOMEM, "%s: no memory", path);
-    goto done;
-  }
-  for (const cJSON *c = root->child; c; c = c->next) m[n++] = (member){c->string, c};
-  qsort(m, (size_t)n, sizeof *m, by_member);
-  for (int i = 0; i < s->count; i++) {
+  set_entries e = {0};
+  int r = set_entries_json(&e, path, base_name(path), err);
+  if (r == UM_OK) r = set_entries_merge(&e, err);
+  for (int i = 0; r == UM_OK && i < s->count; i++) {
     um_source *item = &s->item[i];
-    member wanted = {.name = base_name(item->path)};
-    const member *found = bsearch(&wanted, m, (size_t)n, sizeof *m, by_member);
+    const set_entry *found = set_entries_find(&e, base_name(item->path));
     if (!found) continue;
-    const cJSON *label = cJSON_GetObjectItemCaseSensitive(found->value, "label");
-    const cJSON *original = cJSON_GetObjectItemCaseSensitive(found->value, "original");
-    const int value = cJSON_IsString(label) ? um_label_parse(label->valuestring) : -1;
-    if (value < 0) {
-      r = um_fail(err, UM_EFORMAT, "%s: %s: label: expected \"FAKE\" or \"REAL\", got %s", path, wanted.name,
-                  cJSON_IsString(label) ? label->valuestring : "something else");
-      goto done;
+    if (found->label < 0) {
+      r = um_fail(err, UM_EFORMAT, "%s: %.200s: label: expected \"FAKE\" or \"REAL\", got none", path, found->path);
+      break;
     }
-    item->label = value;
-    if (cJSON_IsString(original) && *original->valuestring) {
-      char *stem = stem_of(original->valuestring), *group = stem ? um_footage_group(stem, stem) : NULL;
-      free(stem);
-      if (!group) {
-        r = um_fail(err, UM_ENOMEM, "%s: no memory", path);
-        goto done;
-      }
-      free(item->group);
-      item->group = group;
+    item->label = found->label;
+    if (!found->original) continue;
+    char *group = um_footage_group(found->original, found->original);
+    if (!group) {
+      r = um_fail(err, UM_ENOMEM, "%s: no memory", path);
+      break;
     }
+    free(item->group);
+    item->group = group;
   }
-done:
-  cJSON_Delete(root);
-  free(text);
-  free(m);
+  set_entries_free(&e);
   return r;
 }
 
 void um_sources_label_folders(um_sources *s) {
   for (int i = 0; i < s->count; i++) {
     const char *path = s->item[i].path, *end = base_name(path);
-    while (end > path) { /* end is behind a slash */
+    while (end > path && s->item[i].label < 0) { /* end is behind a slash */
       const char *start = end - 1;
+      char name[8];
       while (start > path && start[-1] != '/') start--;
-      size_t n = (size_t)(end - 1 - start);
-      if (n == 4 && strncasecmp(start, "fake", 4) == 0)
-        s->item[i].label = 0;
-      else if (n == 4 && strncasecmp(start, "real", 4) == 0)
-        s->item[i].label = 1;
-      if (s->item[i].label >= 0) break;
+      if (snprintf(name, sizeof name, "%.*s", (int)(end - 1 - start), start) < (int)sizeof name) s->item[i].label = um_label_parse(name);
       end = start;
     }
   }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -130,6 +131,28 @@ static void choices(void **state) {
   check("ffpp", "ffpp", &(um_set_options){.quality = "C23", .method = "deepfakes,NeuralTextures", .part = "val,test"}, "ffpp_chosen");
 }
 
+/* Whoever asks for DeepFakeDetection wants its actors alone, and whoever does not wants none of them. */
+static void actors(void **state) {
+  um_sources s;
+  um_set_report r;
+  um_error err = {0};
+  char dir[4096];
+  (void)state;
+  snprintf(dir, sizeof dir, "%s/ffpp", fixtures);
+  for (int of_actors = 0; of_actors < 2; of_actors++) {
+    const um_set_options o = {.method = of_actors ? "deepfakedetection" : "Deepfakes"};
+    int real = 0;
+    assert_int_equal(um_sets_scan(&s, &r, "ffpp", dir, &o, &err), UM_OK);
+    for (int i = 0; i < s.count; i++) {
+      if (s.item[i].label == 1) assert_int_equal(strstr(s.item[i].path, "/actors/") != NULL, of_actors);
+      real += s.item[i].label == 1;
+    }
+    assert_int_equal(real, of_actors ? 2 : 10);
+    um_sources_free(&s);
+    um_set_report_free(&r);
+  }
+}
+
 static void write_at(const char *tree, const char *name, const char *text) {
   char path[2048];
   snprintf(path, sizeof path, "%s/%s", tree, name);
@@ -230,6 +253,13 @@ static void wrong_places(void **state) {
   expect("empty", "auto", NULL, UM_ECONFIG, "no dataset that is known lies there");
   expect("empty", "imagenet", NULL, UM_ECONFIG,
          "expected dfdc, ffpp, celebdf, deeperforensics, uadfv, folders, csv or auto, got \"imagenet\"");
+  expect("datasets/ffpp", "ffpp", &(um_set_options){.quality = "c23,c32"}, UM_ECONFIG,
+         "quality: nothing in this dataset is \"c32\"; there is c23, c40, raw");
+  expect("datasets/ffpp", "ffpp", &(um_set_options){.method = "Deepfake"}, UM_ECONFIG,
+         "method: nothing in this dataset is \"Deepfake\"; there is DeepFakeDetection, Deepfakes");
+  expect("datasets/ffpp", "ffpp", &(um_set_options){.part = "validation"}, UM_ECONFIG,
+         "part: nothing in this dataset is \"validation\"; there is test, train, val");
+  expect("datasets/uadfv", "uadfv", &(um_set_options){.quality = "c23"}, UM_ECONFIG, "there is nothing to choose by");
   expect("empty/none", "auto", NULL, UM_EIO, "expected the folder of a dataset or a CSV, found nothing");
   expect("empty/below/notes.txt", "ffpp", NULL, UM_EIO, "expected the folder of a dataset, found another file");
   expect("none.csv", "csv", NULL, UM_EIO, "found nothing");
@@ -363,13 +393,67 @@ static void summary(void **state) {
   }
   assert_non_null(strstr(text, "\n  read as ffpp (found manipulated_sequences there): 18 sources\n"));
   assert_non_null(strstr(text, "  fake       Deepfakes                    c23                  test           2\n"));
-  assert_non_null(strstr(text, "\nmissing: 29: named in the split files\n"));
-  assert_non_null(strstr(text, "    ... and 26 more\n"));
+  assert_non_null(strstr(text, "\nmissing: 17: named in the split files\n"));
+  assert_non_null(strstr(text, "    ... and 14 more\n"));
   assert_non_null(strstr(text, "\nleft out: 7: not what was asked for\n"));
   assert_non_null(strstr(text, "1 of them in more than one part (such as ffpp_000)"));
   free(text);
   um_sources_free(&s);
   um_set_report_free(&r);
+}
+
+/* The seconds of the processor for a part of DFDC with n videos whose list lies above them and names as many that are not there, each a
+ * fake of the one before it; and for n inputs of one name. */
+static double seconds_for(int n) {
+  char tree[64], dir[4096], path[8192], *json = NULL;
+  size_t size = 0;
+  um_sources s;
+  um_set_report r;
+  um_error err = {0};
+  struct timespec a, b;
+  const char **input = calloc((size_t)n, sizeof *input);
+  assert_non_null(input);
+  snprintf(tree, sizeof tree, "large/%d/videos/x", n);
+  snprintf(dir, sizeof dir, "%s", tmp_path(tree));
+  FILE *f = open_memstream(&json, &size);
+  assert_non_null(f);
+  for (int i = 0; i < 2 * n; i++)
+    fprintf(f, "%s\"v%06d.mp4\": {\"label\": \"FAKE\", \"original\": \"v%06d.mp4\"}", i ? ", " : "{", i, i ? i - 1 : 0);
+  fprintf(f, "}");
+  assert_int_equal(fclose(f), 0);
+  snprintf(path, sizeof path, "%.*smetadata.json", (int)strlen(dir) - 8, dir);
+  tmp_write(path, json, size);
+  free(json);
+  for (int i = 0; i < n; i++) {
+    snprintf(path, sizeof path, "%.*sv%06d.mp4", (int)strlen(dir) - 1, dir, i);
+    tmp_write(path, "", 0);
+    char *name = NULL;
+    assert_true(asprintf(&name, "/nowhere/%d/v.mp4", i) > 0);
+    input[i] = name;
+  }
+  dir[strlen(dir) - 9] = 0;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+  if (um_sets_scan(&s, &r, "auto", dir, NULL, &err) < 0) fail_msg("%s", err.text);
+  assert_int_equal(s.count, n);
+  assert_int_equal(r.count[UM_SET_MISSING], n);
+  assert_string_equal(s.item[n - 1].group, "v000000");
+  um_sources_free(&s);
+  um_set_report_free(&r);
+  assert_int_equal(um_sources_collect(&s, input, n, &err), UM_OK);
+  assert_int_equal(s.count, n);
+  um_sources_free(&s);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+  for (int i = 0; i < n; i++) free((char *)input[i]);
+  free(input);
+  return (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
+}
+
+/* Ten times the files take about ten times as long; anything quadratic, a hundred times. */
+static void large_trees(void **state) {
+  (void)state;
+  const double small = seconds_for(1000), large = seconds_for(10000);
+  print_message("1,000 and 10,000 files: %.3f s and %.3f s\n", small, large);
+  assert_true(large < 40 * (small > 0.002 ? small : 0.002));
 }
 
 /* The real clips, where they are: the labels of their folders are those of their metadata. */
@@ -396,12 +480,14 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(pairs_of_faceforensics),
                                      cmocka_unit_test(layouts),
                                      cmocka_unit_test(choices),
+                                     cmocka_unit_test(actors),
                                      cmocka_unit_test(wrong_lists),
                                      cmocka_unit_test(wrong_places),
                                      cmocka_unit_test(csv_with_root),
                                      cmocka_unit_test(odd_trees),
                                      cmocka_unit_test(names_differ),
                                      cmocka_unit_test(summary),
+                                     cmocka_unit_test(large_trees),
                                      cmocka_unit_test(real_clips)};
   return cmocka_run_group_tests_name("sets", tests, make_fixtures, drop_fixtures);
 }

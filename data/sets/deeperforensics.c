@@ -178,6 +178,16 @@ static int take_actor(set_scan *s, set_file *f, const char *folder, um_error *er
   return r == UM_OK ? set_group(item, err, "deeperforensics_%s", actor) : r;
 }
 
+/* Whether the options want what a line of a list names. */
+static bool line_wanted(const set_scan *s, const line *l, const lines *split) {
+  char variant[NAME_MAX + 1];
+  const char *slash = strchr(l->key, '/'), *method, *quality;
+  if (!slash) return set_listed(s->o->part, l->part);
+  snprintf(variant, sizeof variant, "%.*s", (int)(slash - l->key), l->key);
+  variant_of(variant, &method, &quality);
+  return set_wanted(s, 0, method, quality, part_of(split, slash + 1));
+}
+
 static int note_missing(set_scan *s, const lines *all, const lines *split, um_error *err) {
   char **there = calloc((size_t)s->files + 1, sizeof *there), room[PATH_MAX], *part[SET_DEPTH_MAX + 2], stem[NAME_MAX + 1];
   line *have = calloc((size_t)s->files * 2 + 1, sizeof *have);
@@ -201,7 +211,7 @@ static int note_missing(set_scan *s, const lines *all, const lines *split, um_er
     const char *why = k ? "named in lists/splits" : "named in lists/manipulated_videos_lists";
     for (int i = 0; r == UM_OK && i < l->count; i++)
       if ((i == 0 || strcmp(l->item[i].key, l->item[i - 1].key) != 0) &&
-          (!n || !bsearch(&l->item[i], have, (size_t)n, sizeof *have, by_key)))
+          (!n || !bsearch(&l->item[i], have, (size_t)n, sizeof *have, by_key)) && line_wanted(s, &l->item[i], split))
         r = set_note(s, UM_SET_MISSING, l->item[i].key, why, err);
   }
   for (int i = 0; there && i < s->files; i++) free(there[i]);

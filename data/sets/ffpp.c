@@ -29,6 +29,8 @@ typedef struct split {
 
 static const char *const methods[] = {"Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter", "DeepFakeDetection"};
 
+static const char *const actors_method = "DeepFakeDetection";
+
 /* The makers' spelling of one of their methods; NULL. */
 static const char *known_method(const char *folder) {
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
@@ -114,7 +116,7 @@ static int read_split(split *p, const set_scan *s, const char *file, const char 
   if (r == UM_OK) r = um_file_read(&text, NULL, path, SET_JSON_MAX, err);
   if (r < 0) return r;
   set_shown(shown, sizeof shown, path);
-  if (!(root = cJSON_Parse(text)) || !cJSON_IsArray(root))
+  if (!(root = cJSON_ParseWithOpts(text, NULL, true)) || !cJSON_IsArray(root))
     r = um_fail(err, UM_EFORMAT, "%s: expected a split of FaceForensics++, [[\"071\", \"054\"], ...]", shown);
   int number = 0;
   for (const cJSON *c = root ? root->child : NULL; r == UM_OK && c; c = c->next) {
@@ -209,6 +211,12 @@ static int take_video(set_scan *s, set_file *f, char **part, int n, const split 
   origin o;
   const char *why = origin_of(&o, s, part, n);
   if (why) return set_ignore(s, f, why, err);
+  /* Of actors, DeepFakeDetection alone was made; of youtube, all the others. */
+  const bool actors = !o.fake && strcasecmp(o.method, "actors") == 0;
+  if (!o.fake && s->o->method && (actors ? !set_listed(s->o->method, actors_method) : strcasecmp(s->o->method, actors_method) == 0)) {
+    f->seen = true;
+    return set_note(s, UM_SET_LEFT_OUT, f->path, "real ones of which no method that was asked for was made", err);
+  }
   um_source *item = set_take(s, f, o.fake ? 0 : 1, "", err);
   if (!item) return UM_ENOMEM;
   set_stem(stem, sizeof stem, f->path);
@@ -241,7 +249,8 @@ static int note_missing(set_scan *s, const split *p, um_error *err) {
         snprintf(path, sizeof path, "%.*s%03d_%03d%s", (int)here, at, v, p->partner[v], strrchr(base, '.'));
       else
         snprintf(path, sizeof path, "%.*s%03d%s", (int)here, at, v, strrchr(base, '.'));
-      if (!set_find(s, path)) r = set_note(s, UM_SET_MISSING, path, "named in the split files", err);
+      if (!set_find(s, path) && set_wanted(s, o.fake ? 0 : 1, o.method, o.quality, p->part[v]))
+        r = set_note(s, UM_SET_MISSING, path, "named in the split files", err);
     }
   }
   return r;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/file.h"
 #include "data/sets/footage.h"
@@ -51,18 +52,25 @@ static int name_and_group(um_source *item, char **part, int label_at, int parts,
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* A folder below fake may be a method: fake/Deepfakes/trip belongs to real/trip where there is such a one. */
+/* A folder below fake may be a method, and a name may end in "fake": fake/Deepfakes/trip and fake/trip_fake belong to real/trip where there is
+ * such a one. */
 static int tie_methods(set_scan *s, um_error *err) {
   const char **real = calloc((size_t)s->out->count + 1, sizeof *real);
-  int n = 0, r = UM_OK;
+  int n_real = 0, r = UM_OK;
   if (!real) return um_fail(err, UM_ENOMEM, "no memory for the groups of %d files", s->out->count);
   for (int i = 0; i < s->out->count; i++)
-    if (s->out->item[i].label == 1) real[n++] = s->out->item[i].group;
-  if (n) qsort(real, (size_t)n, sizeof *real, by_text);
-  for (int i = 0; r == UM_OK && n && i < s->out->count; i++) {
+    if (s->out->item[i].label == 1) real[n_real++] = s->out->item[i].group;
+  if (n_real) qsort(real, (size_t)n_real, sizeof *real, by_text);
+  for (int i = 0; r == UM_OK && n_real && i < s->out->count; i++) {
     const um_source *item = &s->out->item[i];
-    const char *slash = strchr(item->group, '/'), *rest = slash ? slash + 1 : NULL;
-    if (item->label == 0 && rest && bsearch(&rest, real, (size_t)n, sizeof *real, by_text)) r = set_tie_groups(s, item->group, rest, err);
+    char name[PATH_MAX];
+    snprintf(name, sizeof name, "%s", item->group);
+    const size_t n = strlen(name);
+    const char *slash = strchr(name, '/'), *rest[2] = {slash ? slash + 1 : name, name};
+    if (n > 5 && strcasecmp(name + n - 4, "fake") == 0 && strchr("_-", name[n - 5])) name[n - 5] = 0;
+    for (int k = 0; r == UM_OK && item->label == 0 && k < 2; k++)
+      if (strcmp(rest[k], item->group) != 0 && bsearch(&rest[k], real, (size_t)n_real, sizeof *real, by_text))
+        r = set_tie_groups(s, item->group, rest[k], err);
   }
   free(real);
   return r;

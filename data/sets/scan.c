@@ -1,6 +1,7 @@
 /* Which dataset it is, and what all of them have in common: choosing, doubles, groups, names, what is left over. */
 #include <limits.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,9 +90,41 @@ static const char *relative(const set_scan *s, const char *path) {
   return path + n;
 }
 
-static bool wanted(const um_set_options *o, const um_source *item) {
-  return set_listed(o->quality, item->quality) && set_listed(o->part, item->part) &&
-         (item->label == 1 || set_listed(o->method, item->method));
+bool set_wanted(const set_scan *s, int label, const char *method, const char *quality, const char *part) {
+  return set_listed(s->o->quality, quality) && set_listed(s->o->part, part) && (label == 1 || set_listed(s->o->method, method));
+}
+
+/* A word of an option that no source has is a slip of the pen. `at` is the field's place in a source. */
+static int check_words(const set_scan *s, const char *option, const char *list, size_t at, bool fakes, um_error *err) {
+  enum { SHOWN = 12 };
+  const char *there[SHOWN];
+  char words[512] = "", b[64];
+  int known = 0;
+  for (int i = 0; list && i < s->out->count; i++) {
+    const um_source *item = &s->out->item[i];
+    const char *value = *(char *const *)((const char *)item + at);
+    int k = 0;
+    if (!*value || (fakes && item->label == 1)) continue;
+    while (k < known && strcmp(there[k], value) != 0) k++;
+    if (k < known || known == SHOWN) continue;
+    there[known++] = value;
+    const size_t n = strlen(words);
+    snprintf(words + n, sizeof words - n, "%s%s", n ? ", " : "", set_shown(b, 32, value));
+  }
+  for (const char *word = list; word; word = strchr(word, ',') ? strchr(word, ',') + 1 : NULL) {
+    const size_t n = strcspn(word, ",");
+    bool found = false;
+    for (int i = 0; i < s->out->count && !found; i++) {
+      const um_source *item = &s->out->item[i];
+      const char *value = *(char *const *)((const char *)item + at);
+      found = !(fakes && item->label == 1) && strlen(value) == n && strncasecmp(value, word, n) == 0;
+    }
+    if (found) continue;
+    snprintf(b, sizeof b, "%.*s", n < 40 ? (int)n : 40, word);
+    return um_fail(err, UM_ECONFIG, "%s: nothing in this dataset is \"%s\"; there is %s", option, b,
+                   *words ? words : "nothing to choose by");
+  }
+  return UM_OK;
 }
 
 /* A file by what it is, whatever it is called. */
@@ -121,7 +154,7 @@ static int choose(set_scan *s, um_error *err) {
   if (!k || !out_of) r = um_fail(err, UM_ENOMEM, "no memory for %d sources", out->count);
   for (int i = 0; r == UM_OK && i < out->count; i++) {
     um_source *item = &out->item[i];
-    if (!wanted(s->o, item)) {
+    if (!set_wanted(s, item->label, item->method, item->quality, item->part)) {
       out_of[i] = true;
       r = set_note(s, UM_SET_LEFT_OUT, relative(s, item->path), "not what was asked for", err);
     } else if (stat(item->path, &st) == 0) {
@@ -228,6 +261,9 @@ static int scan(set_scan *s, const set_layout *which, um_error *err) {
   if (r == UM_OK) r = which->read(s, err);
   if (r == UM_OK) r = note_leftovers(s, err);
   if (r == UM_OK) r = set_ties_apply(s, err);
+  if (r == UM_OK) r = check_words(s, "quality", s->o->quality, offsetof(um_source, quality), false, err);
+  if (r == UM_OK) r = check_words(s, "method", s->o->method, offsetof(um_source, method), true, err);
+  if (r == UM_OK) r = check_words(s, "part", s->o->part, offsetof(um_source, part), false, err);
   if (r == UM_OK) r = choose(s, err);
   if (r == UM_OK) r = um_sources_settle(s->out, err);
   return r;

@@ -60,6 +60,7 @@ int set_describe(um_source *item, const char *method, const char *quality, const
 int set_name(um_source *item, um_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int set_group(um_source *item, um_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int set_note(set_scan *s, um_set_fate fate, const char *what, const char *why, um_error *err);
+bool set_wanted(const set_scan *s, int label, const char *method, const char *quality, const char *part); /* by the options */
 int set_ignore(set_scan *s, set_file *f, const char *why, um_error *err);
 
 /* ---- groups that belong together (ties.c) ---- */
