@@ -32,7 +32,8 @@ enum {
 };
 
 #define ELASTIC_SIGMA 0.2 /* of the deformation's smoothing, in distances between the eyes */
-#define ELASTIC_NODES 8.0 /* and at most so many nodes */
+#define ELASTIC_NODES 8   /* and at most so many nodes */
+#define ELASTIC_REACH (3 * ELASTIC_NODES)
 #define MASK_SIGMA    0.1 /* the widest blur of the mask */
 
 struct um_blender {
@@ -56,7 +57,8 @@ int um_blender_open(um_blender **out, int height, int width, um_error *err) {
     b->mask = calloc(n, sizeof *b->mask);
     b->deformed = malloc(n * sizeof *b->deformed);
     /* A face's unit is at most two sides. */
-    b->scratch = malloc(um_gaussian_scratch(height, width, 1, 2 * side * MASK_SIGMA) * sizeof *b->scratch);
+    size_t blur = um_gaussian_scratch(height, width, 1, 2 * side * MASK_SIGMA), warp = um_elastic_scratch(height, width);
+    b->scratch = malloc((blur > warp ? blur : warp) * sizeof *b->scratch);
     status = um_degrader_open(&b->degrader, height, width, err);
   }
   if (!b || !b->source || !b->mask || !b->deformed || !b->scratch)
@@ -103,7 +105,7 @@ void um_blend_draw_at(um_blend_draw *d, const um_rng *at) {
 }
 
 void um_elastic_field(float *field, double sigma, double size, const um_rng *at) {
-  float scratch[NODES * NODES + 128];
+  float scratch[(NODES + 2 * ELASTIC_REACH) * NODES + NODES + 3 * ELASTIC_REACH + 1]; /* um_gaussian_scratch */
   const uint32_t key[2] = {(uint32_t)at->seed, (uint32_t)(at->seed >> 32)};
   uint32_t counter[4] = {DRAW_NOISE / 4, at->sample, at->epoch, at->stream}, word[4];
   double square = 0;
@@ -118,24 +120,6 @@ void um_elastic_field(float *field, double sigma, double size, const um_rng *at)
   for (int i = 0; i < FIELD; i++) field[i] *= scale;
 }
 
-/* Linear between four values. */
-static float between(const float *v, size_t below, float y, float x) {
-  float top = v[0] + x * (v[1] - v[0]), bottom = v[below] + x * (v[below + 1] - v[below]);
-  return top + y * (bottom - top);
-}
-
-/* The value at a place that need not be whole, 0 outside. */
-static float look(const float *in, int height, int width, float y, float x) {
-  if (!(y > -1 && y < (float)height && x > -1 && x < (float)width)) return 0;
-  int row = (int)floorf(y), col = (int)floorf(x);
-  float four[4] = {0};
-  for (int i = 0; i < 4; i++) {
-    int r = row + i / 2, c = col + i % 2;
-    if (r >= 0 && r < height && c >= 0 && c < width) four[i] = in[(size_t)r * (size_t)width + (size_t)c];
-  }
-  return between(four, 2, y - (float)row, x - (float)col);
-}
-
 /* Which node a pixel lies after, and how far. */
 static int node(int at, int side, float *share) {
   double place = side > 1 ? (double)at * (NODES - 1) / (side - 1) : 0;
@@ -144,9 +128,36 @@ static int node(int at, int side, float *share) {
   return n;
 }
 
-void um_elastic_warp(float *out, const float *in, int height, int width, const float *field) {
-  for (int y = 0; y < height; y++) {
-    float down, along, line[2][NODES];
+size_t um_elastic_scratch(int height, int width) { return ((size_t)height + 3) * ((size_t)width + 3) + 2 * (size_t)width; }
+
+/* A copy within a border of zeros; the rows first to last that hold anything else. */
+static void put_in_border(float *bordered, const float *in, int height, int width, int *first, int *last) {
+  size_t row = (size_t)width + 3;
+  memset(bordered, 0, ((size_t)height + 3) * row * sizeof *bordered);
+  *first = height, *last = -1;
+  for (int y = 0; y < height; y++, in += width) {
+    int x = 0;
+    while (x < width && in[x] == 0) x++;
+    if (x == width) continue;
+    if (*first == height) *first = y;
+    *last = y;
+    memcpy(bordered + ((size_t)y + 1) * row + 1, in, (size_t)width * sizeof *in);
+  }
+}
+
+void um_elastic_warp(float *out, const float *in, int height, int width, const float *field, float *scratch) {
+  size_t row = (size_t)width + 3;
+  float *share = scratch + ((size_t)height + 3) * row, *column = share + width, furthest = 0;
+  int first, last;
+  put_in_border(scratch, in, height, width, &first, &last);
+  for (int i = 0; i < NODES * NODES; i++) furthest = fabsf(field[i]) > furthest ? fabsf(field[i]) : furthest;
+  for (int x = 0; x < width; x++) column[x] = (float)node(x, width, &share[x]);
+  for (int y = 0; y < height; y++, out += width) {
+    float down, line[2][NODES];
+    if ((float)y < (float)first - furthest - 1 || (float)y > (float)last + furthest + 1) {
+      memset(out, 0, (size_t)width * sizeof *out);
+      continue;
+    }
     const float *rows = field + (size_t)node(y, height, &down) * NODES;
     for (int i = 0; i < 2; i++)
       for (int k = 0; k < NODES; k++) {
@@ -154,17 +165,28 @@ void um_elastic_warp(float *out, const float *in, int height, int width, const f
         line[i][k] = v[0] + down * (v[NODES] - v[0]);
       }
     for (int x = 0; x < width; x++) {
-      int k = node(x, width, &along);
-      float dy = line[0][k] + along * (line[0][k + 1] - line[0][k]), dx = line[1][k] + along * (line[1][k + 1] - line[1][k]);
-      *out++ = look(in, height, width, (float)y + dy, (float)x + dx);
+      int k = (int)column[x];
+      /* Within the border, where what is further out is as on it. */
+      float sy = (float)(y + 1) + line[0][k] + share[x] * (line[0][k + 1] - line[0][k]);
+      float sx = (float)(x + 1) + line[1][k] + share[x] * (line[1][k + 1] - line[1][k]);
+      sy = sy < 0 ? 0 : sy > (float)(height + 1) ? (float)(height + 1) : sy;
+      sx = sx < 0 ? 0 : sx > (float)(width + 1) ? (float)(width + 1) : sx;
+      const float *v = scratch + (size_t)(int)sy * row + (size_t)(int)sx;
+      float fy = sy - (float)(int)sy, fx = sx - (float)(int)sx;
+      float over = v[0] + fx * (v[1] - v[0]), under = v[row] + fx * (v[row + 1] - v[row]);
+      out[x] = over + fy * (under - over);
     }
   }
 }
 
-/* The source's place for a pixel of the target along one side: the inverse of a scale about the middle and a move. */
-static double source_at(double at, int side, double scale, double move) {
-  double middle = (side - 1) / 2.0;
-  return (at - middle - move * side) / scale + middle;
+/* The source's pixel before the place that a pixel of the target comes from, along one side, and how far from it: the inverse of target_at. */
+static int source_at(int at, int side, double scale, double move, float *share) {
+  double middle = (side - 1) / 2.0, place = (at - middle - move * side) / scale + middle;
+  place = place < 0 ? 0 : place > side - 1 ? side - 1 : place;
+  int before = (int)place < side - 2 ? (int)place : side - 2;
+  if (before < 0) before = 0;
+  *share = (float)(place - before);
+  return before;
 }
 
 static double target_at(double at, int side, double scale, double move) {
@@ -188,7 +210,7 @@ static float make_mask(um_blender *b, const float *points, const um_blend_draw *
     um_fill_convex(b->deformed, b->height, b->width, h.point[i], h.points[i]);
   }
   um_elastic_field(b->field, ELASTIC_SIGMA * h.unit * (NODES - 1) / side, draw->elastic * h.unit, at);
-  um_elastic_warp(b->mask, b->deformed, b->height, b->width, b->field);
+  um_elastic_warp(b->mask, b->deformed, b->height, b->width, b->field, b->scratch);
   memcpy(b->deformed, b->mask, n * sizeof *b->mask);
   um_gaussian_blur(b->mask, b->height, b->width, 1, draw->erode * h.unit, b->scratch);
   bool any = false;
@@ -207,12 +229,16 @@ static float make_mask(um_blender *b, const float *points, const um_blend_draw *
 /* Adds a share of what a blur takes away. */
 static void sharpen(um_blender *b, uint8_t *pixels, double share) {
   size_t n = (size_t)b->height * (size_t)b->width * 3;
-  float *soft = b->degrader->values;
+  float *soft = b->degrader->values, part = (float)share;
+#pragma omp simd
   for (size_t i = 0; i < n; i++) soft[i] = pixels[i];
   um_gaussian_blur(soft, b->height, b->width, 3, 1, b->degrader->scratch);
+#pragma omp simd
   for (size_t i = 0; i < n; i++) {
-    float v = (float)pixels[i] + (float)share * ((float)pixels[i] - soft[i]) + 0.5f;
-    pixels[i] = (uint8_t)(v <= 0 ? 0 : v >= 255 ? 255 : v);
+    float v = (float)pixels[i] + part * ((float)pixels[i] - soft[i]) + 0.5f;
+    v = v < 0 ? 0 : v;
+    v = v > 255 ? 255 : v;
+    pixels[i] = (uint8_t)(int)v;
   }
 }
 
@@ -233,30 +259,32 @@ static int change(um_blender *b, uint8_t *pixels, const um_blend_draw *draw, um_
   return UM_OK;
 }
 
+/* A pixel's channels, and a value that follows; at any address. */
+typedef float pixel __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t whole __attribute__((vector_size(16)));
+
 /* Where the mask is not 0: target + mask (source - target), the source read between its pixels, its edge repeated. */
-static void mix(const um_blender *b, uint8_t *target, const um_blend_draw *draw) {
-  size_t row = (size_t)b->width * 3;
+static void mix(um_blender *b, uint8_t *target, const um_blend_draw *draw) {
+  size_t row = (size_t)b->width * 3, next = b->width > 1 ? 3 : 0, n = (size_t)b->height * row;
   const float *mask = b->mask;
+  float *share = b->scratch, *left = share + b->width, *source = b->degrader->values;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) source[i] = b->source[i];
+  for (int x = 0; x < b->width; x++) left[x] = (float)(3 * source_at(x, b->width, draw->scale[1], draw->move[1], &share[x]));
   for (int y = 0; y < b->height; y++) {
-    double sy = fmin(fmax(source_at(y, b->height, draw->scale[0], draw->move[0]), 0), b->height - 1);
-    int top = (int)sy < b->height - 2 ? (int)sy : b->height - 2;
-    if (top < 0) top = 0;
-    float fy = (float)(sy - top);
-    const uint8_t *upper = b->source + (size_t)top * row, *lower = b->height > 1 ? upper + row : upper;
+    float fy;
+    const float *upper = source + (size_t)source_at(y, b->height, draw->scale[0], draw->move[0], &fy) * row;
+    const float *lower = b->height > 1 ? upper + row : upper;
     for (int x = 0; x < b->width; x++, target += 3) {
       float m = *mask++;
       if (m == 0) continue;
-      double sx = fmin(fmax(source_at(x, b->width, draw->scale[1], draw->move[1]), 0), b->width - 1);
-      int left = (int)sx < b->width - 2 ? (int)sx : b->width - 2;
-      if (left < 0) left = 0;
-      float fx = (float)(sx - left);
-      size_t p = 3 * (size_t)left, q = b->width > 1 ? p + 3 : p;
-      for (size_t c = 0; c < 3; c++) {
-        float over = (float)upper[p + c] + fx * (float)(upper[q + c] - upper[p + c]);
-        float under = (float)lower[p + c] + fx * (float)(lower[q + c] - lower[p + c]);
-        float source = over + fy * (under - over), to = (float)target[c];
-        target[c] = (uint8_t)(int)(to + m * (source - to) + 0.5f);
-      }
+      const float *p = upper + (int)left[x], *q = lower + (int)left[x];
+      pixel over = *(const pixel *)p, under = *(const pixel *)q, to = {target[0], target[1], target[2]};
+      over += (*(const pixel *)(p + next) - over) * share[x];
+      under += (*(const pixel *)(q + next) - under) * share[x];
+      to += (over + (under - over) * fy - to) * m + 0.5f;
+      whole result = __builtin_convertvector(to, whole);
+      target[0] = (uint8_t)result[0], target[1] = (uint8_t)result[1], target[2] = (uint8_t)result[2];
     }
   }
 }

@@ -4,6 +4,8 @@
 #ifndef UM_DATA_BLEND_H
 #define UM_DATA_BLEND_H
 
+#include <stddef.h>
+
 #include "core/error.h"
 #include "core/rng.h"
 #include "data/blend_outline.h"
@@ -49,6 +51,7 @@ enum { UM_ELASTIC_NODES = 33 };
 void um_elastic_field(float *field, double sigma, double size, const um_rng *at);
 /* out(y, x) = in(y + dy, x + dx), linear, 0 outside; the field's nodes are spread evenly from corner to corner, linear in between. Equal to
  * scipy.ndimage.map_coordinates(order=1, mode="grid-constant"). */
-void um_elastic_warp(float *out, const float *in, int height, int width, const float *field);
+void um_elastic_warp(float *out, const float *in, int height, int width, const float *field, float *scratch);
+size_t um_elastic_scratch(int height, int width); /* floats */
 
 #endif

@@ -44,7 +44,7 @@ int um_degrader_open(um_degrader **out, int height, int width, um_error *err) {
   if (d) {
     d->height = height;
     d->width = width;
-    d->values = malloc(n * sizeof *d->values);
+    d->values = malloc((n + 1) * sizeof *d->values); /* mix (blend.c) reads four values where the last pixel has three */
     d->scratch = malloc(um_gaussian_scratch(height, width, 3, SIGMA_MAX) * sizeof *d->scratch);
     d->small = malloc(n);
     d->jpeg_capacity = n / 4 + 4096;
@@ -95,10 +95,13 @@ static void change_colors(uint8_t *pixels, size_t n, const um_augmentation_confi
 
 void um_blur(um_degrader *d, uint8_t *pixels, double sigma) {
   size_t n = (size_t)d->height * (size_t)d->width * 3;
-  for (size_t i = 0; i < n; i++) d->values[i] = pixels[i];
-  um_gaussian_blur(d->values, d->height, d->width, 3, sigma, d->scratch);
+  float *v = d->values;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) v[i] = pixels[i];
+  um_gaussian_blur(v, d->height, d->width, 3, sigma, d->scratch);
   /* A mean of bytes, up to its rounding: in 0..255 after adding a half and cutting off. */
-  for (size_t i = 0; i < n; i++) pixels[i] = (uint8_t)(int)(d->values[i] + 0.5f);
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) pixels[i] = (uint8_t)(int)(v[i] + 0.5f);
 }
 
 /* The centre is anywhere in the picture, so that a part may lie outside, as in the paper. */
