@@ -192,6 +192,104 @@ static void manifests(void **state) {
   expect_open_failure(tmp_path("wrong/train"), UM_EFORMAT, "empty");
 }
 
+/* Where faces are: by the column points, with groups or without. */
+static void points(void **state) {
+  um_dataset d;
+  char said[2048];
+  (void)state;
+  make_twenty("points", "manifest.csv",
+              "path,points,group\ntrain/fake/0.png,1 2 3.5 -4 5 6 7 8 9 1e1,g\ntrain/real/1.png,\"0 0  1 1 2 2 3 3 4 4 \",\n"
+              "train/real/2.png,,h\ntrain/real/3.png, ,h\n");
+  assert_int_equal(open_listening(&d, tmp_path("points/train"), said, sizeof said), UM_OK);
+  static const float first[10] = {1, 2, 3.5f, -4, 5, 6, 7, 8, 9, 10};
+  int known = 0;
+  for (int i = 0; i < d.count; i++) known += d.item[i].has_points;
+  assert_int_equal(known, 2);
+  assert_true(d.item[0].has_points && d.item[11].has_points && !d.item[12].has_points);
+  assert_memory_equal(d.item[0].points, first, sizeof first);
+  assert_true(d.item[11].points[9] == 4);
+  assert_string_equal(d.item[11].group, "1.png");
+  assert_int_equal(d.grouped, 3);
+  um_dataset_free(&d);
+  static const char *const wrong[] = {"1 2 3 4 5 6 7 8 9", "1 2 3 4 5 6 7 8 9 10 11", "1 2 3 4 5 6 7 8 9 x", "1 2 3 4 nan 6 7 8 9 10",
+                                      "1 2 3 4 5 6 7 8 9 1e9"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    char text[256];
+    snprintf(text, sizeof text, "path,group,points\nfake/1.png,g,%s\n", wrong[i]);
+    make_twenty("wrong", "train/manifest.csv", text);
+    expect_open_failure(tmp_path("wrong/train"), UM_EFORMAT, "fake/1.png: expected ten numbers separated by spaces, got");
+  }
+}
+
+/* Twins: of the share asked for, after their originals, everything theirs but the label; on their side of a split as they come after it. */
+static void twins(void **state) {
+  um_dataset d, train, held;
+  um_error err;
+  (void)state;
+  make_twenty("twins", "manifest.csv", "path,points,group\ntrain/real/1.png,1 2 3 4 5 6 7 8 9 10,g\n");
+  assert_int_equal(um_dataset_open(&d, tmp_path("twins/train"), &err), UM_OK);
+  assert_int_equal(um_dataset_split(&train, &held, &d, 0.3, UM_SPLIT_GROUP, 1, &err), UM_OK);
+  int reals = train.class_count[1], fakes = train.class_count[0], before = train.count;
+  assert_int_equal(um_dataset_add_blends(&train, 1, 3, &err), UM_OK);
+  assert_int_equal(train.count, before + reals);
+  assert_int_equal(train.blends, reals);
+  assert_int_equal(train.class_count[0], fakes + reals);
+  assert_int_equal(train.class_count[1], reals);
+  for (int i = 0; i < train.count; i++) {
+    const um_item *twin = &train.item[i], *one = &train.item[twin->origin];
+    assert_int_equal(twin->blend, i >= before);
+    if (!twin->blend) continue;
+    assert_true(one->label == 1 && twin->label == 0 && one != twin && !one->blend);
+    if (i > before) assert_true(twin->origin > train.item[i - 1].origin);
+    assert_string_equal(twin->path, one->path);
+    assert_string_equal(twin->group, one->group);
+    assert_int_equal(twin->has_points, one->has_points);
+    assert_memory_equal(twin->points, one->points, sizeof one->points);
+  }
+  um_dataset_free(&train);
+  um_dataset_free(&held);
+  /* A share: round(share n), others by another seed, the same by the same. */
+  int chosen[3] = {0};
+  for (int k = 0; k < 3; k++) {
+    assert_int_equal(um_dataset_split(&train, &held, &d, 0, UM_SPLIT_GROUP, 1, &err), UM_OK);
+    assert_int_equal(um_dataset_add_blends(&train, 0.44, k < 2 ? 1 : 2, &err), UM_OK);
+    assert_int_equal(train.blends, 4);
+    for (int i = 20; i < 24; i++) chosen[k] |= 1 << train.item[i].origin;
+    um_dataset_free(&train);
+    um_dataset_free(&held);
+  }
+  assert_int_equal(chosen[0], chosen[1]);
+  assert_int_not_equal(chosen[0], chosen[2]);
+  assert_int_equal(um_dataset_add_blends(&d, 0, 1, &err), UM_OK);
+  assert_int_equal(d.count, 20);
+  assert_int_equal(um_dataset_add_blends(&d, 1.5, 1, &err), UM_ECONFIG);
+  um_dataset_free(&d);
+  /* Real ones alone, whatever the case of the name; other names, or no real one, are refused. */
+  touch("alone", "Real/a.png");
+  touch("alone", "Real/b.png");
+  assert_int_equal(um_dataset_open(&d, tmp_path("alone"), &err), UM_OK);
+  assert_int_equal(um_dataset_add_blends(&d, 1, 1, &err), UM_EFORMAT);
+  assert_int_equal(um_dataset_expect_fakes(&d, &err), UM_OK);
+  assert_int_equal(d.classes, 2);
+  assert_string_equal(d.class_name[0], "fake");
+  assert_string_equal(d.class_name[1], "Real");
+  assert_true(d.class_count[0] == 0 && d.class_count[1] == 2 && d.item[0].label == 1 && d.item[1].label == 1);
+  assert_int_equal(um_dataset_split(&train, &held, &d, 0.5, UM_SPLIT_GROUP, 1, &err), UM_OK); /* the empty class is nobody's loss */
+  assert_true(train.count == 1 && held.count == 1);
+  assert_int_equal(um_dataset_add_blends(&held, 1, 1, &err), UM_OK);
+  assert_true(held.class_count[0] == 1 && held.item[1].blend && held.item[1].origin == 0);
+  um_dataset_free(&train);
+  um_dataset_free(&held);
+  um_dataset_free(&d);
+  touch("others", "a/a.png");
+  touch("others", "b/b.png");
+  assert_int_equal(um_dataset_open(&d, tmp_path("others"), &err), UM_OK);
+  assert_int_equal(um_dataset_expect_fakes(&d, &err), UM_OK);
+  assert_int_equal(um_dataset_add_blends(&d, 1, 1, &err), UM_EFORMAT);
+  assert_non_null(strstr(err.text, "found a, b"));
+  um_dataset_free(&d);
+}
+
 /* A dataset from memory: classes items each, group by number. */
 static void make_dataset(um_dataset *d, const int (*group_size)[2], int groups) {
   *d = (um_dataset){.classes = 2, .class_name = {strdup("fake"), strdup("real")}};
@@ -451,10 +549,19 @@ static void csv_hostile(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(walks_as_keras),  cmocka_unit_test(bad_folders),         cmocka_unit_test(manifests),
-      cmocka_unit_test(splits_by_group), cmocka_unit_test(split_ignores_order), cmocka_unit_test(impossible_splits),
-      cmocka_unit_test(limits),          cmocka_unit_test(real_faces),          cmocka_unit_test(csv_round_trip),
-      cmocka_unit_test(csv_one_column),  cmocka_unit_test(csv_hostile),
+      cmocka_unit_test(walks_as_keras),
+      cmocka_unit_test(bad_folders),
+      cmocka_unit_test(manifests),
+      cmocka_unit_test(points),
+      cmocka_unit_test(twins),
+      cmocka_unit_test(splits_by_group),
+      cmocka_unit_test(split_ignores_order),
+      cmocka_unit_test(impossible_splits),
+      cmocka_unit_test(limits),
+      cmocka_unit_test(real_faces),
+      cmocka_unit_test(csv_round_trip),
+      cmocka_unit_test(csv_one_column),
+      cmocka_unit_test(csv_hostile),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
