@@ -58,7 +58,7 @@ const um_key um_keys[] = {
   {"augmentation.brightness_range",    UM_KEY_RANGE,     FIELD(augmentation.brightness_range), 0, 10,         NULL,                          "[0.8, 1.2]",     0,            "factor, as Pillow's ImageEnhance.Brightness"},
   {"augmentation.contrast_range",      UM_KEY_RANGE,     FIELD(augmentation.contrast_range),  0, 10,         NULL,                          "[0.8, 1.2]",     0,            "factor, as ImageEnhance.Contrast"},
   {"augmentation.saturation_range",    UM_KEY_RANGE,     FIELD(augmentation.saturation_range), 0, 10,         NULL,                          "[0.8, 1.2]",     0,            "factor, as ImageEnhance.Color"},
-  {"augmentation.rgb_shift_range",     UM_KEY_NUMBER,    FIELD(augmentation.rgb_shift_range), 0, 255,        NULL,                          "20",             0,            "most that red, green and blue are each moved by"},
+  {"augmentation.rgb_shift_range",     UM_KEY_NUMBER,    FIELD(augmentation.rgb_shift_range), 0, 255,        NULL,                          "10",             0,            "most that red, green and blue are each moved by"},
   {"augmentation.blur_probability",    UM_KEY_NUMBER,    FIELD(augmentation.blur_probability), 0, 1,          NULL,                          "0",              0,            "how often a Gaussian blur"},
   {"augmentation.blur_sigma",          UM_KEY_RANGE,     FIELD(augmentation.blur_sigma),      0, 20,         NULL,                          "[0.3, 2]",       0,            "its sigma, in pixels"},
   {"augmentation.downscale_probability", UM_KEY_NUMBER,    FIELD(augmentation.downscale_probability), 0, 1,          NULL,                          "0",              0,            "how often down to a smaller size and up again"},

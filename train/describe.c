@@ -63,6 +63,35 @@ static void describe_augmentation(const run *r) {
                   a->semantics == UM_KERAS2 ? "keras2" : "keras3");
 }
 
+/* "NAME LOW to HIGH (SHARE of the pictures)", where there is any, behind what `line` holds. */
+static void add_change(char *line, size_t size, const char *name, double probability, const double range[2], const char *unit) {
+  size_t n = strlen(line);
+  if (probability == 0) return;
+  snprintf(line + n, size - n, "%s%s", *line ? ", " : "", name);
+  n = strlen(line);
+  if (range && range[0] == range[1]) snprintf(line + n, size - n, " %g%s", range[0], unit);
+  if (range && range[0] < range[1]) snprintf(line + n, size - n, " %g to %g%s", range[0], range[1], unit);
+  n = strlen(line);
+  snprintf(line + n, size - n, " (%g%%)", 100 * probability);
+}
+
+static void describe_changes(const run *r) {
+  const um_augmentation_config *a = &r->config.augmentation;
+  char line[512] = "";
+  add_change(line, sizeof line, "colour", a->color_probability, NULL, "");
+  add_change(line, sizeof line, "blur", a->blur_probability, a->blur_sigma, " px");
+  add_change(line, sizeof line, "downscale", a->downscale_probability, a->downscale_factor, "");
+  add_change(line, sizeof line, "noise", a->noise_probability, a->noise_sigma, "");
+  add_change(line, sizeof line, "JPEG", a->jpeg_probability, a->jpeg_quality, "");
+  add_change(line, sizeof line, "cut-out", a->cutout_probability, a->cutout_size, "");
+  if (*line) um_log_progress(true, "Degrade     %s", line);
+  if (r->train.blends == 0) return;
+  int known = 0;
+  for (int i = 0; i < r->train.count; i++) known += r->train.item[i].blend && r->train.item[i].has_points;
+  um_log_progress(true, "Self-blend  %d of the fakes are made of real pictures, anew each epoch; %d with the face's points%s",
+                  r->train.blends, known, known < r->train.blends ? ", the others as faces that fill their pictures" : "");
+}
+
 static int64_t parameters_of(const um_graph *g, int i) {
   const um_node *n = &g->node[i];
   if (n->op != UM_OP_CONV2D && n->op != UM_OP_DENSE) return 0;
@@ -203,6 +232,7 @@ void run_describe(const run *r) {
     um_log(UM_LOG_WARN, "no class is called fake: infer will not know which of %s and %s its scores are for", r->train.class_name[0],
            r->train.class_name[1]);
   describe_augmentation(r);
+  describe_changes(r);
   describe_model(r);
   describe_machine(r);
   describe_course(r);
