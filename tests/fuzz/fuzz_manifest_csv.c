@@ -1,5 +1,7 @@
-/* manifest.csv, beside the class folders: the groups of a small dataset from it. */
+/* manifest.csv, beside the class folders: the groups and points of a small dataset from it. */
 #include "tests/fuzz/fuzz.h"
+
+#include <math.h>
 
 #include "core/log.h"
 #include "data/manifest.h"
@@ -40,7 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     d.item[d.count++] = (um_item){.path = strdup("x"), .label = items[i].label, .group = strdup(items[i].group)};
   um_manifest_apply(&d, dir, &err);
   int named = 0;
-  for (int i = 0; i < ITEMS; i++) named += d.item[i].named;
+  for (int i = 0; i < ITEMS; i++) {
+    named += d.item[i].named;
+    for (int k = 0; k < 10; k++) FUZZ_CHECK(!d.item[i].has_points || fabsf(d.item[i].points[k]) <= 1e6f);
+  }
   FUZZ_CHECK(named == d.grouped);
   um_dataset_free(&d);
   return 0;

@@ -124,6 +124,7 @@ def tables():
         text(kind, "extract.csv", out.getvalue())
         text(kind, "bom.csv", "\ufeffgroup,path\r\ng,fake/a_000001_00.png\r\n\r\n")
     text("manifest_csv", "absolute.csv", "path,group\n/tmp/fake/b/c.png,g\n" + "fake/" * 200 + "x,g\n")
+    text("manifest_csv", "points.csv", "path,points,group\nfake/b/c.png,1 2.5 -3 4e1 5 6 7 8 9 10,g\nreal/a_000001_00.png,,g\nfake/a_000001_00.png,1 2 3,\n")
     text("csv", "history.csv", "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n1,0.693,0.5,,,2e-05,1.25\n")
     text("csv", "open.csv", "a,\"b\n1,\"2\"\"\"\n")
 
