@@ -303,6 +303,7 @@ static bool get_watch(const cJSON *o, const char *key, um_watch *w) {
 /* The course of a run; a file written before there were schedules and phases says nothing of it. */
 static bool get_course(const cJSON *o, um_position *p) {
   int64_t phase = 0, first = 0;
+  p->rate = -1;
   if (!cJSON_HasObjectItem(o, "phase")) return true;
   const bool ok = um_json_int(o, "phase", 0, UM_PHASES_MAX - 1, &phase) && um_json_int(o, "phase_epoch", 0, 1e9, &first) &&
                   um_json_int(o, "before", 0, 9007199254740992.0, &p->before) && um_json_exact(o, "rate", &p->rate) && p->rate >= 0 &&

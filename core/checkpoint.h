@@ -39,7 +39,7 @@ typedef struct um_position {
   int phase;       /* of the config's */
   int phase_epoch; /* the first epoch of the phase */
   int64_t before;  /* optimizer steps of the phases before */
-  double rate;     /* learning rate that the plateau schedule has left; 0 in a file written before there were schedules */
+  double rate;     /* learning rate that the plateau schedule has left; below 0 in a file written before there were schedules */
   um_watch plateau, stopping;
   char data[65]; /* SHA-256 of what the run learns from (names and labels), as hex; "" where nobody said */
 } um_position;

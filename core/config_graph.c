@@ -17,6 +17,7 @@ static int add_layer(um_graph *g, int last, const um_head_layer *layer, um_error
   switch (layer->kind) {
   case UM_HEAD_FLATTEN: return um_graph_add_simple(g, name, UM_OP_FLATTEN, &last, 1, UM_ACT_NONE, err);
   case UM_HEAD_GLOBAL_POOL: return um_graph_add_simple(g, name, UM_OP_GLOBAL_AVG_POOL, &last, 1, UM_ACT_NONE, err);
+  case UM_HEAD_DROPOUT: return um_graph_add_dropout(g, name, last, layer->rate, err);
   case UM_HEAD_DENSE: break;
   }
   last = um_graph_add_dense(g, name, last, layer->units, layer->activation == UM_HEAD_RELU ? UM_ACT_RELU : UM_ACT_NONE, err);

@@ -7,8 +7,11 @@
 
 #define UNITS_MAX 65536
 
-static const char *const kinds[] = {"flatten", "global_average_pooling2d", "dense"};
+static const char *const kinds[] = {"flatten", "global_average_pooling2d", "dense", "dropout"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
 static const char *const activations[] = {"linear", "relu", "sigmoid"};
+
+static const char rates[] = "a number from 0 to below 1: the share that is dropped";
 
 static int index_of(const char *word, const char *const *name, int count) {
   for (int i = 0; word && i < count; i++)
@@ -33,20 +36,22 @@ static int read_layer(um_head_layer *layer, const cJSON *item, const char *where
   if (!body || body->next)
     return um_fail(err, UM_ECONFIG, "%s: expected one layer such as {\"flatten\": {}}, got %s", where,
                    um_json_brief(item, got, sizeof got));
-  int kind = index_of(body->string, kinds, 3);
+  int kind = index_of(body->string, kinds, KINDS);
   if (kind < 0) {
-    const char *near = um_nearest(body->string, kinds, 3);
-    return um_fail(err, UM_ECONFIG, "%s: expected a layer flatten, global_average_pooling2d or dense, got \"%.40s\"%s%s%s", where,
+    const char *near = um_nearest(body->string, kinds, KINDS);
+    return um_fail(err, UM_ECONFIG, "%s: expected a layer flatten, global_average_pooling2d, dense or dropout, got \"%.40s\"%s%s%s", where,
                    body->string, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
   }
   snprintf(inside, sizeof inside, "%s.%s", where, body->string);
   if (!cJSON_IsObject(body))
     return um_fail(err, UM_ECONFIG, "%s: expected an object { ... }, got %s", inside, um_json_brief(body, got, sizeof got));
 
+  bool rated = false;
   memset(layer, 0, sizeof *layer);
   layer->kind = kind;
   for (const cJSON *field = body->child; field; field = field->next) {
-    static const char *const fields[] = {"name", "units", "activation"};
+    static const char *const fields[][3] = {{"name"}, {"name"}, {"name", "units", "activation"}, {"name", "rate"}};
+    static const int counts[] = {1, 1, 3, 2};
     bool dense = kind == UM_HEAD_DENSE;
     for (const cJSON *other = body->child; other != field; other = other->next)
       if (strcmp(other->string, field->string) == 0) return um_fail(err, UM_ECONFIG, "%s.%.60s: stands there twice", inside, field->string);
@@ -62,12 +67,17 @@ static int read_layer(um_head_layer *layer, const cJSON *item, const char *where
       int a = cJSON_IsNull(field) ? 0 : index_of(cJSON_GetStringValue(field), activations, 3);
       if (a < 0) return bad(inside, "activation", "\"linear\", \"relu\" or \"sigmoid\"", field, err);
       layer->activation = a;
+    } else if (kind == UM_HEAD_DROPOUT && strcmp(field->string, "rate") == 0) {
+      const double v = cJSON_IsNumber(field) ? field->valuedouble : -1;
+      if (!(v >= 0 && v < 1)) return bad(inside, "rate", rates, field, err);
+      layer->rate = v, rated = true;
     } else {
-      const char *near = um_nearest(field->string, fields, dense ? 3 : 1);
+      const char *near = um_nearest(field->string, fields[kind], counts[kind]);
       return um_fail(err, UM_ECONFIG, "%s.%.60s: unknown key%s%s%s", inside, field->string, near ? "; did you mean " : "", near ? near : "",
                      near ? "?" : "");
     }
   }
+  if (kind == UM_HEAD_DROPOUT && !rated) return bad(inside, "rate", rates, NULL, err);
   if (kind == UM_HEAD_DENSE && layer->units == 0) return bad(inside, "units", "a whole number from 1 to 65536", NULL, err);
   return UM_OK;
 }

@@ -94,9 +94,10 @@ const char *um_nearest(const char *word, const char *const *name, int count);
 #define UM_HEAD_MAX 32
 
 typedef struct um_head_layer {
-  enum { UM_HEAD_FLATTEN, UM_HEAD_GLOBAL_POOL, UM_HEAD_DENSE } kind;
+  enum { UM_HEAD_FLATTEN, UM_HEAD_GLOBAL_POOL, UM_HEAD_DENSE, UM_HEAD_DROPOUT } kind;
   char name[UM_NAME_MAX]; /* "": as Keras would */
   int64_t units;
+  double rate; /* dropout */
   enum { UM_HEAD_LINEAR, UM_HEAD_RELU, UM_HEAD_SIGMOID } activation;
 } um_head_layer;
 

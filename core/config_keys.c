@@ -78,7 +78,7 @@ const um_key um_keys[] = {
   {"model.include_top",               UM_KEY_FIXED,     NONE,                                0, 0,          NULL,                          "false",          0,            "the head is the config's own"},
   {"model.trainable",                 UM_KEY_TRAINABLE, FIELD(trainable),                    0, 0,          NULL,                          "\"all\"",        0,            "\"all\", \"head\", or the first layer to train"},
   {"model.convolution",               UM_KEY_CHOICE,    FIELD(algorithm),                    0, 0,          "auto|direct|winograd",        "\"auto\"",       0,            "algorithm of the convolutions"},
-  {"model.head",                      UM_KEY_HEAD,      FIELD(head),                         0, 0,          NULL,                          RECIPE_HEAD,      0,            "layers after the backbone: flatten, global_average_pooling2d, dense"},
+  {"model.head",                      UM_KEY_HEAD,      FIELD(head),                         0, 0,          NULL,                          RECIPE_HEAD,      0,            "layers after the backbone: flatten, global_average_pooling2d, dense, dropout (of rate)"},
   {"loss",                            UM_KEY_FIXED,     NONE,                                0, 0,          NULL,                          "\"binary_crossentropy\"", 0,   "from logits, batch mean"},
   {"metrics",                         UM_KEY_FIXED,     NONE,                                0, 0,          NULL,                          "[\"accuracy\"]", 0,            "what history.csv holds beside the loss"},
   {"optimizer.name",                  UM_KEY_CHOICE,    FIELD(optimizer.kind),               0, 0,          "rmsprop|sgd|adam",            "\"rmsprop\"",    0,            "as in Keras"},

@@ -118,6 +118,12 @@ static void a_run_comes_back(void **state) {
                       .best_epoch = k % 2 ? -1 : 2,
                       .seconds = 1e-300,
                       .states = um_optimizer_states(&a.options.optimizer),
+                      .phase = k % 3,
+                      .phase_epoch = k % 4,
+                      .before = 987654321098,
+                      .rate = 1e-3 / 3,
+                      .plateau = {.best = k % 2 ? INFINITY : 0.1, .wait = 3, .cooldown = 2},
+                      .stopping = {.best = k % 2 ? -INFINITY : 0.2, .wait = 5},
                       .data = "abc"},
                 back;
     if (um_checkpoint_save(path, a.model, &preprocess, &at, &err)) fail_msg("%s", err.text);
@@ -143,6 +149,9 @@ static void a_run_comes_back(void **state) {
     assert_int_equal(back.best_epoch, at.best_epoch);
     assert_int_equal(back.states, at.states);
     assert_string_equal(back.data, "abc");
+    assert_true(back.phase == at.phase && back.phase_epoch == at.phase_epoch && back.before == at.before && back.rate == at.rate);
+    assert_true(back.plateau.best == at.plateau.best && back.plateau.wait == 3 && back.plateau.cooldown == 2);
+    assert_true(back.stopping.best == at.stopping.best && back.stopping.wait == 5 && back.stopping.cooldown == 0);
     um_st_close(st);
     um_graph_free(&g);
     drop(&a);
@@ -250,6 +259,14 @@ static const char *altered(const char *from, const char *key, const char *value,
   return path;
 }
 
+/* A position as it was written before there were schedules and phases, but for its end; and what came to it. */
+#define OLD                                                                                                                                \
+  "{\"epoch\":1,\"batch\":2,\"step\":7,\"loss_sum\":\"0x1p+0\",\"samples\":3,\"correct\":1,\"best\":\"inf\",\"best_epoch\":-1,"            \
+  "\"seconds\":\"0x1p+0\",\"states\":2,\"data\":\"\""
+#define COURSE(phase, epoch, rate, wait)                                                                                                   \
+  ",\"phase\":" phase ",\"phase_epoch\":" epoch ",\"before\":5,\"rate\":\"" rate "\",\"plateau\":{\"best\":\"inf\",\"wait\":" wait         \
+  ",\"cooldown\":0},\"stopping\":{\"best\":\"-inf\",\"wait\":0,\"cooldown\":0}}"
+
 static void what_is_wrong_is_named(void **state) {
   (void)state;
   static const char pre[] =
@@ -278,6 +295,12 @@ static void what_is_wrong_is_named(void **state) {
       {"preprocessing", bad[3], NULL, 0, "its preprocessing or its classes"},
       {"position", "{\"epoch\": 1}", NULL, 0, "its position in the run"},
       {"position", "[]", NULL, 0, "its position in the run"},
+      {"position", OLD ", \"phase\": 0}", NULL, 0, "its position in the run"},
+      {"position", OLD COURSE("8", "0", "0x1p-3", "3"), NULL, 0, "its position in the run"},
+      {"position", OLD COURSE("0", "2", "0x1p-3", "3"), NULL, 0, "its position in the run"}, /* a phase that begins in the future */
+      {"position", OLD COURSE("0", "0", "-0x1p-3", "3"), NULL, 0, "its position in the run"},
+      {"position", OLD COURSE("0", "0", "inf", "3"), NULL, 0, "its position in the run"},
+      {"position", OLD COURSE("0", "0", "0x1p-3", "-1"), NULL, 0, "its position in the run"},
       {NULL, NULL, "dense/kernel", 'd', "dense/kernel: not in the file"},
       {NULL, NULL, "dense/kernel", 'r', "dense/kernel: f32 63x256 in the file, expected f32 64x256"},
       {NULL, NULL, "dense/kernel", 'a', "stranger/kernel: in the file, but not in its model"},
@@ -308,6 +331,30 @@ static void what_is_wrong_is_named(void **state) {
   drop(&a);
 }
 
+/* A position of a program that knew no schedules and phases, and one of a program that does. */
+static void an_older_position(void **state) {
+  (void)state;
+  um_error err = {0};
+  fixture a;
+  um_position where = {.best = INFINITY, .best_epoch = -1, .states = 2};
+  char path[4096];
+  snprintf(path, sizeof path, "%s", tmp_path("checkpoint/older.safetensors"));
+  make(&a, "rmsprop", true, "all");
+  assert_int_equal(um_checkpoint_save(path, a.model, &preprocess, &where, &err), UM_OK);
+  for (int i = 0; i < 2; i++) {
+    um_st *st;
+    um_position back;
+    const char *file = altered(path, "position", i ? OLD COURSE("1", "1", "0x1p-3", "3") : OLD "}", NULL, 0);
+    assert_int_equal(um_st_open(&st, file, &err), UM_OK);
+    if (um_checkpoint_position(&back, st, &err)) fail_msg("%d: %s", i, err.text);
+    assert_true(back.epoch == 1 && back.batch == 2 && back.step == 7 && back.states == 2);
+    assert_true(back.phase == i && back.phase_epoch == i && back.rate == (i ? 0.125 : -1));
+    assert_true(back.plateau.wait == (i ? 3 : 0) && back.before == (i ? 5 : 0));
+    um_st_close(st);
+  }
+  drop(&a);
+}
+
 static void the_warp_of_a_model(void **state) {
   (void)state;
   um_warp w;
@@ -322,7 +369,7 @@ static void the_warp_of_a_model(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_run_comes_back),       cmocka_unit_test(a_model_file_is_for_scoring), cmocka_unit_test(nan_is_not_saved),
-      cmocka_unit_test(what_is_wrong_is_named), cmocka_unit_test(the_warp_of_a_model),
+      cmocka_unit_test(what_is_wrong_is_named), cmocka_unit_test(an_older_position),           cmocka_unit_test(the_warp_of_a_model),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

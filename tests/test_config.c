@@ -146,7 +146,8 @@ static void messages(void **state) {
       {"{\"seed\": -1}", "configs/x.json: seed: expected a whole number from 0 to 9007199254740992, got -1"},
       {"{\"data\": 3}", "configs/x.json: data: expected an object { ... } or null, got 3"},
       {"{\"data\": {\"shuffle\": 1}}", "configs/x.json: data.shuffle: expected true or false, got 1"},
-      {"{\"data\": {\"split_by\": \"person\"}}", "configs/x.json: data.split_by: expected \"group\" or \"files\" or \"part\", got \"person\""},
+      {"{\"data\": {\"split_by\": \"person\"}}",
+       "configs/x.json: data.split_by: expected \"group\" or \"files\" or \"part\", got \"person\""},
       {"{\"data\": {\"target_size\": 150}}",
        "configs/x.json: data.target_size: expected [height, width], each a whole number from 1 to 4096, got 150"},
       {"{\"data\": {\"target_size\": [150, 150, 3]}}",
@@ -171,8 +172,14 @@ static void messages(void **state) {
       {"{\"model\": {\"head\": []}}",
        "configs/x.json: model.head: expected it to end in {\"dense\": {\"units\": 1, \"activation\": \"sigmoid\"}}: "
        "one score for two classes"},
-      {"{\"model\": {\"head\": [{\"flaten\": {}}]}}",
-       "configs/x.json: model.head[0]: expected a layer flatten, global_average_pooling2d or dense, got \"flaten\"; did you mean flatten?"},
+      {"{\"model\": {\"head\": [{\"flaten\": {}}]}}", "configs/x.json: model.head[0]: expected a layer flatten, global_average_pooling2d, "
+                                                      "dense or dropout, got \"flaten\"; did you mean flatten?"},
+      {"{\"model\": {\"head\": [{\"dropout\": {}}]}}",
+       "configs/x.json: model.head[0].dropout.rate: expected a number from 0 to below 1: the share that is dropped, got nothing"},
+      {"{\"model\": {\"head\": [{\"dropout\": {\"rate\": 1}}]}}",
+       "configs/x.json: model.head[0].dropout.rate: expected a number from 0 to below 1: the share that is dropped, got 1"},
+      {"{\"model\": {\"head\": [{\"dropout\": {\"rat\": 1}}]}}",
+       "configs/x.json: model.head[0].dropout.rat: unknown key; did you mean rate?"},
       {"{\"model\": {\"head\": [{\"dense\": {\"units\": 0}}]}}",
        "configs/x.json: model.head[0].dense.units: expected a whole number from 1 to 65536, got 0"},
       {"{\"model\": {\"head\": [{\"dense\": {\"unit\": 1}}]}}",
@@ -467,6 +474,16 @@ static void the_graph_of_a_config(void **state) {
   for (int i = 0; i < 4; i++) assert_string_equal(g.node[last + 1 + i].name, names[i]);
   assert_int_equal(g.node[last + 1].dim[0], 8192);
   assert_int_equal(g.node[last + 4].op, UM_OP_SIGMOID);
+  um_graph_free(&g);
+  um_config_free(&c);
+
+  static const char *const dropouts[] = {"model.head=[{\"flatten\":{}},{\"dropout\":{\"rate\":0.25}},{\"dense\":{\"units\":8}},"
+                                         "{\"dropout\":{\"rate\":0.5}},{\"dense\":{\"units\":1,\"activation\":\"sigmoid\"}}]"};
+  assert_int_equal(um_config_parse(&c, "{}", "x", dropouts, 1, &err), UM_OK);
+  assert_int_equal(um_config_graph(&g, &last, &c, &err), UM_OK);
+  assert_string_equal(g.node[last + 2].name, "dropout");
+  assert_string_equal(g.node[last + 4].name, "dropout_1");
+  assert_true(g.node[last + 2].op == UM_OP_DROPOUT && g.node[last + 2].rate == 0.25 && g.node[last + 4].rate == 0.5);
   um_graph_free(&g);
   um_config_free(&c);
 

@@ -6,9 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 
@@ -144,6 +147,87 @@ static void an_older_run_goes_on(void **state) {
   assert_string_equal(history_field("out/new/history.csv", 0, "val_auc"), "");
   assert_string_equal(history_field("out/new/history.csv", 2, "epoch"), "3");
   assert_true(atof(history_field("out/new/history.csv", 2, "val_auc")) > 0);
+}
+
+/* ---- a run of everything at once, stopped wherever it may be ---- */
+
+static const char phased[] =
+    "--set epochs=5 --set data.batch_size=1 --set 'phases=[{\"epochs\": 2, \"trainable\": \"head\", \"learning_rate_schedule\": {\"name\": "
+    "\"plateau\", "
+    "\"patience\": 1, \"min_delta\": 10}}, {\"trainable\": \"tiny_conv3\", \"learning_rate\": 1e-4, \"learning_rate_schedule\": {\"name\": "
+    "\"cosine\", "
+    "\"warmup_steps\": 7}}]' --set optimizer.name=adam --set optimizer.weight_decay=0.01 --set data.sampling=balanced --set "
+    "class_weight={\\\"fake\\\":2,\\\"real\\\":1} --set 'model.head=[{\"flatten\": {}}, {\"dropout\": {\"rate\": 0.25}}, {\"dense\": "
+    "{\"units\": 32, "
+    "\"activation\": \"relu\"}}, {\"dropout\": {\"rate\": 0.5}}, {\"dense\": {\"units\": 1, \"activation\": \"sigmoid\"}}]' --device ref";
+
+/* Where last.safetensors of a run stands; false where there is none yet. */
+static bool position_of(const char *out, um_position *at) {
+  char path[128];
+  um_error err = {0};
+  um_st *st;
+  snprintf(path, sizeof path, "%s/last.safetensors", out);
+  if (!um_is_file(in(path)) || um_st_open(&st, in(path), &err)) return false;
+  const bool ok = um_checkpoint_position(at, st, &err) == UM_OK;
+  um_st_close(st);
+  return ok;
+}
+
+/* Goes on with a run until its checkpoint is at this place or past it, then ends it there. */
+static void go_until(const char *out, int phase, int epoch, int batch, int number) {
+  char program[4096], dir[4096];
+  um_position at = {0};
+  snprintf(program, sizeof program, "%s/train", getenv("UM_BIN"));
+  snprintf(dir, sizeof dir, "%s", in(out));
+  const pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0) {
+    /* A checkpoint a step; but the one between two phases is to stay until the end of an epoch. */
+    const char *minutes = batch > 0 ? "checkpoint_minutes=0.0000001" : "checkpoint_minutes=0";
+    if (!freopen(in("log"), "w", stderr)) _exit(127);
+    execl(program, "train", "--resume", dir, "--device", "ref", "--quiet", "--set", minutes, (char *)NULL);
+    _exit(127);
+  }
+  for (int i = 0; i < 60000; i++) {
+    if (position_of(out, &at) && at.phase >= phase && at.epoch >= epoch && at.batch >= batch) break;
+    usleep(1000);
+  }
+  kill(pid, number);
+  waitpid(pid, NULL, 0);
+  assert_true(position_of(out, &at));
+  assert_int_equal(at.phase, phase);
+  assert_true(at.epoch >= epoch && at.batch >= batch);
+}
+
+static void phases_stopped_and_resumed(void **state) {
+  (void)state;
+  um_position at = {0};
+  RUN(0, "$T --config $D/tiny.json --out $D/out/straight %s", phased);
+  SAYS("  phase 1   2 epochs, trains head, learning rate 0.001\n");
+  SAYS("  phase 2   3 epochs, trains tiny_conv3, learning rate 0.0001\n");
+  SAYS("Phase 2/2   trains tiny_conv3: 57,537 parameters, learning rate 0.0001\n");
+  SAYS("Epoch 5/5\n");
+  RUN(130,
+      "$T --config $D/tiny.json --out $D/out/stops --quiet %s --set checkpoint_minutes=0.0000001 & "
+      "until [ -f $D/out/stops/last.safetensors ]; do sleep 0.01; done; kill -INT $!; wait $!",
+      phased);
+  go_until("out/stops", 0, 0, 5, SIGINT);
+  go_until("out/stops", 0, 1, 1, SIGKILL);
+  go_until("out/stops", 1, 2, 0, SIGKILL);
+  assert_true(position_of("out/stops", &at) && at.phase_epoch == 2 && at.epoch == 2 && at.batch == 0 && at.step == 0 && at.states == 0);
+  assert_int_equal(at.before, 2 * 18);
+  go_until("out/stops", 1, 2, 7, SIGINT);
+  go_until("out/stops", 1, 4, 1, SIGKILL);
+  RUN(0, "$T --resume $D/out/stops --device ref --set data.workers=1");
+  assert_true(same_files("out/straight/last.safetensors", "out/stops/last.safetensors"));
+  assert_true(same_files("out/straight/best.safetensors", "out/stops/best.safetensors"));
+  RUN(0, "cd $D/out && cut -d, -f1-6,8 straight/history.csv >a && cut -d, -f1-6,8 stops/history.csv >b && cmp a b");
+
+  /* More epochs would have made another cosine of it. */
+  RUN(2, "$T --resume $D/out/stops --set epochs=6");
+  SAYS("--set: epochs: cannot change");
+  RUN(2, "$T --resume $D/out/stops --set phases=null");
+  SAYS("--set: phases: cannot change");
 }
 
 /* ---- whole trainings, as the real Keras did them (tests/golden/course.py): the same formulas for pictures and weights ---- */
@@ -293,6 +377,7 @@ int main(void) {
       cmocka_unit_test(early_stopping),
       cmocka_unit_test(what_is_watched_must_be_there),
       cmocka_unit_test(an_older_run_goes_on),
+      cmocka_unit_test(phases_stopped_and_resumed),
       cmocka_unit_test(as_keras),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);

@@ -185,31 +185,6 @@ static void neither_workers_nor_cache_change_anything(void **state) {
   assert_false(same_files("out/w1/best.safetensors", "out/seed/best.safetensors"));
 }
 
-/* Starts train and sends it a signal (twice, a moment apart, where so said) once a file is there and some time went by; its exit
- * status, or 1000 and the signal that ended it. */
-static int interrupted(const char *const *argv, const char *wait_for, useconds_t then, int number, bool twice) {
-  int status;
-  pid_t pid = fork();
-  assert_true(pid >= 0);
-  if (pid == 0) {
-    int log = open(in("log"), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    char program[4096];
-    snprintf(program, sizeof program, "%s/train", getenv("UM_BIN"));
-    dup2(log, STDERR_FILENO);
-    execv(program, (char *const *)(uintptr_t)argv);
-    _exit(127);
-  }
-  for (int i = 0; i < 3000 && !um_is_file(wait_for) && waitpid(pid, &status, WNOHANG) == 0; i++) usleep(10000);
-  usleep(then);
-  kill(pid, number);
-  if (twice) {
-    usleep(200000);
-    kill(pid, number);
-  }
-  assert_int_equal(waitpid(pid, &status, 0), pid);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 static bool inside_an_epoch(const char *name) {
   um_error err = {0};
   um_st *st;

@@ -163,7 +163,9 @@ static void describe_schedule(const um_schedule *s) {
   static const char *const monitors[] = {"val_loss", "val_accuracy", "val_auc", "loss"};
   char text[128] = "", warmup[64] = "", length[64] = "to the end";
   if (s->warmup_steps > 0) snprintf(warmup, sizeof warmup, "warm-up of %d steps from %g of it", s->warmup_steps, s->warmup_from);
-  if (s->warmup_epochs > 0) snprintf(warmup, sizeof warmup, "warm-up of %g epochs from %g of it", s->warmup_epochs, s->warmup_from);
+  if (s->warmup_epochs > 0)
+    snprintf(warmup, sizeof warmup, "warm-up of %g epoch%s from %g of it", s->warmup_epochs, s->warmup_epochs == 1 ? "" : "s",
+             s->warmup_from);
   if (s->decay_steps > 0) snprintf(length, sizeof length, "over %d steps", s->decay_steps);
   if (s->decay_epochs > 0) snprintf(length, sizeof length, "over %g epochs", s->decay_epochs);
   switch (s->kind) {
@@ -220,8 +222,8 @@ void run_describe_phase(const run *r) {
   int64_t training = 0;
   char part[32];
   for (int i = first_trainable(r); i < g->count; i++) training += parameters_of(g, i);
-  um_log_progress(true, "Phase %d/%d   trains %s (%s parameters), learning rate %g, the optimizer begins anew", r->at.phase + 1,
-                  r->config.phases, run_phase(r)->trainable, count_text(training, part), run_phase(r)->learning_rate);
+  um_log_progress(true, "Phase %d/%d   trains %s: %s parameters, learning rate %g", r->at.phase + 1, r->config.phases,
+                  run_phase(r)->trainable, count_text(training, part), run_phase(r)->learning_rate);
 }
 
 void run_describe(const run *r) {

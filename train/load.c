@@ -79,7 +79,7 @@ static int load_checkpoint(run *r, um_error *err) {
   um_st_close(st);
   r->saved = r->at;
   r->at.states = states;
-  if (r->at.rate == 0) run_begin_course(r); /* written before there were schedules */
+  if (r->at.rate < 0) run_begin_course(r); /* written before there were schedules */
   return status;
 }
 

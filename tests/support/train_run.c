@@ -5,10 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/rng.h"
@@ -123,4 +126,27 @@ const char *history_field(const char *name, int row, const char *column) {
     if (i == row) snprintf(text, sizeof text, "%s", field[at]);
   um_csv_close(csv);
   return text;
+}
+
+int interrupted(const char *const *argv, const char *wait_for, useconds_t then, int number, bool twice) {
+  int status;
+  pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0) {
+    int log = open(in("log"), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    char program[4096];
+    snprintf(program, sizeof program, "%s/train", getenv("UM_BIN"));
+    dup2(log, STDERR_FILENO);
+    execv(program, (char *const *)(uintptr_t)argv);
+    _exit(127);
+  }
+  for (int i = 0; i < 3000 && !um_is_file(wait_for) && waitpid(pid, &status, WNOHANG) == 0; i++) usleep(10000);
+  usleep(then);
+  kill(pid, number);
+  if (twice) {
+    usleep(200000);
+    kill(pid, number);
+  }
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <unistd.h>
 
 extern char folder[3000];  /* of this test's files */
 extern char said[1 << 16]; /* what the last program wrote to stdout and stderr */
@@ -23,6 +24,10 @@ char *content(const char *name, size_t *size);
 bool same_files(const char *a, const char *b);
 /* The field of a row of a history, "" past its end; valid until the next call. */
 const char *history_field(const char *name, int row, const char *column);
+
+/* Starts train and sends it a signal (twice, a moment apart, where so said) once a file is there and some time went by; its exit
+ * status, or 1000 and the signal that ended it. */
+int interrupted(const char *const *argv, const char *wait_for, useconds_t then, int number, bool twice);
 
 #define SAYS(text)                                                                                                                         \
   do {                                                                                                                                     \
