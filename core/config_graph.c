@@ -8,7 +8,7 @@ static const struct {
   const char *name;
   int smallest; /* height and width: below it a pool would have nothing left */
   int (*add)(um_graph *g, int64_t height, int64_t width, um_error *err);
-} backbones[] = {{"vgg16", 32, um_graph_add_vgg16}, {"tiny", 16, um_graph_add_tiny}};
+} backbones[] = {{"vgg16", 32, um_graph_add_vgg16}, {"tiny", 16, um_graph_add_tiny}, {"dct", 16, um_graph_add_dct}};
 enum { BACKBONES = sizeof backbones / sizeof *backbones };
 
 /* One layer of the head behind node `last`; returns the new last node. */

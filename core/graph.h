@@ -6,6 +6,9 @@
 
 #define UM_NAME_MAX 64
 
+/* How a kernel begins where no weights are loaded. */
+typedef enum um_init { UM_INIT_GLOROT, UM_INIT_DCT } um_init;
+
 typedef struct um_node {
   char name[UM_NAME_MAX]; /* as in Keras: block1_conv1, block1_pool, flatten, dense, dense_1 */
   um_op_kind op;
@@ -15,6 +18,7 @@ typedef struct um_node {
   um_window window;         /* CONV2D and pools; padding resolved when the node is added */
   int64_t units;            /* CONV2D: output channels; DENSE: outputs */
   double rate;              /* DROPOUT */
+  um_init init;             /* CONV2D; not in a model's file, which has the weights */
   int ndim;                 /* shape of the output of one sample, without N: 3 (H W C) or 1 (C) */
   int64_t dim[3];
 } um_node;
@@ -63,5 +67,11 @@ int um_graph_add_vgg16(um_graph *g, int64_t height, int64_t width, um_error *err
 /* Four small convolutions (core/backbone_tiny.c), for tests and quick experiments; returns the index of tiny_pool4. Fails where the
  * input is smaller than 16. */
 int um_graph_add_tiny(um_graph *g, int64_t height, int64_t width, um_error *err);
+
+/* A small residual network behind a cosine transform (core/backbone_dct.c), for training from random weights; returns the index of
+ * "reduce". Fails where the input is smaller than 16. */
+int um_graph_add_dct(um_graph *g, int64_t height, int64_t width, um_error *err);
+/* The kernel of UM_INIT_DCT: 4 x 4 x 3 x 16, H W I O. */
+void um_dct_kernel(float *kernel);
 
 #endif

@@ -29,6 +29,7 @@ int um_model_init(um_model *m, uint64_t seed, um_error *err) {
       if (limit != 0 && k % 4 == 0) um_philox(bits, counter, key);
       values[k] = limit == 0 ? 0.0f : (float)(-limit + 2 * limit * (bits[k % 4] * 0x1p-32));
     }
+    if (t->ndim > 1 && um_model_graph(m)->node[p[i].node].init == UM_INIT_DCT) um_dct_kernel(values);
     status = um_model_set(m, 'w', i, values, err);
   }
   free(values);

@@ -66,6 +66,42 @@ static void test_vgg16(void **state) {
   um_graph_free(&g);
 }
 
+static void test_dct(void **state) {
+  um_graph g = {0};
+  um_error err = {0};
+  (void)state;
+  int at = must(um_graph_add_dct(&g, 128, 100, &err), &err);
+  assert_int_equal(at, g.count - 1);
+  assert_int_equal(g.node[at].dim[0], 8);
+  assert_int_equal(g.node[at].dim[1], 7);
+  assert_int_equal(g.node[at].dim[2], 16);
+  assert_int_equal(g.node[um_graph_find(&g, "dct")].init, UM_INIT_DCT);
+  assert_int_equal(parameters(&g), 496608);
+  um_graph_free(&g);
+  assert_int_equal(um_graph_add_dct(&g, 128, 15, &err), UM_ECONFIG);
+  um_graph_free(&g);
+}
+
+/* The first layer's kernel on a grey patch is cv2.dct (OpenCV 4.6.0) of it times the gains, and nothing in the colours; on a flat patch, of which
+ * an orthonormal transform leaves its mean times 4, only the first of each plane answers. */
+static void test_dct_kernel(void **state) {
+  static const float patch[16] = {.12f, .85f, .33f, .47f, .91f, .08f, .64f, .29f, .55f, .73f, .17f, .98f, .02f, .61f, .42f, .36f};
+  static const double grey[10] = {1.8825,      12 * -0.067258,  12 * 0.048588,   40 * -0.2925,    40 * 0.157674,
+                                  40 * -.0325, 100 * -0.299564, 100 * -0.000696, 100 * -0.191382, 100 * 0.215294};
+  static const double flat[3] = {0.8, 0.5, 0.1}, y = 0.299 * 0.8 + 0.587 * 0.5 + 0.114 * 0.1;
+  float kernel[4 * 4 * 3 * 16];
+  (void)state;
+  um_dct_kernel(kernel);
+  for (int f = 0; f < 16; f++) {
+    double on_grey = 0, on_flat = 0;
+    for (int i = 0; i < 16; i++)
+      for (int c = 0; c < 3; c++)
+        on_grey += (double)kernel[(i * 3 + c) * 16 + f] * patch[i], on_flat += kernel[(i * 3 + c) * 16 + f] * flat[c];
+    assert_float_equal(on_grey, f < 10 ? grey[f] : 0, 1e-4);
+    assert_float_equal(on_flat, f == 0 ? 4 * y : f == 10 ? 3 * 4 * (0.1 - y) : f == 13 ? 3 * 4 * (0.8 - y) : 0, 1e-4);
+  }
+}
+
 /* Output sizes and padding of tf.nn.conv2d (TensorFlow 2.18.1), "VALID" and "SAME". */
 static void test_padding(void **state) {
   static const struct {
@@ -265,8 +301,14 @@ static void test_deep_and_long_json(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_vgg16), cmocka_unit_test(test_padding),      cmocka_unit_test(test_names_and_shapes),
-      cmocka_unit_test(test_json),  cmocka_unit_test(test_hostile_json), cmocka_unit_test(test_deep_and_long_json),
+      cmocka_unit_test(test_vgg16),
+      cmocka_unit_test(test_dct),
+      cmocka_unit_test(test_dct_kernel),
+      cmocka_unit_test(test_padding),
+      cmocka_unit_test(test_names_and_shapes),
+      cmocka_unit_test(test_json),
+      cmocka_unit_test(test_hostile_json),
+      cmocka_unit_test(test_deep_and_long_json),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

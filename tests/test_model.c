@@ -413,6 +413,37 @@ static void test_init(void **state) {
   close_fixture(&f);
 }
 
+/* A layer that begins as the cosine transform does so with any seed; the others are drawn. */
+static void test_init_dct(void **state) {
+  enum { KERNEL = 4 * 4 * 3 * 16 };
+  um_backend *be;
+  um_graph g = {0};
+  um_model *m;
+  int count, at;
+  float *w = malloc(sizeof *w << 20), expected[KERNEL];
+  (void)state;
+  OK(um_ref_open(&be, err));
+  OK(at = um_graph_add_dct(&g, 16, 16, err));
+  OK(at = um_graph_add_simple(&g, NULL, UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, err));
+  OK(um_graph_add_dense(&g, NULL, at, 1, UM_ACT_NONE, err));
+  OK(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, err));
+  const um_param *p = um_model_params(m, &count);
+  assert_string_equal(p[0].name, "dct/kernel");
+  assert_string_equal(p[2].name, "block0_conv/kernel");
+  um_dct_kernel(expected);
+  for (uint64_t seed = 1; seed < 3; seed++) {
+    OK(um_model_init(m, seed, err));
+    OK(um_model_get(m, 'w', 0, w, err));
+    assert_memory_equal(w, expected, sizeof expected);
+    OK(um_model_get(m, 'w', 2, w, err));
+    for (int64_t i = 0; i < um_tensor_count(&p[2].plain); i++) assert_true(fabs(w[i]) <= sqrt(6.0 / (9 * (16 + 32))) * (1 + 1e-6));
+  }
+  free(w);
+  um_model_free(m);
+  um_graph_free(&g);
+  be->ops->close(be);
+}
+
 static void test_order_of_calls(void **state) {
   fixture f = {0}, inference = {0};
   um_error e;
@@ -570,10 +601,11 @@ int main(void) {
       cmocka_unit_test(test_frozen),          cmocka_unit_test(test_first_layer),
       cmocka_unit_test(test_determinism),     cmocka_unit_test(test_padding_stays_zero),
       cmocka_unit_test(test_feed_pixels),     cmocka_unit_test(test_init),
-      cmocka_unit_test(test_order_of_calls),  cmocka_unit_test(test_refused_graphs),
-      cmocka_unit_test(test_not_finite),      cmocka_unit_test(test_gradients_views),
-      cmocka_unit_test(test_cpu_views),       cmocka_unit_test(test_times),
-      cmocka_unit_test(test_keras2_rmsprop),  cmocka_unit_test(test_devices),
+      cmocka_unit_test(test_init_dct),        cmocka_unit_test(test_order_of_calls),
+      cmocka_unit_test(test_refused_graphs),  cmocka_unit_test(test_not_finite),
+      cmocka_unit_test(test_gradients_views), cmocka_unit_test(test_cpu_views),
+      cmocka_unit_test(test_times),           cmocka_unit_test(test_keras2_rmsprop),
+      cmocka_unit_test(test_devices),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
