@@ -144,6 +144,17 @@ def documents():
                                                "000_003.mp4": {"label": "fake", "original": "dir/000.mp4"}, "c.mp4": {"label": "Real"}}))
     text("labels", "twice.json", "{\"a.mp4\": {\"label\": \"FAKE\"}, \"a.mp4\": {\"label\": \"REAL\", \"original\": \".\"}}")
     text("labels", "wrong.json", "{\"a.mp4\": {\"label\": 1}}")
+    # The first byte is the tree of fuzz_sets.c.
+    for tree, name, content in ((0, "metadata.json", '{"a.mp4": {"label": "FAKE", "split": "train", "original": "b.mp4"}, "b.mp4": {"is_fake": 0}, "gone.mp4": {"label": "REAL"}}'),
+                                (1, "labels.csv", "filename,label\r\na.mp4,1\r\nc.mp4,REAL\r\n"), (2, "train.json", '[["000", "003"], [71, 54]]'),
+                                (3, "celebdf.txt", "1 YouTube-real/00170.mp4\n0 Celeb-synthesis\\id0_id1_0000.mp4\n1 Celeb-real/videos/id7_0000.mp4\n"),
+                                (4, "train.txt", "000_M101.mp4\n071_W017.mp4\n"), (5, "all.txt", "end_to_end/000_M101.mp4\n003_M101\n"),
+                                (6, "list.csv", "path,label,group,split,method,name\n./a.mp4,FAKE,g,train,m,\"a, b\"\nx/b.png,real,,,,\n"), (7, "auto.json", '{"a.mp4": {"label": "FAKE"}}'),
+                                (8, "dfdc.names", "a\nb.MP4\nmetadata.json\n"), (9, "ffpp.names", "000_003\n003_000\n071_000\nUnknown\n"),
+                                (10, "actors.names", "01__scene\n02__talking\n"), (11, "celebdf.names", "id0_id1_0000\nid1_id0_0001\nstrange\n"),
+                                (12, "deeperforensics.names", "000_M101\n003_m101\n071_W017\n"), (13, "uadfv.names", "0000_fake\n0000\n"),
+                                (14, "folders.names", "a_fake\n000_003.png\n-rf\n\u00fc\n")):
+        text("sets", name, bytes([tree]) + content.encode())
 
 
 def models():
