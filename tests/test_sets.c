@@ -254,7 +254,7 @@ static void wrong_places(void **state) {
   expect("empty", "imagenet", NULL, UM_ECONFIG,
          "expected dfdc, ffpp, celebdf, deeperforensics, uadfv, folders, csv or auto, got \"imagenet\"");
   expect("datasets/ffpp", "ffpp", &(um_set_options){.quality = "c23,c32"}, UM_ECONFIG,
-         "quality: nothing in this dataset is \"c32\"; there is c23, c40, raw");
+         "compression: nothing in this dataset is \"c32\"; there is c23, c40, raw");
   expect("datasets/ffpp", "ffpp", &(um_set_options){.method = "Deepfake"}, UM_ECONFIG,
          "method: nothing in this dataset is \"Deepfake\"; there is DeepFakeDetection, Deepfakes");
   expect("datasets/ffpp", "ffpp", &(um_set_options){.part = "validation"}, UM_ECONFIG,

@@ -186,7 +186,7 @@ static int read(set_scan *s, um_error *err) {
   if (r == UM_OK && s->out->count == 0)
     r = um_fail(err, UM_EFORMAT, "%s: expected videos in Celeb-real, YouTube-real and Celeb-synthesis, found none",
                 set_shown(shown, sizeof shown, s->dir));
-  if (r == UM_OK && !any) r = set_note(s, UM_SET_MISSING, LIST, "without it nothing tells the part test", err);
+  if (r == UM_OK && !any) r = set_note(s, UM_SET_WARNING, LIST, "not there: nothing tells which videos are the part test", err);
   for (int i = 0; r == UM_OK && i < l.count; i++)
     if (!l.item[i].there && set_listed(s->o->part, "test")) r = set_note(s, UM_SET_MISSING, l.item[i].path, "named in " LIST, err);
   for (int i = 0; i < l.count; i++) {

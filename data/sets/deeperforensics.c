@@ -209,10 +209,14 @@ static int note_missing(set_scan *s, const lines *all, const lines *split, um_er
   for (int k = 0; k < 2; k++) {
     const lines *l = k ? split : all;
     const char *why = k ? "named in lists/splits" : "named in lists/manipulated_videos_lists";
-    for (int i = 0; r == UM_OK && i < l->count; i++)
-      if ((i == 0 || strcmp(l->item[i].key, l->item[i - 1].key) != 0) &&
-          (!n || !bsearch(&l->item[i], have, (size_t)n, sizeof *have, by_key)) && line_wanted(s, &l->item[i], split))
-        r = set_note(s, UM_SET_MISSING, l->item[i].key, why, err);
+    for (int i = 0; r == UM_OK && i < l->count; i++) {
+      char path[PATH_MAX];
+      if ((i && strcmp(l->item[i].key, l->item[i - 1].key) == 0) || (n && bsearch(&l->item[i], have, (size_t)n, sizeof *have, by_key)))
+        continue;
+      /* The splits name no variant: all are made from end_to_end. */
+      snprintf(path, sizeof path, "manipulated_videos/%s%s.mp4", k ? "end_to_end/" : "", l->item[i].key);
+      if (line_wanted(s, &l->item[i], split)) r = set_note(s, UM_SET_MISSING, path, why, err);
+    }
   }
   for (int i = 0; there && i < s->files; i++) free(there[i]);
   free(there);

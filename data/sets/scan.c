@@ -261,7 +261,7 @@ static int scan(set_scan *s, const set_layout *which, um_error *err) {
   if (r == UM_OK) r = which->read(s, err);
   if (r == UM_OK) r = note_leftovers(s, err);
   if (r == UM_OK) r = set_ties_apply(s, err);
-  if (r == UM_OK) r = check_words(s, "quality", s->o->quality, offsetof(um_source, quality), false, err);
+  if (r == UM_OK) r = check_words(s, "compression", s->o->quality, offsetof(um_source, quality), false, err);
   if (r == UM_OK) r = check_words(s, "method", s->o->method, offsetof(um_source, method), true, err);
   if (r == UM_OK) r = check_words(s, "part", s->o->part, offsetof(um_source, part), false, err);
   if (r == UM_OK) r = choose(s, err);
