@@ -5,13 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/rng.h"
 #include "data/phash.h"
+#include "tests/support/picture.h"
 #include "tests/support/tmp.h"
 
 /* As tests/golden/phash.py makes it. */
@@ -65,28 +65,6 @@ static void as_imagehash(void **state) {
   assert_int_equal(lines, 15);
 }
 
-/* Waves of all directions whose strength falls with their frequency, as in photographs. */
-static void make_natural(um_image *im, int width, int height, uint32_t which) {
-  enum { WAVES = 400 };
-  const um_rng at = {.seed = 8, .stream = UM_STREAM_TEST, .sample = which};
-  double(*wave)[4] = malloc(WAVES * sizeof *wave);
-  um_error err;
-  assert_int_equal(um_image_alloc(im, width, height, &err), UM_OK);
-  for (uint32_t k = 0; k < WAVES; k++) {
-    const double f = um_rng_range(&at, 4 * k, 0.3, 12), angle = um_rng_range(&at, 4 * k + 1, 0, 6.2832);
-    wave[k][0] = f * cos(angle), wave[k][1] = f * sin(angle), wave[k][2] = um_rng_range(&at, 4 * k + 2, 0, 6.2832), wave[k][3] = 14 / f;
-  }
-  for (int y = 0; y < height; y++)
-    for (int x = 0; x < width; x++) {
-      double v = 128;
-      for (int k = 0; k < WAVES; k++)
-        v += wave[k][3] * sin(6.2832 * (wave[k][0] * (x + .5) / width + wave[k][1] * (y + .5) / height) + wave[k][2]);
-      uint8_t *p = im->pixels + 3 * (width * y + x);
-      p[0] = p[1] = p[2] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-    }
-  free(wave);
-}
-
 static void survives_formats(void **state) {
   um_error err = {0};
   um_phash first[3];
@@ -95,7 +73,7 @@ static void survives_formats(void **state) {
     const char *path = tmp_path("q40.jpg");
     um_image im = {0}, again = {0}, small = {0};
     um_phash h, mirrored[2];
-    make_natural(&im, 224, 200, which);
+    test_photo(&im, 224, 200, which);
     assert_int_equal(um_phash_of(&first[which], &im, &err), UM_OK);
     assert_int_equal(um_image_write_jpeg(&im, path, 40, &err), UM_OK);
     assert_int_equal(um_image_read(&again, path, &err), UM_OK);

@@ -36,7 +36,10 @@ static void describe_data(const run *r) {
     describe_part("  held out", &r->validation, c->validation_dir[0] ? c->validation_dir : NULL);
   else
     um_log_progress(true, "  held out  nothing: there will be no best.safetensors (data.validation_split)");
-  if (r->validation.count > 0 && !c->validation_dir[0])
+  if (r->test.count > 0) describe_part("  test", &r->test, c->test_dir[0] ? c->test_dir : NULL);
+  if (r->validation.count > 0 && c->split_by == UM_SPLIT_PART)
+    um_log_progress(true, "  split     the dataset's own (manifest.csv, column part)");
+  else if (r->validation.count > 0 && !c->validation_dir[0])
     um_log_progress(true, "  split     %g by %s%s", c->validation_split,
                     c->split_by == UM_SPLIT_FILES ? "files, the first of each class, as Keras does"
                     : r->train.grouped > 0        ? "group (manifest.csv), drawn from the seed"

@@ -55,20 +55,20 @@ static double auc_of(scores *s) {
   return um_auc(s->score, s->real, s->n);
 }
 
-static int validate(run *r, lane *l, scores *all, um_report *sums, um_error *err) {
-  const int batches = um_loader_batches(r->validator);
+static int pass(run *r, lane *l, scores *all, um_report *sums, const um_dataset *d, int *skips, const char *what, um_error *err) {
+  const int batches = um_loader_batches(l->loader);
   int pushed = 0, status = UM_OK;
   progress p;
-  progress_begin(&p, "validation ", batches, 0);
+  progress_begin(&p, what, batches, 0);
   for (int i = 0; i < batches && !status; i++) {
     um_batch *b = NULL;
-    if (stop_wanted()) return um_fail(err, UM_EINTERRUPTED, "stopped in the validation of epoch %d", r->at.epoch + 1);
-    if ((status = um_loader_next(r->validator, &b, err))) return status;
-    if (!b) return um_fail(err, UM_EINTERNAL, "the validation pictures ended at batch %d of %d", i, batches);
+    if (stop_wanted()) return um_fail(err, UM_EINTERRUPTED, "stopped in the %sof epoch %d", what, r->at.epoch + 1);
+    if ((status = um_loader_next(l->loader, &b, err))) return status;
+    if (!b) return um_fail(err, UM_EINTERNAL, "the %spictures ended at batch %d of %d", what, i, batches);
     pushed += b->n;
     for (int k = 0; k < b->n; k++) all->real[all->n++] = b->label[k] > 0.5f;
     status = lane_push(l, b, false, err);
-    run_name_skips(r->validator, &r->validation, &r->validation_skips);
+    run_name_skips(l->loader, d, skips);
     if (status || (!lane_due(l) && i + 1 < batches)) continue;
     if ((status = look(l, sums, err))) break;
     if (sums->samples > 0)
@@ -78,25 +78,33 @@ static int validate(run *r, lane *l, scores *all, um_report *sums, um_error *err
   return status;
 }
 
-int run_validate(run *r, history_row *row, um_error *err) {
+int run_measure(run *r, measures *m, um_loader *loader, const um_dataset *d, int *skips, const char *what, um_error *err) {
   scores all;
   um_report sums;
   int status;
-
-  row->val_loss = row->val_accuracy = row->val_auc = NAN;
-  if (!r->validator) return UM_OK;
   um_report_reset(&sums);
   if ((status = um_model_set_report(r->model, &sums, err))) return status;
-  if ((status = alloc_scores(&all, r->validation.count, err))) return status;
-  lane l = {.run = r, .loader = r->validator, .logits = all.logit};
-  status = validate(r, &l, &all, &sums, err);
+  if ((status = alloc_scores(&all, d->count, err))) return status;
+  lane l = {.run = r, .loader = loader, .logits = all.logit};
+  status = pass(r, &l, &all, &sums, d, skips, what, err);
   for (int slot = 0; slot < um_model_slots(r->model); slot++) lane_free(&l, slot, NULL);
-  if (!status) row->val_auc = auc_of(&all);
+  if (!status) m->auc = auc_of(&all);
   free_scores(&all);
   if (status) return status;
-  if (sums.samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d validation pictures could be read", r->validation.count);
-  row->val_loss = sums.loss / (double)sums.samples;
-  row->val_accuracy = (double)sums.correct / (double)sums.samples;
+  if (sums.samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d %spictures could be read", d->count, what);
+  m->loss = sums.loss / (double)sums.samples;
+  m->accuracy = (double)sums.correct / (double)sums.samples;
+  m->pictures = sums.samples;
+  return UM_OK;
+}
+
+int run_validate(run *r, history_row *row, um_error *err) {
+  measures m;
+  row->val_loss = row->val_accuracy = row->val_auc = NAN;
+  if (!r->validator) return UM_OK;
+  int status = run_measure(r, &m, r->validator, &r->validation, &r->validation_skips, "validation ", err);
+  if (status) return status;
+  row->val_loss = m.loss, row->val_accuracy = m.accuracy, row->val_auc = m.auc;
   if (!isfinite(row->val_loss))
     return um_fail(err, UM_ENUMERIC,
                    "the validation loss is %g after epoch %d (step %" PRId64 "); a lower optimizer.learning_rate may help", row->val_loss,

@@ -167,7 +167,7 @@ static void host_free(void *backend, void *p) {
   be->ops->host_free(be, p);
 }
 
-int run_skipped(const run *r) { return r->train_skips + r->validation_skips; }
+int run_skipped(const run *r) { return r->train_skips + r->validation_skips + r->test_skips; }
 
 int run_train(run *r, um_error *err) {
   int status = UM_OK;
@@ -194,6 +194,8 @@ int run_train(run *r, um_error *err) {
   o.cache_bytes -= training.cache_bytes;
 
   r->saved_when = um_seconds();
+  run_read_from(&training, &r->part[0]);
+  run_read_from(&o, &r->part[1]);
   if ((status = um_loader_open(&r->loader, &r->train, &training, err))) return status;
   if (r->validation.count > 0 && (status = um_loader_open(&r->validator, &r->validation, &o, err))) return status;
   while (!run_is_over(r) && !status) {

@@ -20,8 +20,9 @@ static const char usage[] = "usage: train --config FILE [--set KEY=VALUE]... [--
                             "\n"
                             "Trains a model on a folder that holds a folder of pictures a class (fake,\n"
                             "real), and writes a run folder: config.json, history.csv, history.svg,\n"
-                            "augmented.png, last.safetensors (to go on from) and best.safetensors (lowest\n"
-                            "validation loss; give it to infer).\n"
+                            "augmented.png, last.safetensors (to go on from), best.safetensors (lowest\n"
+                            "validation loss; give it to infer) and, with a test part, test.json.\n"
+                            "The folder may hold videos, too: their faces are cut out on the way.\n"
                             "\n"
                             "  --config FILE    the config; without a folder it is looked for here, in\n"
                             "                   configs/ and where unmask is installed\n"
@@ -32,6 +33,8 @@ static const char usage[] = "usage: train --config FILE [--set KEY=VALUE]... [--
                             "                   it (epochs) or leaves its numbers alone (data.workers)\n"
                             "  --device NAME    auto, cpu, ref, cuda or cuda:N (default: auto)\n"
                             "  --threads N      compute threads (default: all)\n"
+                            "  --force          trains although the same footage, or nearly the same pictures,\n"
+                            "                   stand on both sides of the split, and says so\n"
                             "  --verbose        on a GPU, also how each way to run a layer was timed\n"
                             "  --quiet          warnings and errors only\n"
                             "  --help, --version\n"
@@ -47,7 +50,7 @@ typedef struct options {
   const char *config, *out, *resume, *device;
   const char **set;
   int set_count, threads;
-  bool quiet, verbose, done; /* done: --help or --version was all */
+  bool quiet, verbose, force, done; /* done: --help or --version was all */
 } options;
 
 static void print_help(void) {
@@ -57,17 +60,11 @@ static void print_help(void) {
 }
 
 static int read_options(options *o, int argc, char **argv, um_error *err) {
-  static const struct option known[] = {{"config", required_argument, NULL, 'c'},
-                                        {"set", required_argument, NULL, 's'},
-                                        {"out", required_argument, NULL, 'o'},
-                                        {"resume", required_argument, NULL, 'r'},
-                                        {"device", required_argument, NULL, 'd'},
-                                        {"threads", required_argument, NULL, 't'},
-                                        {"quiet", no_argument, NULL, 'q'},
-                                        {"verbose", no_argument, NULL, 'V'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {"version", no_argument, NULL, 'v'},
-                                        {NULL, 0, NULL, 0}};
+  static const struct option known[] = {
+      {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},    {"out", required_argument, NULL, 'o'},
+      {"resume", required_argument, NULL, 'r'}, {"device", required_argument, NULL, 'd'}, {"threads", required_argument, NULL, 't'},
+      {"force", no_argument, NULL, 'f'},        {"quiet", no_argument, NULL, 'q'},        {"verbose", no_argument, NULL, 'V'},
+      {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
   char *end;
   *o = (options){.device = "auto"};
   o->set = calloc((size_t)argc, sizeof *o->set);
@@ -81,6 +78,7 @@ static int read_options(options *o, int argc, char **argv, um_error *err) {
     case 'r': o->resume = optarg; break;
     case 'd': o->device = optarg; break;
     case 'q': o->quiet = true; break;
+    case 'f': o->force = true; break;
     case 'V': o->verbose = true; break;
     case 't': {
       long n = strtol(optarg, &end, 10);
@@ -180,10 +178,12 @@ static void say_what_came_out(const run *r) {
 }
 
 static int train(run *r, const options *o, um_error *err) {
+  r->force = o->force;
   int status = o->resume ? configure_resumed(r, o, err) : configure_new(r, o, err);
   if (status) return status;
   if ((status = run_prepare(r, o->device, o->threads, o->verbose, err))) return status;
   run_describe(r);
+  if (!r->resumed && (status = run_guard(r, err))) return status; /* one that goes on has passed it */
   if ((status = run_load(r, err))) return status;
   if ((status = run_open_folder(r, err))) return status;
   if (r->resumed && run_is_over(r)) {
@@ -197,6 +197,7 @@ static int train(run *r, const options *o, um_error *err) {
   stop_listen();
   status = run_train(r, err);
   if (status == UM_OK) say_what_came_out(r);
+  if (status == UM_OK) status = run_test(r, err);
   return status;
 }
 
@@ -217,7 +218,7 @@ int main(int argc, char **argv) {
   if (status && r.loader) say_what_is_kept(&r);
   if (run_skipped(&r) > 0) {
     um_log(UM_LOG_WARN, "%d of %d pictures could not be read and were left out (named above)", run_skipped(&r),
-           r.train.count + r.validation.count);
+           r.train.count + r.validation.count + r.test.count);
     if (status == UM_OK) exit_status = 3;
   }
   run_free(&r);

@@ -4,6 +4,7 @@
 
 #include "core/checkpoint.h"
 #include "data/loader.h"
+#include "faces/footage.h"
 
 /* One line of history.csv. Without a validation part its three numbers are NaN, and val_auc where a class is not in it or an older
  * program wrote the file. */
@@ -19,6 +20,19 @@ typedef struct history {
   int count;
 } history;
 
+/* A folder of videos that pictures come from. */
+typedef struct run_videos {
+  um_sources sources;
+  um_footage *footage; /* NULL: there is no such folder */
+} run_videos;
+
+/* Training, validation, test: where their pictures are. */
+enum { RUN_PARTS = 3 };
+typedef struct run_part {
+  const um_dataset *d;
+  um_footage *footage; /* of the items that are filmed */
+} run_part;
+
 typedef struct run {
   um_config config;
   char name[256]; /* of the config: "vgg16_finetune" */
@@ -26,8 +40,11 @@ typedef struct run {
   bool resumed;
   bool picture_due; /* augmented.png is still to be written */
 
-  um_dataset train, validation; /* validation.count 0: none */
-  float class_weight[2];        /* in the training loss */
+  um_dataset train, validation, test; /* count 0: none, but for train */
+  run_part part[RUN_PARTS];           /* of these three */
+  run_videos videos[RUN_PARTS];       /* of train_dir, validation_dir, test_dir */
+  bool force;                         /* what the split guard finds is said, not refused */
+  float class_weight[2];              /* in the training loss */
   um_backend *backend;
   um_graph graph;
   int backbone_last; /* node */
@@ -39,7 +56,7 @@ typedef struct run {
   um_warp warp;
 
   um_loader *loader, *validator;
-  int train_skips, validation_skips; /* of those that the loaders skipped, how many were named */
+  int train_skips, validation_skips, test_skips; /* of those that the loaders skipped, how many were named */
 
   char digest[65];    /* of the pictures' names and labels */
   char weights[4096]; /* the file of model.weights; "" for random ones */
@@ -53,6 +70,15 @@ typedef struct run {
 
 /* setup.c: pictures, device, model's structure; nothing is written and no large memory is taken. */
 int run_prepare(run *r, const char *device, int threads, bool verbose, um_error *err);
+/* data.c: the pictures of all parts. */
+int run_open_data(run *r, um_error *err);
+void run_videos_free(run_videos *v);
+/* The picture of an item, from its file or its video; buffer as for um_image_read_with, or NULL. */
+int run_read_picture(const run_part *p, int item, um_image *im, um_image_buffer *buffer, um_error *err);
+/* For um_loader_options: the pictures of a part that has videos. */
+void run_read_from(um_loader_options *o, run_part *p);
+/* guard.c: UM_EFORMAT where the same footage or nearly the same picture stands in two parts; with r->force it is only said. */
+int run_guard(const run *r, um_error *err);
 /* load.c: where a resumed run stands, which decides what its model must be able to do. */
 int run_read_position(run *r, um_error *err);
 /* Then the model itself: memory, initial weights or those of the config, or the checkpoint of a resumed run. */
@@ -108,8 +134,18 @@ int lane_read(lane *l, um_report *report, um_error *err);
 int run_train(run *r, um_error *err);
 int run_skipped(const run *r); /* pictures that could not be read */
 
-/* evaluate.c: loss, accuracy and AUC of the validation part, into the row; UM_EINTERRUPTED where the user stopped it. */
+/* evaluate.c */
+typedef struct measures {
+  double loss, accuracy, auc;
+  int64_t pictures;
+} measures;
+/* The model as it is on the pictures of a loader, which stands at their beginning; UM_EINTERRUPTED where the user stopped it. what: of
+ * the progress line, "validation ". */
+int run_measure(run *r, measures *m, um_loader *l, const um_dataset *d, int *skips, const char *what, um_error *err);
+/* Of the validation part, into the row. */
 int run_validate(run *r, history_row *row, um_error *err);
+/* test.c: the finished model (best.safetensors, or the last where nothing is held out) on the test part, once: test.json. */
+int run_test(run *r, um_error *err);
 /* Names the pictures that a loader has skipped since the last call. */
 void run_name_skips(um_loader *l, const um_dataset *d, int *named);
 

@@ -13,70 +13,6 @@
 
 int run_path(const run *r, char path[4096], const char *name, um_error *err) { return um_path_join(path, 4096, r->out, name, err); }
 
-static int open_folder(um_dataset *d, const run *r, const char *key, const char *dir, um_error *err) {
-  int status;
-  if (!um_is_folder(dir)) return um_fail(err, UM_EIO, "%s: %s: no such folder", key, dir);
-  if ((status = um_dataset_open(d, dir, err))) return um_fail_context(err, "%s", key);
-  if (r->config.augmentation.self_blend > 0 && (status = um_dataset_expect_fakes(d, err))) return status;
-  if (d->classes != 2) {
-    char names[256] = "";
-    size_t at = 0;
-    for (int i = 0; i < d->classes && at < sizeof names; i++)
-      at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", d->class_name[i]);
-    return um_fail(err, UM_EFORMAT, "%s: %s: found %d class folder%s (%s), expected two, such as fake and real%s", key, dir, d->classes,
-                   d->classes == 1 ? "" : "s", names,
-                   strcmp(names, "real") == 0 ? "; with real ones alone, augmentation.self_blend=1 makes fakes of them" : "");
-  }
-  return um_dataset_limit(d, r->config.data.max_per_class, r->config.seed, err);
-}
-
-/* Self-blended fakes, on the side of the split that their originals are on. Validation measures fakes as they come, and blends only where it has
- * none. */
-static int add_blends(run *r, um_error *err) {
-  double share = r->config.augmentation.self_blend;
-  int status;
-  if (share == 0) return UM_OK;
-  if ((status = um_dataset_add_blends(&r->train, share, r->config.seed, err))) return status;
-  if (r->validation.count == 0 || r->validation.class_count[0] > 0) return UM_OK;
-  um_log(UM_LOG_WARN, "no fakes are held out: validation is on self-blended ones, which says how well those are told apart, not others");
-  return um_dataset_add_blends(&r->validation, 1, r->config.seed, err);
-}
-
-static int open_data(run *r, um_error *err) {
-  const um_data_config *c = &r->config.data;
-  um_dataset all = {0};
-  int status;
-
-  if (!c->train_dir[0])
-    return um_fail(err, UM_ECONFIG, "data.train_dir: not set; expected a folder of class folders: --set data.train_dir=DIR");
-  if (c->validation_dir[0] && c->validation_split > 0)
-    return um_fail(err, UM_ECONFIG, "data.validation_dir and data.validation_split are both set; take one of them out");
-  if ((status = open_folder(&all, r, "data.train_dir", c->train_dir, err))) goto done;
-  if ((status = um_dataset_split(&r->train, &r->validation, &all, c->validation_split, c->split_by, r->config.seed, err))) goto done;
-  if (c->validation_dir[0]) {
-    um_dataset_free(&r->validation);
-    if ((status = open_folder(&r->validation, r, "data.validation_dir", c->validation_dir, err))) goto done;
-    for (int i = 0; i < 2; i++)
-      if (strcmp(r->train.class_name[i], r->validation.class_name[i]) != 0) {
-        status = um_fail(err, UM_EFORMAT, "data.validation_dir: %s: its classes are %s and %s, expected %s and %s as in data.train_dir",
-                         c->validation_dir, r->validation.class_name[0], r->validation.class_name[1], r->train.class_name[0],
-                         r->train.class_name[1]);
-        goto done;
-      }
-  }
-  if ((status = add_blends(r, err))) goto done;
-  for (int i = 0; i < 2; i++) {
-    if (strlen(r->train.class_name[i]) >= sizeof r->preprocess.classes[i]) {
-      status = um_fail(err, UM_EFORMAT, "%s: the class folder's name %.80s... is too long", c->train_dir, r->train.class_name[i]);
-      goto done;
-    }
-    snprintf(r->preprocess.classes[i], sizeof r->preprocess.classes[i], "%s", r->train.class_name[i]);
-  }
-done:
-  um_dataset_free(&all);
-  return status;
-}
-
 /* Names within their folder, labels, which part: what must be the same for a run to go on. */
 static int digest_data(run *r, um_error *err) {
   const um_dataset *part[2] = {&r->train, &r->validation};
@@ -201,7 +137,7 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
 
   if ((status = um_config_graph(&r->graph, &r->backbone_last, c, err))) return um_fail_context(err, "%s", r->name);
   if ((status = open_device(r, device, threads, verbose, err))) return status;
-  if ((status = open_data(r, err))) return status;
+  if ((status = run_open_data(r, err))) return status;
   if ((status = digest_data(r, err))) return status;
   const char *const names[] = {r->train.class_name[0], r->train.class_name[1]};
   double weight[2];
@@ -279,8 +215,10 @@ void run_free(run *r) {
   um_model_free(r->model);
   um_graph_free(&r->graph);
   if (r->backend) r->backend->ops->close(r->backend);
+  for (int i = 0; i < RUN_PARTS; i++) run_videos_free(&r->videos[i]);
   um_dataset_free(&r->train);
   um_dataset_free(&r->validation);
+  um_dataset_free(&r->test);
   history_free(&r->history);
   um_config_free(&r->config);
 }

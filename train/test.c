@@ -1,0 +1,76 @@
+/* The test part: looked at once, when the model is finished and chosen. */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "train/run.h"
+
+/* The weights of best.safetensors, where there is one, into the model. */
+static int load_best(run *r, const char *name, um_error *err) {
+  char path[4096];
+  um_st *st = NULL;
+  um_graph graph = {0};
+  um_preprocess p;
+  int status = run_path(r, path, name, err);
+  if (status || (status = um_checkpoint_open(&st, &graph, &p, path, err))) return status;
+  status = um_checkpoint_load(r->model, st, NULL, err);
+  if (status) um_fail_context(err, "%s", path);
+  um_graph_free(&graph);
+  um_st_close(st);
+  return status;
+}
+
+/* JSON has no NaN: null, where a class is missing. */
+static bool put(cJSON *o, const char *key, double value) {
+  return isfinite(value) ? cJSON_AddNumberToObject(o, key, value) != NULL : cJSON_AddNullToObject(o, key) != NULL;
+}
+
+static int write_json(const run *r, const measures *m, const char *model, um_error *err) {
+  char path[4096], *text = NULL;
+  um_writer w = {0};
+  cJSON *o = cJSON_CreateObject();
+  const int epoch = r->at.best_epoch >= 0 ? r->at.best_epoch + 1 : r->at.epoch;
+  if (cJSON_AddStringToObject(o, "model", model) && cJSON_AddNumberToObject(o, "epoch", epoch) &&
+      cJSON_AddNumberToObject(o, "pictures", (double)m->pictures) && put(o, "loss", m->loss) && put(o, "accuracy", m->accuracy) &&
+      put(o, "auc", m->auc))
+    text = cJSON_Print(o);
+  cJSON_Delete(o);
+  int status = text ? run_path(r, path, "test.json", err) : um_fail(err, UM_ENOMEM, "no memory");
+  if (!status) status = um_writer_open(&w, path, err);
+  if (!status) {
+    fprintf(w.file, "%s\n", text);
+    status = um_writer_commit(&w, err);
+  }
+  um_writer_abandon(&w);
+  free(text);
+  return status;
+}
+
+int run_test(run *r, um_error *err) {
+  const um_data_config *c = &r->config.data;
+  const char *model = r->at.best_epoch >= 0 ? "best.safetensors" : "last.safetensors";
+  um_loader_options o = {.batch_size = c->batch_size,
+                         .height = c->target_size[0],
+                         .width = c->target_size[1],
+                         .interpolation = c->interpolation,
+                         .seed = r->config.seed,
+                         .workers = c->workers,
+                         .epochs = 1};
+  um_loader *loader = NULL;
+  measures m;
+  if (r->test.count == 0) return UM_OK;
+  run_read_from(&o, &r->part[2]);
+  int status = load_best(r, model, err);
+  if (!status) status = um_loader_open(&loader, &r->test, &o, err);
+  if (!status) status = run_measure(r, &m, loader, &r->test, &r->test_skips, "test ", err);
+  um_loader_close(loader);
+  if (!status) status = write_json(r, &m, model, err);
+  if (!status)
+    um_log_progress(true, "test: %lld pictures - loss %.4f - accuracy %.4f - auc %.4f (%s)", (long long)m.pictures, m.loss, m.accuracy,
+                    m.auc, model);
+  return status;
+}
