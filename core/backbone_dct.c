@@ -1,11 +1,12 @@
-/* A small residual network for forgeries, to be trained from random weights on faces of 96x96 to 160x160 with pixels times 1/255 (data.rescale).
+/* A small residual network for forgeries, to be trained from random weights on faces of 96x96 to 160x160 with pixels times 1/255
+ * (data.rescale).
  *
- * What gives a swapped face away is faint: a softer or sharper patch, a seam, noise that stops. In pixels it drowns in brightness, and a first
- * layer of random filters hands on little of it, so that training stands still for long. Here the first layer begins as a 4x4 cosine
- * transform (JPEG's, smaller) in steps of 2, each coefficient scaled so that on faces all are about as large as each other, and is
- * trained on from there; a network on such coefficients: Xu et al., "Learning in the Frequency Domain", CVPR 2020. The rest is that of He et al.
- * 2016 without normalisation, and a 1x1 convolution at the end that leaves few enough channels for a head which looks at each place by itself
- * ("flatten"). 496,608 parameters, a sixteenth of the height and width. */
+ * What gives a swapped face away is faint: a softer or sharper patch, a seam, noise that stops. In pixels it drowns in brightness, and
+ * a first layer of random filters hands on little of it, so that training stands still for long. Here the first layer begins as a 4x4
+ * cosine transform (JPEG's, smaller) in steps of 2, each coefficient scaled so that on faces all are about as large as each other, and
+ * is trained on from there; a network on such coefficients: Xu et al., "Learning in the Frequency Domain", CVPR 2020. The rest is that
+ * of He et al. 2016 without normalisation, and a 1x1 convolution at the end that leaves few enough channels for a head which looks at
+ * each place by itself ("flatten"). 496,608 parameters, a sixteenth of the height and width. */
 #include <math.h>
 #include <stdio.h>
 
@@ -13,8 +14,8 @@
 
 enum { FILTERS = 16, SIZE = 4 };
 
-/* A row a filter: which plane (brightness, blue less brightness, red less brightness), how many half waves down and across. The ten lowest of
- * brightness in JPEG's order, the three lowest of each colour. */
+/* A row a filter: which plane (brightness, blue less brightness, red less brightness), how many half waves down and across. The ten
+ * lowest of brightness in JPEG's order, the three lowest of each colour. */
 static const struct {
   int plane, down, across;
 } coefficient[FILTERS] = {{0, 0, 0}, {0, 0, 1}, {0, 1, 0}, {0, 2, 0}, {0, 1, 1}, {0, 0, 2}, {0, 0, 3}, {0, 1, 2},

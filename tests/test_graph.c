@@ -82,8 +82,8 @@ static void test_dct(void **state) {
   um_graph_free(&g);
 }
 
-/* The first layer's kernel on a grey patch is cv2.dct (OpenCV 4.6.0) of it times the gains, and nothing in the colours; on a flat patch, of which
- * an orthonormal transform leaves its mean times 4, only the first of each plane answers. */
+/* The first layer's kernel on a grey patch is cv2.dct (OpenCV 4.6.0) of it times the gains, and nothing in the colours; on a flat patch,
+ * of which an orthonormal transform leaves its mean times 4, only the first of each plane answers. */
 static void test_dct_kernel(void **state) {
   static const float patch[16] = {.12f, .85f, .33f, .47f, .91f, .08f, .64f, .29f, .55f, .73f, .17f, .98f, .02f, .61f, .42f, .36f};
   static const double grey[10] = {1.8825,      12 * -0.067258,  12 * 0.048588,   40 * -0.2925,    40 * 0.157674,
