@@ -11,6 +11,9 @@ int um_fail(um_error *err, int code, const char *format, ...) {
     va_start(args, format);
     vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
+    /* Names of files are in it, and those may hold anything: a line end, or what a terminal obeys. */
+    for (char *c = err->text; *c; c++)
+      if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
   }
   return code;
 }

@@ -262,6 +262,7 @@ static void wrong_places(void **state) {
   expect("datasets/uadfv", "uadfv", &(um_set_options){.quality = "c23"}, UM_ECONFIG, "there is nothing to choose by");
   expect("empty/none", "auto", NULL, UM_EIO, "expected the folder of a dataset or a CSV, found nothing");
   expect("empty/below/notes.txt", "ffpp", NULL, UM_EIO, "expected the folder of a dataset, found another file");
+  expect("no\nsuch\033", "ffpp", NULL, UM_EIO, "/no?such?: expected the folder"); /* no message obeys a name */
   expect("none.csv", "csv", NULL, UM_EIO, "found nothing");
   /* more than one */
   write_at("both", "metadata.json", json);

@@ -75,10 +75,10 @@ static void groups(FILE *f, const um_source **s, int n) {
     from = i + 1;
   }
   if (torn)
-    snprintf(text, sizeof text, "%d groups of footage; %d of them in more than one part (such as %s), so these parts are no clean split",
-             count, torn, set_shown(shown, sizeof shown, example));
+    snprintf(text, sizeof text, "%d group%s of footage; %d of them in more than one part (such as %s), so these parts are no clean split",
+             count, count == 1 ? "" : "s", torn, set_shown(shown, sizeof shown, example));
   else
-    snprintf(text, sizeof text, "%d groups of footage", count);
+    snprintf(text, sizeof text, "%d group%s of footage", count, count == 1 ? "" : "s");
   sentence(f, text);
 }
 
@@ -106,7 +106,7 @@ int um_set_report_text(char **text, const um_sources *s, const um_set_report *r,
     for (int i = 0; i < s->count; i++) by[i] = &s->item[i];
     fprintf(f, "%s\n  read as %s", set_shown(shown, sizeof shown, r->dir), r->kind);
     if (r->because) fprintf(f, " (found %s there)", r->because);
-    fprintf(f, ": %d sources\n", s->count);
+    fprintf(f, ": %d source%s\n", s->count, s->count == 1 ? "" : "s");
     if (s->count) table(f, by, s->count);
     if (s->count) groups(f, by, s->count);
     notes(f, r);

@@ -56,6 +56,7 @@ int set_describe(um_source *item, const char *method, const char *quality, const
   return UM_OK;
 }
 
+static int set_text(char **field, um_error *err, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 static int set_text(char **field, um_error *err, const char *format, va_list args) {
   char *text = NULL;
   if (vasprintf(&text, format, args) < 0) return um_fail(err, UM_ENOMEM, "no memory for a source");

@@ -102,8 +102,8 @@ static int walk(walker *w, const char *path, int depth, um_error *err) {
   char **name = NULL, full[PATH_MAX], below[PATH_MAX], here[2 * PATH_MAX];
   int n = 0;
   struct stat st;
-  int r = um_path_join(full, sizeof full, w->s->dir, path, err);
-  if (r == UM_OK && (r = set_names(&name, &n, full, err)) == UM_EIO && *path)
+  int r = *path ? um_path_join(full, sizeof full, w->s->dir, path, err) : UM_OK;
+  if (r == UM_OK && (r = set_names(&name, &n, *path ? full : w->s->dir, err)) == UM_EIO && *path)
     return set_note(w->s, UM_SET_WARNING, path, "a folder that cannot be read", err);
   for (int i = 0; r == UM_OK && i < n; i++) {
     if (*path)
