@@ -1,12 +1,16 @@
 /* How fast pictures come out of the loader. Without arguments: the JPEG faces of ../shared/data (or, where they are absent, drawn
- * pictures of the same size) and 150x150 PNG made of them, at 1 and 2 workers, against what a training step uses.
+ * pictures of the same size) and 150x150 PNG made of them, at 1 and 2 workers, against what a training step uses; then what degradations and
+ * self-blending cost a picture, in one thread.
  * With arguments: bench_loader DIR WORKERS SECONDS prints the pictures per second alone, for tests/peers/loader.py. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/file.h"
+#include "data/blend.h"
+#include "data/degrade.h"
 #include "data/image.h"
 #include "data/loader.h"
 #include "tests/support/picture.h"
@@ -71,6 +75,57 @@ static void print_rate(const um_dataset *d, const char *what, int workers, int64
          r[ROUNDS / 2] / STEP_RATE, STEP_RATE);
 }
 
+/* Milliseconds of processor time a picture of size x size, the best of some rounds; kind: which degradation, -1 all of them, -2 a blend. */
+static double cost(const um_image *im, int size, int kind) {
+  enum { TIMES = 50 };
+  um_augmentation_config a = {.brightness_range = {0.8, 1.2},
+                              .contrast_range = {0.8, 1.2},
+                              .saturation_range = {0.8, 1.2},
+                              .rgb_shift_range = 10,
+                              .blur_sigma = {0.3, 2},
+                              .downscale_factor = {0.3, 0.9},
+                              .noise_sigma = {1, 10},
+                              .jpeg_quality = {30, 95},
+                              .cutout_size = {0.1, 0.3},
+                              .cutout_count = 1,
+                              .downscale_interpolation = UM_BILINEAR};
+  double *const probability[] = {&a.color_probability, &a.blur_probability, &a.downscale_probability,
+                                 &a.noise_probability, &a.jpeg_probability, &a.cutout_probability};
+  size_t bytes = (size_t)size * (size_t)size * 3;
+  uint8_t *original = malloc(bytes), *pixels = malloc(bytes);
+  um_degrader *d = NULL;
+  um_blender *b = NULL;
+  um_error err;
+  double best = 1e9;
+  if (!original || !pixels || um_resize(original, size, size, im, UM_BILINEAR, &err) < 0) exit(1);
+  if (um_degrader_open(&d, size, size, &err) < 0 || um_blender_open(&b, size, size, &err) < 0) die(&err);
+  for (int k = 0; k < 6; k++) *probability[k] = kind == -1 || kind == k;
+  for (int round = 0; round < 9; round++) {
+    clock_t start = clock();
+    for (uint32_t i = 0; i < TIMES; i++) {
+      um_rng at = {.seed = 1, .stream = UM_STREAM_TEST, .sample = i};
+      um_blend_draw draw;
+      bool guessed;
+      memcpy(pixels, original, bytes);
+      um_blend_draw_at(&draw, &at);
+      if ((kind == -2 ? um_blend(b, pixels, NULL, &draw, &at, &guessed, &err) : um_degrade(d, pixels, &a, &at, &err)) < 0) die(&err);
+    }
+    double took = (double)(clock() - start) / CLOCKS_PER_SEC / TIMES;
+    best = took < best ? took : best;
+  }
+  um_degrader_close(d);
+  um_blender_close(b);
+  free(original);
+  free(pixels);
+  return 1e3 * best;
+}
+
+static void print_costs(const um_image *im) {
+  static const char *const name[] = {"self-blended", "all of them", "colour", "blur", "downscale", "noise", "JPEG", "cut-out"};
+  for (int kind = -2; kind < 6; kind++)
+    printf("augment %-34s %6.2f ms a picture of 128x128, %6.2f of 224x224\n", name[kind + 2], cost(im, 128, kind), cost(im, 224, kind));
+}
+
 int main(int argc, char **argv) {
   um_dataset faces, png;
   um_error err;
@@ -111,6 +166,7 @@ int main(int argc, char **argv) {
     print_rate(&png, "150x150 PNG", workers, 0);
     print_rate(&faces, "from the cache, 150x150", workers, INT64_C(1) << 30);
   }
+  print_costs(&im);
   um_dataset_free(&faces);
   um_dataset_free(&png);
   um_image_free(&im);
