@@ -1,6 +1,6 @@
 /* The paper's two generators. Source and target: colours, and detail by a smaller size and back, blur or sharpening, on one of the two; the
- * source moved and scaled. Mask: hulls of a face's points, deformed, eroded, softened, times the ratio. Ranges are the paper's and its
- * authors' where they give them; theirs in pixels of large crops are taken as shares of the distance between the eyes. */
+ * source moved and scaled. Mask: hulls of a face's points, deformed, eroded, softened, times the ratio. docs/augmentation.md says which ranges
+ * are the authors' and which are ours. */
 #include "data/blend.h"
 
 #include <math.h>

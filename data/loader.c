@@ -152,9 +152,12 @@ static void begin_batch(um_loader *l, slot *s) {
   s->state = FILLING;
 }
 
-/* Where a sample's draws are. An item that comes again in an epoch has draws of its own. */
+/* Where a sample's draws are. An item that comes again in an epoch has draws of its own; a blend goes through what its origin goes through, so
+ * that nothing tells them apart but the blending. */
 static um_rng address(const um_loader *l, const slot *s, int i, um_stream stream) {
-  uint32_t sample = (uint32_t)s->batch.item[i] + s->round[i] * (uint32_t)l->dataset->count;
+  int item = s->batch.item[i];
+  if (l->dataset->item[item].blend && stream != UM_STREAM_BLEND) item = l->dataset->item[item].origin;
+  uint32_t sample = (uint32_t)item + s->round[i] * (uint32_t)l->dataset->count;
   return (um_rng){.seed = l->o.seed, .stream = stream, .epoch = (uint32_t)s->batch.epoch, .sample = sample};
 }
 

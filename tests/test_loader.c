@@ -403,7 +403,7 @@ static void all_of_it_is_deterministic(void **state) {
   um_dataset_free(&d);
 }
 
-/* Originals are untouched; a twin is its origin's picture through um_blend and um_degrade at its own address. */
+/* Originals are untouched; a twin is its origin's picture through um_blend at its own address and um_degrade at its origin's. */
 static void blends(void **state) {
   um_dataset d;
   um_error err;
@@ -447,6 +447,7 @@ static void blends(void **state) {
           same += b->epoch > 0 && memcmp(last[b->item[i]], b->pixels + i * PIXELS, PIXELS) == 0;
         }
         at.stream = UM_STREAM_DEGRADE;
+        if (item->blend) at.sample = (uint32_t)item->origin; /* what its origin goes through */
         if (how) assert_int_equal(um_degrade(degrader, expected, &a, &at, &err), UM_OK);
         assert_memory_equal(b->pixels + i * PIXELS, expected, PIXELS);
         memcpy(last[b->item[i]], b->pixels + i * PIXELS, PIXELS);
