@@ -50,7 +50,7 @@ static void run(float logit[PICTURES], const um_model_data *d, double scale) {
 static void check_logits(const um_model_data *d, double scale, const char *golden, const char *path) {
   float logit[PICTURES];
   um_st *st;
-  OK(um_st_open(&st, "tests/golden/keras_files.safetensors", err));
+  OK(um_st_open(&st, strstr(golden, "bent") ? "tests/golden/keras_bent.safetensors" : "tests/golden/keras_files.safetensors", err));
   const um_st_entry *want = um_st_find(st, golden);
   assert_non_null(want);
   run(logit, d, scale);
@@ -79,6 +79,14 @@ static void test_models(void **state) {
   check_file(DIR "tfkeras_tiny.h5", NULL, 1 / 255.0, "tfkeras_tiny", "Keras HDF5, keras 2.18.0");
   check_file(DIR "tfkeras_tiny.keras", NULL, 1 / 255.0, "tfkeras_tiny", "Keras .keras, keras 2.18.0");
   check_file(DIR "keras3_stacked.keras", NULL, 1 / 255.0, "keras3_stacked", "Keras .keras");
+  check_file(DIR "keras3_bent.h5", NULL, 1 / 255.0, "keras3_bent", "Keras HDF5, keras 3.8.0");
+  check_file(DIR "keras3_bent.keras", NULL, 1 / 255.0, "keras3_bent", "Keras .keras, keras 3.8.0");
+  check_file(DIR "tfkeras_bent.h5", NULL, 1 / 255.0, "tfkeras_bent", "Keras HDF5, keras 2.18.0");
+  OK(um_model_data_read(&d, DIR "keras3_bent.keras", NULL, NULL, err));
+  assert_int_equal(d.graph.node[um_graph_find(&d.graph, "drop1")].op, UM_OP_DROPOUT);
+  assert_true(d.graph.node[um_graph_find(&d.graph, "drop1")].rate == 0.25);
+  check_file(DIR "keras3_bent.weights.h5", &d.graph, 1 / 255.0, "keras3_bent", "Keras .weights.h5");
+  um_model_data_free(&d);
   const char *const dags[3][2] = {
       {DIR "keras3_dag.h5", "keras3_dag"}, {DIR "keras3_dag.keras", "keras3_dag"}, {DIR "tfkeras_dag.h5", "tfkeras_dag"}};
   for (int i = 0; i < 3; i++) {
@@ -205,19 +213,20 @@ static void fill(um_model_data *d, um_graph *g) {
       .graph = *g, .tensor = calloc(2 * (size_t)g->count, sizeof *d->tensor), .name = calloc(2 * (size_t)g->count, sizeof(char *))};
   for (int i = 0; i < g->count; i++) {
     const um_node *n = &g->node[i];
-    if (n->op != UM_OP_CONV2D && n->op != UM_OP_DENSE) continue;
+    if (um_op_params(n->op) == 0) continue;
     const um_node *x = &g->node[n->input[0]];
     const int64_t in = x->dim[x->ndim - 1], conv[4] = {n->window.kernel[0], n->window.kernel[1], in, n->units}, dense[2] = {in, n->units};
     nodes++;
-    for (int b = 0; b < 2; b++) {
+    for (int b = 0; b < um_op_params(n->op); b++) {
       um_tensor *t = &d->tensor[d->count];
       *t = b                       ? um_tensor_plain(UM_F32, 1, &n->units)
+           : n->op == UM_OP_PRELU  ? um_tensor_plain(UM_F32, 1, &n->dim[n->ndim - 1])
            : n->op == UM_OP_CONV2D ? um_tensor_plain(UM_F32, 4, conv)
                                    : um_tensor_plain(UM_F32, 2, dense);
       t->data = malloc(t->bytes);
       for (int64_t e = 0; e < um_tensor_count(t); e++)
         ((float *)t->data)[e] = (float)((int)(golden_word(700 + (uint32_t)d->count, (uint32_t)e) % 2001) - 900) / 3000;
-      assert_true(asprintf(&d->name[d->count], "%s/%s", n->name, b ? "bias" : "kernel") > 0);
+      assert_true(asprintf(&d->name[d->count], "%s/%s", n->name, um_op_param_name(n->op, b)) > 0);
       d->count++;
     }
   }
@@ -257,10 +266,17 @@ static void test_every_op(void **state) {
   OK(a = um_graph_add_simple(&g, "sum", UM_OP_ADD, (const int[]){a, b}, 2, UM_ACT_RELU, err));
   OK(b = um_graph_add_pool(&g, "mean", UM_OP_AVG_POOL, a, (const int[]){2, 3}, (const int[]){2, 2}, UM_PAD_SAME, err));
   OK(b = um_graph_add_conv2d(&g, "last", b, 5, (const int[]){3, 3}, (const int[]){2, 2}, UM_PAD_SAME, UM_ACT_NONE, err));
+  OK(b = um_graph_add_prelu(&g, "slopes", b, err));
+  OK(b = um_graph_add_dropout(&g, "drop", b, 0.25, err));
   OK(a = um_graph_add_simple(&g, "bend", UM_OP_RELU, &b, 1, UM_ACT_NONE, err));
   OK(b = um_graph_add_simple(&g, "gap", UM_OP_GLOBAL_AVG_POOL, &a, 1, UM_ACT_NONE, err));
   OK(a = um_graph_add_simple(&g, "flat", UM_OP_FLATTEN, &a, 1, UM_ACT_NONE, err));
   OK(a = um_graph_add_simple(&g, "both", UM_OP_CONCAT, (const int[]){a, b, b}, 3, UM_ACT_NONE, err));
+  OK(b = um_graph_add_dense(&g, "share", a, 3, UM_ACT_NONE, err));
+  OK(b = um_graph_add_simple(&g, "share_softmax", UM_OP_SOFTMAX, &b, 1, UM_ACT_NONE, err));
+  OK(a = um_graph_add_prelu(&g, "list_slopes", a, err));
+  OK(a = um_graph_add_simple(&g, "list_share", UM_OP_SOFTMAX, &a, 1, UM_ACT_NONE, err));
+  OK(a = um_graph_add_simple(&g, "all", UM_OP_CONCAT, (const int[]){a, b}, 2, UM_ACT_NONE, err));
   OK(a = um_graph_add_dense(&g, "dense", a, 1, UM_ACT_NONE, err));
   OK(um_graph_add_simple(&g, "dense_sigmoid", UM_OP_SIGMOID, &a, 1, UM_ACT_NONE, err));
   fill(&d, &g);
@@ -318,6 +334,14 @@ static void test_configs(void **state) {
   taken(SEQUENTIAL(CONV("c", ", \"padding\": \"same\", \"strides\": 2, \"activation\": \"relu\"")),
         "\"padding\":[0,0,1,1],\"activation\":\"relu\"}");
   taken(SEQUENTIAL(CONV("c", ", \"activation\": {\"class_name\": \"function\", \"config\": \"relu\"}")), "\"activation\":\"relu\"");
+  taken(SEQUENTIAL(LAYER("Dropout", ", \"rate\": 0.5")), "\"name\":\"it\",\"op\":\"dropout\",\"inputs\":[0],\"rate\":0.5}");
+  taken(SEQUENTIAL(LAYER("PReLU", ", \"shared_axes\": [1, 2]")), "\"name\":\"it\",\"op\":\"prelu\",\"inputs\":[0]}");
+  taken(SEQUENTIAL(CONV("it", ", \"activation\": \"softmax\"")), "\"name\":\"it_softmax\",\"op\":\"softmax\",\"inputs\":[1]}");
+  taken(SEQUENTIAL(LAYER("Softmax", ", \"axis\": [-1]")), "\"name\":\"it\",\"op\":\"softmax\"");
+  /* Behind a Dropout a BatchNormalization still goes into the convolution; the ReLU then cannot. */
+  taken(SEQUENTIAL(CONV("c", "") LAYER("Dropout", ", \"rate\": 0.1") ", {\"class_name\": \"BatchNormalization\", \"config\": {\"name\": "
+                                                                     "\"b\"}}, {\"class_name\": \"ReLU\", \"config\": {\"name\": \"r\"}}"),
+        "{\"name\":\"r\",\"op\":\"relu\",\"inputs\":[2]}");
   taken(SEQUENTIAL(LAYER("Dropout", "") LAYER("Flatten", "") LAYER("RandomFlip", "")), "\"name\":\"it\",\"op\":\"flatten\",\"inputs\":[0]");
   taken(SEQUENTIAL(CONV("c", "") LAYER("BatchNormalization", ", \"axis\": [3]") LAYER("ReLU", "")), "\"name\":\"c\",\"op\":\"conv2d\"");
   taken(SEQUENTIAL(LAYER("MaxPooling2D", ", \"pool_size\": [3, 2]")), "\"stride\":[3,2]"); /* as the pool */
@@ -332,7 +356,12 @@ static void test_configs(void **state) {
   refused("{\"class_name\": \"MyModel\", \"config\": {}}", "class \"MyModel\"");
   refused(SEQUENTIAL(LAYER("LSTM", "")), "its layer \"it\" (LSTM): there is no such op here");
   refused(SEQUENTIAL(LAYER("Lambda", "")), "(Lambda): there is no such op here");
-  refused(SEQUENTIAL(CONV("it", ", \"activation\": \"softmax\"")), "activation \"softmax\"");
+  refused(SEQUENTIAL(CONV("it", ", \"activation\": \"gelu\"")), "activation \"gelu\"");
+  refused(SEQUENTIAL(LAYER("PReLU", "")), "its alpha is not one a channel");
+  refused(SEQUENTIAL(LAYER("PReLU", ", \"shared_axes\": [1, 2, 3]")), "its alpha is not one a channel");
+  refused(SEQUENTIAL(LAYER("PReLU", ", \"shared_axes\": [1]")), "its alpha is not one a channel");
+  refused(SEQUENTIAL(LAYER("Softmax", ", \"axis\": 1")), "its axis is not the last");
+  refused(SEQUENTIAL(LAYER("Dropout", ", \"rate\": 1.5")), "rate 1.5, expected 0 to less than 1");
   refused(SEQUENTIAL(LAYER("Dense", ", \"units\": 2")), "takes a flat input");
   refused(SEQUENTIAL(CONV("it", ", \"data_format\": \"channels_first\"")), "data_format \"channels_first\"");
   refused(SEQUENTIAL(CONV("it", ", \"dilation_rate\": [2, 2]")), "dilation_rate");

@@ -46,12 +46,18 @@ static void make_model(um_model_data *d, const char *class_0, const char *class_
   in[0] = a, in[1] = b;
   OK(at = um_graph_add_simple(g, "add", UM_OP_ADD, in, 2, UM_ACT_RELU, err));
   OK(a = um_graph_add_pool(g, "pool_max", UM_OP_MAX_POOL, at, three, two, UM_PAD_SAME, err));
+  OK(at = um_graph_add_prelu(g, "slopes", at, err));
   OK(b = um_graph_add_pool(g, "pool_avg", UM_OP_AVG_POOL, at, three, two, UM_PAD_SAME, err));
   in[0] = a, in[1] = b;
   OK(at = um_graph_add_simple(g, "concat", UM_OP_CONCAT, in, 2, UM_ACT_NONE, err));
   OK(at = um_graph_add_simple(g, "relu", UM_OP_RELU, &at, 1, UM_ACT_NONE, err));
+  OK(a = um_graph_add_simple(g, "share", UM_OP_SOFTMAX, &at, 1, UM_ACT_NONE, err));
+  in[0] = at, in[1] = a;
+  OK(at = um_graph_add_simple(g, "add_share", UM_OP_ADD, in, 2, UM_ACT_NONE, err));
   OK(a = um_graph_add_simple(g, "flatten", UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, err));
+  OK(a = um_graph_add_prelu(g, "list_slopes", a, err));
   OK(a = um_graph_add_dense(g, "dense", a, 5, UM_ACT_RELU, err));
+  OK(a = um_graph_add_simple(g, "list_share", UM_OP_SOFTMAX, &a, 1, UM_ACT_NONE, err));
   OK(b = um_graph_add_simple(g, "mean", UM_OP_GLOBAL_AVG_POOL, &at, 1, UM_ACT_NONE, err));
   OK(b = um_graph_add_simple(g, "gate", UM_OP_SIGMOID, &b, 1, UM_ACT_NONE, err));
   in[0] = a, in[1] = b;
@@ -62,18 +68,19 @@ static void make_model(um_model_data *d, const char *class_0, const char *class_
   d->name = calloc(2 * (size_t)g->count, sizeof *d->name);
   for (int i = 0; i < g->count; i++) {
     const um_node *n = &g->node[i];
-    if (n->op != UM_OP_CONV2D && n->op != UM_OP_DENSE) continue;
+    if (um_op_params(n->op) == 0) continue;
     const um_node *x = &g->node[n->input[0]];
     const int64_t conv[4] = {n->window.kernel[0], n->window.kernel[1], x->dim[x->ndim - 1], n->units}, *dense = conv + 2;
-    for (int part = 0; part < 2; part++) {
+    for (int part = 0; part < um_op_params(n->op); part++) {
       um_tensor *t = &d->tensor[d->count];
       *t = part                    ? um_tensor_plain(UM_F32, 1, &n->units)
+           : n->op == UM_OP_PRELU  ? um_tensor_plain(UM_F32, 1, &n->dim[n->ndim - 1])
            : n->op == UM_OP_CONV2D ? um_tensor_plain(UM_F32, 4, conv)
                                    : um_tensor_plain(UM_F32, 2, dense);
       float *value = t->data = malloc(t->bytes);
       for (int64_t k = 0; k < um_tensor_count(t); k++) value[k] = value_of(100 + (uint32_t)d->count, k) / 4;
       char name[96];
-      snprintf(name, sizeof name, "%s/%s", n->name, part ? "bias" : "kernel");
+      snprintf(name, sizeof name, "%s/%s", n->name, um_op_param_name(n->op, part));
       d->name[d->count++] = strdup(name);
     }
   }

@@ -114,7 +114,17 @@ static void put_tensor(h5_out *f, hid_t at, const char *path, const um_tensor *t
   if (links >= 0) H5Pclose(links);
 }
 
-static const char *const weight_words[2] = {"kernel", "bias"};
+/* Weight i of a layer as Keras has it: an alpha over pictures is 1 x 1 x C. */
+static um_tensor weight_of(const um_keras_out *l, const um_model_data *d, int i) {
+  um_tensor t = d->tensor[l->weight[i]];
+  if (strcmp(l->word[i], "alpha") == 0 && l->ndim == 3) {
+    t.dim[2] = t.dim[0], t.dim[0] = t.dim[1] = 1;
+    t.ndim = 3;
+  }
+  return t;
+}
+
+static int weights_of(const um_keras_out *l) { return (l->weight[0] >= 0) + (l->weight[1] >= 0); }
 
 static int finish(h5_out *f, const char *path, um_error *err) {
   end(f);
@@ -128,11 +138,14 @@ static void put_layer(h5_out *f, hid_t weights, const um_keras_out *l, const um_
   char text[2][UM_NAME_MAX + 32];
   const char *const names[2] = {text[0], text[1]};
   const hid_t group = make_group(f, weights, l->name);
-  const int n = l->weight[0] >= 0 ? 2 : 0;
+  const int n = weights_of(l);
   if (group < 0) return;
-  for (int i = 0; i < n; i++) snprintf(text[i], sizeof text[i], "%s/%s:0", l->name, weight_words[i]);
+  for (int i = 0; i < n; i++) snprintf(text[i], sizeof text[i], "%s/%s:0", l->name, l->word[i]);
   put_names(f, group, "weight_names", names, n);
-  for (int i = 0; i < n; i++) put_tensor(f, group, text[i], &d->tensor[l->weight[i]]);
+  for (int i = 0; i < n; i++) {
+    const um_tensor t = weight_of(l, d, i);
+    put_tensor(f, group, text[i], &t);
+  }
   H5Gclose(group);
 }
 
@@ -202,7 +215,10 @@ static int make_store(char **image, size_t *size, const um_keras_layers *k, cons
       const hid_t vars = make_group(&f, f.file, at);
       if (vars < 0) break;
       put_text(&f, vars, "name", l->name);
-      for (int w = 0; w < 2 && l->weight[w] >= 0; w++) put_tensor(&f, vars, w ? "1" : "0", &d->tensor[l->weight[w]]);
+      for (int w = 0; w < weights_of(l); w++) {
+        const um_tensor t = weight_of(l, d, w);
+        put_tensor(&f, vars, w ? "1" : "0", &t);
+      }
       H5Gclose(vars);
     }
     ssize_t n = -1;

@@ -173,6 +173,15 @@ static void put_layer(writer *w, int i) {
     break;
   case UM_OP_RELU: put_node(w, "Relu", n->name, raw, INPUTS(x), NULL); break;
   case UM_OP_SIGMOID: put_node(w, "Sigmoid", n->name, raw, INPUTS(x), NULL); break;
+  case UM_OP_PRELU:
+    snprintf(kernel, sizeof kernel, "%s/alpha", n->name);
+    put_node(w, "PRelu", n->name, raw, INPUTS(x, kernel), NULL);
+    break;
+  case UM_OP_SOFTMAX:
+    put_int(&a, "axis", 1); /* the channels, of pictures too */
+    put_node(w, "Softmax", n->name, raw, INPUTS(x), &a);
+    break;
+  case UM_OP_DROPOUT: snprintf(w->name[i], sizeof *w->name, "%s", x); break; /* at inference it is not there */
   case UM_OP_ADD: put_node(w, "Sum", n->name, raw, input, NULL); break;
   case UM_OP_CONCAT:
     put_int(&a, "axis", 1);
@@ -206,20 +215,27 @@ static void put_info(um_pb_out *graph, uint32_t field, const char *name, int typ
   um_pb_put_message(graph, field, &info);
 }
 
-/* A parameter as the file has it: convolutions O I H W. */
-static um_weight_item item_of(const um_tensor *t) {
+/* Parameter i as the file has it: convolutions O I H W; a slope of N x C x H x W lies along C. */
+static um_weight_item item_of(const um_model_data *d, int i) {
+  const um_tensor *t = &d->tensor[i];
+  const um_graph *g = &d->graph;
   um_weight_item item = {.ndim = t->ndim};
   memcpy(item.dim, t->dim, (size_t)t->ndim * sizeof *t->dim);
   if (t->ndim == 4) {
     item.layout = UM_WEIGHT_OIHW;
     item.dim[0] = t->dim[3], item.dim[1] = t->dim[2], item.dim[2] = t->dim[0], item.dim[3] = t->dim[1];
   }
+  for (int k = 0; k < g->count; k++) {
+    const size_t n = strlen(g->node[k].name);
+    const bool own = strncmp(d->name[i], g->node[k].name, n) == 0 && strcmp(d->name[i] + n, "/alpha") == 0;
+    if (own && g->node[k].ndim == 3) item.ndim = 3, item.dim[1] = item.dim[2] = 1;
+  }
   return item;
 }
 
 /* The part of an initialiser before its raw data, with the tag of that and its length. */
 static void parameter_head(um_pb_out *o, const um_model_data *d, int i) {
-  const um_weight_item item = item_of(&d->tensor[i]);
+  const um_weight_item item = item_of(d, i);
   put_tensor_head(o, d->name[i], ONNX_FLOAT, item.ndim, item.dim);
   um_pb_put_head(o, 9, (uint64_t)um_tensor_count(&d->tensor[i]) * 4);
 }
@@ -230,7 +246,7 @@ static bool write_out(FILE *f, const um_pb_out *o) { return !o->failed && (o->si
 static int write_parameters(FILE *f, const um_model_data *d, const char *path, um_error *err) {
   int status = UM_OK;
   for (int i = 0; i < d->count && !status; i++) {
-    const um_weight_item item = item_of(&d->tensor[i]);
+    const um_weight_item item = item_of(d, i);
     const int64_t count = um_tensor_count(&d->tensor[i]);
     float *turned = malloc((size_t)count * sizeof *turned);
     um_pb_out head = {0}, tag = {0}, some = {0};

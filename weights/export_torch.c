@@ -29,7 +29,7 @@ static int describe(named *out, const um_model_data *d, int index, const um_torc
   const char *name = d->name[index], *slash = strrchr(name, '/');
   const um_tensor *t = &d->tensor[index];
   um_weight_item *item = &out->item;
-  const bool kernel = slash && strcmp(slash, "/kernel") == 0;
+  const bool bias = slash && strcmp(slash, "/bias") == 0;
   int k = 0;
   while (k < slots && slash &&
          (strlen(d->graph.node[slot[k].node].name) != (size_t)(slash - name) ||
@@ -39,10 +39,10 @@ static int describe(named *out, const um_model_data *d, int index, const um_torc
   if (!slot[k].clear)
     return um_fail(err, UM_EUNSUPPORTED,
                    "%s: its inputs are flattened pictures and others together, which PyTorch would put in another order", name);
-  snprintf(out->name, sizeof out->name, "%s.%s", slot[k].name, kernel ? "weight" : "bias");
+  snprintf(out->name, sizeof out->name, "%s.%s", slot[k].name, bias ? "bias" : "weight");
   item->ndim = t->ndim;
   memcpy(item->dim, t->dim, sizeof t->dim);
-  if (!kernel) return UM_OK;
+  if (bias || slot[k].layout == UM_WEIGHT_OURS) return UM_OK;
   item->layout = slot[k].layout;
   memcpy(item->chw, slot[k].chw, sizeof item->chw);
   if (item->layout == UM_WEIGHT_OIHW)

@@ -1,5 +1,5 @@
-/* What a list of Keras' tensors needs to be one of ours: a bias where the layer has none (use_bias=False), and BatchNormalization in the
- * numbers of the layer before it. At inference that layer is y = gamma (x - mean) / sqrt(variance + epsilon) + beta by channel
+/* What a list of Keras' tensors needs to be one of ours: a bias where the layer has none (use_bias=False), an alpha of one dimension, and
+ * BatchNormalization in the numbers of the layer before it. At inference that layer is y = gamma (x - mean) / sqrt(variance + epsilon) + beta by channel
  * (Ioffe & Szegedy 2015, algorithm 2), x = K * in + b, so
  *   K' = K s, b' = (b - mean) s + beta, s = gamma / sqrt(variance + epsilon)
  * computed in double and rounded once. */
@@ -105,12 +105,28 @@ static bool wants_bias(const um_keras_file *k, const um_graph *graph, const char
   return entry < 0 || !k->config.layer[entry].bias;
 }
 
+/* A PReLU's alpha over pictures is 1 x 1 x C there, C here. */
+static void flatten_alpha(um_weight_source *s, const um_graph *graph, int index) {
+  const um_keras_file *k = s->handle;
+  const um_graph *g = graph ? graph : &k->config.graph;
+  um_weight_item *item = &s->item[index];
+  char layer[UM_NAME_MAX];
+  const char *leaf = strrchr(item->name, '/');
+  if (!leaf || strcmp(leaf, "/alpha") != 0 || leaf - item->name >= UM_NAME_MAX) return;
+  snprintf(layer, sizeof layer, "%.*s", (int)(leaf - item->name), item->name);
+  const int node = um_graph_find(g, layer);
+  if (node < 0 || g->node[node].op != UM_OP_PRELU || item->ndim != 3 || item->dim[0] != 1 || item->dim[1] != 1) return;
+  item->dim[0] = item->dim[2];
+  item->ndim = 1;
+}
+
 int um_keras_finish(um_weight_source *s, const um_graph *graph, um_error *err) {
   um_keras_file *k = s->handle;
   int status = grow(s, err);
   const int count = s->count;
   for (int i = 0; i < count && !status; i++) {
     char layer[2100];
+    flatten_alpha(s, graph, i);
     snprintf(layer, sizeof layer, "%s", s->item[i].name);
     char *leaf = strrchr(layer, '/');
     if (!leaf || strcmp(leaf, "/kernel") != 0 || s->item[i].ndim < 1) continue;

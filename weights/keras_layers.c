@@ -2,7 +2,7 @@
  *
  *   a padding that is neither valid nor same    ZeroPadding2D, called NAME_pad, before the layer
  *   ADD with its ReLU                           Add, and Activation, called NAME_relu, behind it
- *   DENSE, then SIGMOID called NAME_sigmoid     Dense with activation="sigmoid"
+ *   DENSE, then SIGMOID called NAME_sigmoid     Dense with activation="sigmoid" (and so on with softmax)
  *   one unit at the end without a sigmoid       the same: the model gives a probability, not a logit */
 #include "weights/keras_layers.h"
 
@@ -67,7 +67,7 @@ static bool is_same(const um_window *w, const um_node *x) {
 
 static bool never_negative(const um_graph *g, const um_node *n) {
   while (n->op == UM_OP_MAX_POOL || n->op == UM_OP_AVG_POOL) n = &g->node[n->input[0]];
-  return n->activation == UM_ACT_RELU || n->op == UM_OP_RELU || n->op == UM_OP_SIGMOID;
+  return n->activation == UM_ACT_RELU || n->op == UM_OP_RELU || n->op == UM_OP_SIGMOID || n->op == UM_OP_SOFTMAX;
 }
 
 /* A ZeroPadding2D for the window of this node, before it; the index of what the node takes then. */
@@ -106,18 +106,19 @@ static int tensor_of(const um_model_data *d, const char *node, const char *what)
   return -1;
 }
 
-/* The node's SIGMOID, where that is the node's own activation in Keras; -1 where it has none. */
-static int own_sigmoid(const um_graph *g, int index) {
+/* The node's SIGMOID or SOFTMAX, where that is the node's own activation in Keras; -1 where it has none. */
+static int own_activation(const um_graph *g, int index) {
   const um_node *node = &g->node[index];
   char name[UM_NAME_MAX + 16];
   int at = -1, takers = 0;
-  snprintf(name, sizeof name, "%.50s_sigmoid", node->name);
   if ((node->op != UM_OP_DENSE && node->op != UM_OP_CONV2D) || node->activation != UM_ACT_NONE) return -1;
   for (int i = index + 1; i < g->count; i++)
     for (int j = 0; j < g->node[i].n_inputs; j++) {
       if (g->node[i].input[j] != index) continue;
       takers++;
-      if (g->node[i].op == UM_OP_SIGMOID && strcmp(g->node[i].name, name) == 0) at = i;
+      if (g->node[i].op != UM_OP_SIGMOID && g->node[i].op != UM_OP_SOFTMAX) continue;
+      snprintf(name, sizeof name, "%.50s_%s", node->name, um_op_kind_name(g->node[i].op));
+      if (strcmp(g->node[i].name, name) == 0) at = i;
     }
   return takers == 1 ? at : -1;
 }
@@ -157,14 +158,27 @@ static int take_plain(um_keras_layers *k, const um_graph *g, const um_node *node
   return k->count - 1;
 }
 
+static int take_weights(um_keras_out *l, const um_model_data *d, const um_node *node, um_error *err) {
+  for (int i = 0; i < um_op_params(node->op); i++) {
+    l->word[i] = um_op_param_name(node->op, i);
+    l->weight[i] = tensor_of(d, node->name, l->word[i]);
+    if (l->weight[i] < 0) return um_fail(err, UM_EINTERNAL, "layer %s has no %s", node->name, l->word[i]);
+  }
+  return UM_OK;
+}
+
 /* The layers of one node; the index of the one that gives what the node gives, or a negative um_code. at: of each node before. */
 static int take_node(um_keras_layers *k, const um_model_data *d, int index, const int *at, um_error *err) {
   const um_graph *g = &d->graph;
   const um_node *node = &g->node[index];
   const int from = node->n_inputs ? at[node->input[0]] : -1;
-  const bool last = index == g->count - 1, sigmoid = own_sigmoid(g, index) >= 0 || (last && node->op == UM_OP_DENSE);
-  const char *activation = node->activation == UM_ACT_RELU ? "relu" : sigmoid ? "sigmoid" : "linear";
-  int self;
+  const int own = own_activation(g, index);
+  const bool last = index == g->count - 1;
+  const char *activation = node->activation == UM_ACT_RELU ? "relu"
+                           : own >= 0                      ? um_op_kind_name(g->node[own].op)
+                           : last                          ? "sigmoid"
+                                                           : "linear";
+  int self, status;
   bool ok = true;
   switch (node->op) {
   case UM_OP_INPUT: return take_plain(k, g, node, "InputLayer", "input_layer", at, err);
@@ -176,16 +190,25 @@ static int take_node(um_keras_layers *k, const um_model_data *d, int index, cons
     um_keras_out *l = &k->layer[self];
     ok = cJSON_AddNumberToObject(l->config, node->op == UM_OP_CONV2D ? "filters" : "units", (double)node->units) &&
          add_text(l->config, "activation", activation) && cJSON_AddTrueToObject(l->config, "use_bias");
-    l->weight[0] = tensor_of(d, node->name, "kernel");
-    l->weight[1] = tensor_of(d, node->name, "bias");
-    if (l->weight[0] < 0 || l->weight[1] < 0) return um_fail(err, UM_EINTERNAL, "layer %s has no kernel or bias", node->name);
+    if (ok && (status = take_weights(l, d, node, err)) != UM_OK) return status;
+    break;
+  case UM_OP_PRELU:
+    if ((self = take_plain(k, g, node, "PReLU", "p_re_lu", at, err)) < 0) return self;
+    ok = node->ndim == 1 || add_pair(k->layer[self].config, "shared_axes", 1, 2);
+    if (ok && (status = take_weights(&k->layer[self], d, node, err)) != UM_OK) return status;
+    break;
+  case UM_OP_DROPOUT:
+    self = take_plain(k, g, node, "Dropout", "dropout", at, err);
+    ok = self < 0 || cJSON_AddNumberToObject(k->layer[self].config, "rate", node->rate);
     break;
   case UM_OP_MAX_POOL: return take_window(k, g, node, "MaxPooling2D", "max_pooling2d", from, err);
   case UM_OP_AVG_POOL: return take_window(k, g, node, "AveragePooling2D", "average_pooling2d", from, err);
   case UM_OP_GLOBAL_AVG_POOL: return take_plain(k, g, node, "GlobalAveragePooling2D", "global_average_pooling2d", at, err);
   case UM_OP_FLATTEN: return take_plain(k, g, node, "Flatten", "flatten", at, err);
   case UM_OP_RELU: return add_activation(k, g, node, "", "relu", from, err);
-  case UM_OP_SIGMOID: return own_sigmoid(g, node->input[0]) == index ? from : add_activation(k, g, node, "", "sigmoid", from, err);
+  case UM_OP_SIGMOID:
+  case UM_OP_SOFTMAX:
+    return own_activation(g, node->input[0]) == index ? from : add_activation(k, g, node, "", um_op_kind_name(node->op), from, err);
   case UM_OP_ADD:
     self = take_plain(k, g, node, "Add", "add", at, err);
     return self >= 0 && node->activation == UM_ACT_RELU ? add_activation(k, g, node, "_relu", "relu", self, err) : self;

@@ -14,8 +14,9 @@ typedef struct um_keras_out {
   cJSON *config;     /* as get_config() has it, the input's shape left out */
   int n_inputs, input[UM_MAX_INPUTS];
   int ndim;
-  int64_t dim[3]; /* of the output, without N */
-  int weight[2];  /* kernel and bias, as tensors of the model; -1: none */
+  int64_t dim[3];      /* of the output, without N */
+  int weight[2];       /* as tensors of the model; -1: none */
+  const char *word[2]; /* how Keras calls them */
 } um_keras_out;
 
 typedef struct um_keras_layers {

@@ -82,7 +82,7 @@ static int simple(um_keras_work *w, const um_keras_layer *l, const char *name, u
 static bool never_negative(const um_graph *g, int node) {
   const um_node *n = &g->node[node];
   while (n->op == UM_OP_MAX_POOL || n->op == UM_OP_AVG_POOL || n->op == UM_OP_FLATTEN) n = &g->node[n->input[0]];
-  return n->activation == UM_ACT_RELU || n->op == UM_OP_RELU || n->op == UM_OP_SIGMOID;
+  return n->activation == UM_ACT_RELU || n->op == UM_OP_RELU || n->op == UM_OP_SIGMOID || n->op == UM_OP_SOFTMAX;
 }
 
 /* Kernel, strides and padding of a window over v: its own padding ("same" as in Keras: of what has been padded before) and v's. */
@@ -120,12 +120,13 @@ static int activate(um_keras_work *w, const um_keras_layer *l, um_keras_value *o
     w->g->node[out->node].activation = UM_ACT_RELU;
     return UM_OK;
   }
-  if (strcmp(activation, "sigmoid") == 0) {
+  const bool sigmoid = strcmp(activation, "sigmoid") == 0;
+  if (sigmoid || strcmp(activation, "softmax") == 0) {
     char name[UM_NAME_MAX];
-    snprintf(name, sizeof name, "%.50s_sigmoid", w->g->node[out->node].name);
-    return simple(w, l, name, UM_OP_SIGMOID, &out->node, 1, out, err);
+    snprintf(name, sizeof name, "%.50s_%s", w->g->node[out->node].name, activation);
+    return simple(w, l, name, sigmoid ? UM_OP_SIGMOID : UM_OP_SOFTMAX, &out->node, 1, out, err);
   }
-  return um_keras_refuse(err, l, "activation \"%.64s\"; there are linear, relu and sigmoid", activation[0] ? activation : "?");
+  return um_keras_refuse(err, l, "activation \"%.64s\"; there are linear, relu, sigmoid and softmax", activation[0] ? activation : "?");
 }
 
 static int conv2d(um_keras_work *w, int entry, const um_keras_value *v, um_keras_value *out, um_error *err) {
@@ -227,7 +228,9 @@ static int relu(um_keras_work *w, const um_keras_layer *l, const um_keras_value 
   char fused[UM_NAME_MAX + 8];
   snprintf(fused, sizeof fused, "%s_relu", n->name);
   /* Part of the node where a BatchNormalization stood between, or where our own export took it out of the node. */
-  if (v->sole && n->activation == UM_ACT_NONE && ((v->foldable >= 0 && v->folded) || (n->op == UM_OP_ADD && strcmp(l->name, fused) == 0))) {
+  const bool layer = n->op == UM_OP_CONV2D || n->op == UM_OP_DENSE;
+  if (v->sole && n->activation == UM_ACT_NONE &&
+      ((layer && v->foldable >= 0 && v->folded) || (n->op == UM_OP_ADD && strcmp(l->name, fused) == 0))) {
     w->g->node[v->node].activation = UM_ACT_RELU;
     *out = um_keras_made(v->node);
     return UM_OK;
@@ -243,7 +246,31 @@ static int activation(um_keras_work *w, const um_keras_layer *l, const um_keras_
   }
   if (strcmp(name, "relu") == 0) return relu(w, l, v, out, err);
   if (strcmp(name, "sigmoid") == 0) return simple(w, l, l->name, UM_OP_SIGMOID, &v->node, 1, out, err);
-  return um_keras_refuse(err, l, "\"%.64s\"; there are linear, relu and sigmoid", name[0] ? name : "?");
+  if (strcmp(name, "softmax") == 0) return simple(w, l, l->name, UM_OP_SOFTMAX, &v->node, 1, out, err);
+  return um_keras_refuse(err, l, "\"%.64s\"; there are linear, relu, sigmoid and softmax", name[0] ? name : "?");
+}
+
+/* One alpha a channel: over pictures it is shared along height and width. */
+static int prelu(um_keras_work *w, const um_keras_layer *l, const um_keras_value *v, um_keras_value *out, um_error *err) {
+  const cJSON *axes = um_keras_get(l, "shared_axes"), *axis;
+  const int ndim = w->g->node[v->node].ndim;
+  bool shared[4] = {false};
+  cJSON_ArrayForEach(axis, axes) {
+    const double a = cJSON_IsNumber(axis) ? axis->valuedouble : 0;
+    if (a >= 1 && a <= 3) shared[(int)a] = true;
+  }
+  for (int i = 1; i <= ndim; i++)
+    if (shared[i] != (i < ndim)) return um_keras_refuse(err, l, "its alpha is not one a channel (shared_axes [1, 2] over pictures)");
+  return simple(w, l, l->name, UM_OP_PRELU, &v->node, 1, out, err);
+}
+
+/* What comes behind can be folded into what stands before it: at inference it is not there. */
+static int dropout(um_keras_work *w, const um_keras_layer *l, const um_keras_value *v, um_keras_value *out, um_error *err) {
+  const double rate = um_keras_get(l, "rate")->valuedouble;
+  const int at = um_keras_added(um_graph_add_dropout(w->g, l->name, v->node, rate, err), l, err);
+  *out = um_keras_made(at);
+  if (v->sole) out->foldable = v->foldable, out->folded = v->folded;
+  return at < 0 ? at : UM_OK;
 }
 
 static bool is_zero(const cJSON *v) { return !v || cJSON_IsNull(v) || (cJSON_IsNumber(v) && v->valuedouble == 0); }
@@ -296,6 +323,10 @@ int um_keras_op(um_keras_work *w, int entry, const um_keras_value *in, int n, um
   if (strcmp(kind, "AveragePooling2D") == 0) return pool(w, l, UM_OP_AVG_POOL, in, out, err);
   if (strcmp(kind, "ZeroPadding2D") == 0) return zero_padding(l, in, out, err);
   if (um_keras_padded(in)) return um_keras_refuse(err, l, "zeros put around its input; here only a convolution can have them");
+  /* With a shape of its own a Dropout drops more than numbers by themselves, as SpatialDropout2D does. */
+  const bool dropping =
+      strcmp(kind, "Dropout") == 0 && cJSON_IsNumber(um_keras_get(l, "rate")) && !cJSON_IsArray(um_keras_get(l, "noise_shape"));
+  if (dropping) return dropout(w, l, in, out, err);
   if (does_nothing(kind)) {
     *out = *in;
     return UM_OK;
@@ -320,6 +351,11 @@ int um_keras_op(um_keras_work *w, int entry, const um_keras_value *in, int n, um
     if (!is_zero(um_keras_get(l, "negative_slope")) || !is_zero(um_keras_get(l, "threshold")))
       return um_keras_refuse(err, l, "a negative_slope or threshold, which there is not");
     return relu(w, l, in, out, err);
+  }
+  if (strcmp(kind, "PReLU") == 0) return prelu(w, l, in, out, err);
+  if (strcmp(kind, "Softmax") == 0) {
+    if (!last_axis(um_keras_get(l, "axis"), w->g->node[in->node].ndim)) return um_keras_refuse(err, l, "its axis is not the last");
+    return simple(w, l, l->name, UM_OP_SOFTMAX, &in->node, 1, out, err);
   }
   if (strcmp(kind, "Activation") == 0) return activation(w, l, in, out, err);
   if (strcmp(kind, "BatchNormalization") == 0) return batch_norm(w, entry, in, out, err);

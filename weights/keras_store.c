@@ -132,6 +132,7 @@ static int visit(walk *w, hid_t group, const char *path, const char *from, int d
 static const char *variable_name(const um_keras_layer *l, const store_layer *at, int i) {
   static const char *const weights[] = {"kernel", "bias"}, *const norm[] = {"gamma", "beta", "moving_mean", "moving_variance"};
   if (strcmp(at->kind, "conv2d") == 0 || strcmp(at->kind, "dense") == 0) return i < 2 ? weights[i] : NULL;
+  if (strcmp(at->kind, "p_re_lu") == 0) return i == 0 ? "alpha" : NULL;
   if (strcmp(at->kind, "batch_normalization") != 0) return NULL;
   const bool there[4] = {l ? l->scale : true, l ? l->center : true, true, true};
   for (int k = 0; k < 4; k++)
@@ -154,10 +155,11 @@ static int name_items(um_weight_source *s, const store_layer *at, const char *la
 
 /* The op that a class of the store is, or UM_OP_KINDS. */
 static um_op_kind op_of(const char *kind) {
+  if (strcmp(kind, "p_re_lu") == 0) return UM_OP_PRELU;
   return strcmp(kind, "conv2d") == 0 ? UM_OP_CONV2D : strcmp(kind, "dense") == 0 ? UM_OP_DENSE : UM_OP_KINDS;
 }
 
-/* Whether the graph has each convolution and dense layer by the name in its attribute. */
+/* Whether the graph has each layer with weights by the name in its attribute. */
 static bool names_fit(const walk *w, const um_graph *graph) {
   for (int i = 0; i < w->count; i++) {
     const um_op_kind op = op_of(w->layer[i].kind);
@@ -199,12 +201,13 @@ static int name_by_order(walk *w, const um_graph *graph, int *order, um_error *e
     if (op_of(w->layer[i].kind) == UM_OP_KINDS)
       return um_fail(err, UM_EUNSUPPORTED, "%s: %.600s has variables, and the file does not say what they do; give the .keras file",
                      s->path, w->layer[i].path);
-  for (int kind = 0; kind < 2; kind++) {
-    const um_op_kind op = kind ? UM_OP_DENSE : UM_OP_CONV2D;
+  static const um_op_kind kinds[] = {UM_OP_CONV2D, UM_OP_DENSE, UM_OP_PRELU};
+  for (int kind = 0; kind < 3; kind++) {
+    const um_op_kind op = kinds[kind];
     int count, there = 0, node = -1, status = in_order(w, op, order, &count, err);
     if (status) return status;
     for (int i = 0; i < graph->count; i++) there += graph->node[i].op == op;
-    if (count == 0 || (op == UM_OP_DENSE && count != there)) continue; /* another head */
+    if (count == 0 || (op != UM_OP_CONV2D && count != there)) continue; /* another head */
     if (count != there)
       return um_fail(err, UM_EFORMAT, "%s: %d convolutions, the model has %d: the weights of another model", s->path, count, there);
     for (int i = 0; i < count; i++) {
@@ -214,8 +217,9 @@ static int name_by_order(walk *w, const um_graph *graph, int *order, um_error *e
       while (graph->node[node].op != op);
       const um_node *n = &graph->node[node], *x = &graph->node[n->input[0]];
       const int64_t conv[4] = {n->window.kernel[0], n->window.kernel[1], x->dim[x->ndim - 1], n->units}, dense[2] = {x->dim[0], n->units};
-      const int ndim = op == UM_OP_CONV2D ? 4 : 2;
-      const int64_t *want = op == UM_OP_CONV2D ? conv : dense;
+      const int64_t alpha[3] = {n->ndim == 3 ? 1 : n->dim[0], 1, n->dim[n->ndim - 1]};
+      const int ndim = op == UM_OP_CONV2D ? 4 : op == UM_OP_DENSE ? 2 : n->ndim;
+      const int64_t *want = op == UM_OP_CONV2D ? conv : op == UM_OP_DENSE ? dense : alpha;
       if (kernel->ndim != ndim || memcmp(kernel->dim, want, sizeof *want * (size_t)ndim) != 0)
         return um_fail(err, UM_EFORMAT,
                        "%s: %.300s is %s, %s of the model %s: layers have no names in this file, so that their order must fit", s->path,

@@ -9,7 +9,7 @@
 #include "weights/model_data.h"
 #include "weights/onnx_impl.h"
 
-enum part { PART_KERNEL, PART_BIAS, PART_TENSOR };
+enum part { PART_KERNEL, PART_BIAS, PART_ALPHA, PART_TENSOR };
 
 typedef struct entry {
   enum part part;
@@ -77,6 +77,13 @@ static int read_bias(reader *r, int node, float *values, int64_t count, um_error
   return UM_OK;
 }
 
+static int read_alpha(reader *r, int node, float *values, int64_t count, um_error *err) {
+  const onnx_tensor *t = &r->file.tensor[r->graph.recipe[node].alpha];
+  const int status = onnx_tensor_floats(t, values, r->file.path, err);
+  for (int64_t i = 1; t->count == 1 && i < count; i++) values[i] = values[0];
+  return status;
+}
+
 static int read_item(um_weight_source *s, int index, float *values, int64_t count, um_error *err) {
   reader *r = s->handle;
   int64_t have = 1;
@@ -86,6 +93,7 @@ static int read_item(um_weight_source *s, int index, float *values, int64_t coun
   const entry *e = &r->entry[index];
   if (e->part == PART_KERNEL) return read_kernel(r, e->index, values, count, err);
   if (e->part == PART_BIAS) return read_bias(r, e->index, values, count, err);
+  if (e->part == PART_ALPHA) return read_alpha(r, e->index, values, count, err);
   return onnx_tensor_floats(&r->file.tensor[e->index], values, s->path, err);
 }
 
@@ -165,6 +173,19 @@ static bool list_node(um_weight_source *s, reader *r, int node, const char *name
   return true;
 }
 
+static bool list_alpha(um_weight_source *s, reader *r, int node, const char *name) {
+  const onnx_tensor *t = &r->file.tensor[r->graph.recipe[node].alpha];
+  const um_node *n = &r->graph.graph.node[node];
+  char text[UM_NAME_MAX + 16], from[256];
+  snprintf(text, sizeof text, "%s/alpha", name);
+  um_weight_item *item = add_item(s, r, text, onnx_text(from, sizeof from, t->name), PART_ALPHA, node);
+  if (!item) return false;
+  item->ndim = 1;
+  item->dim[0] = n->dim[n->ndim - 1];
+  snprintf(item->dtype, sizeof item->dtype, "%s", onnx_type_name(t->type));
+  return true;
+}
+
 static bool has_weights(const um_node *n) { return n->op == UM_OP_CONV2D || n->op == UM_OP_DENSE; }
 
 /* Whether two layers with weights are of one kind and size. */
@@ -179,7 +200,7 @@ static void borrow_names(const char **name, const onnx_graph *g, const um_graph 
   for (int pass = 0; pass < 2; pass++) {
     int k = 0;
     for (int i = 0; i < g->graph.count; i++) {
-      if (g->graph.node[i].op != op || !g->recipe[i].used) continue;
+      if (g->graph.node[i].op != op || !(g->recipe[i].used || g->recipe[i].bends)) continue;
       while (k < model->count && model->node[k].op != op) k++;
       if (k == model->count || !alike(&g->graph, i, model, k)) return;
       if (pass == 1) name[i] = model->node[k].name;
@@ -199,9 +220,13 @@ static int list_all(um_weight_source *s, reader *r, const um_graph *model, um_er
   if (ok && model) {
     borrow_names(name, g, model, UM_OP_CONV2D);
     borrow_names(name, g, model, UM_OP_DENSE);
+    borrow_names(name, g, model, UM_OP_PRELU);
   }
   for (int i = 0; ok && i < g->graph.count; i++)
-    if (has_weights(&g->graph.node[i]) && g->recipe[i].used) ok = list_node(s, r, i, name[i]);
+    if (has_weights(&g->graph.node[i]) && g->recipe[i].used)
+      ok = list_node(s, r, i, name[i]);
+    else if (g->graph.node[i].op == UM_OP_PRELU)
+      ok = list_alpha(s, r, i, name[i]);
   for (int i = 0; ok && i < r->file.tensors; i++) {
     const onnx_tensor *t = &r->file.tensor[i];
     /* Of a type that is not read nobody knows how much data a shape needs: it may claim anything. */

@@ -36,12 +36,14 @@ static const struct {
     {"MaxPool", onnx_max_pool},
     {"Mul", onnx_arithmetic},
     {"Neg", onnx_neg},
+    {"PRelu", onnx_prelu},
     {"Pad", onnx_pad},
     {"ReduceMean", onnx_reduce_mean},
     {"Relu", onnx_relu},
     {"Reshape", onnx_reshape},
     {"Shape", onnx_shape},
     {"Sigmoid", onnx_sigmoid},
+    {"Softmax", onnx_softmax},
     {"Squeeze", onnx_squeeze},
     {"Sub", onnx_arithmetic},
     {"Sum", onnx_add_op},
@@ -191,7 +193,7 @@ static void clean_name(const onnx_graph *g, char out[UM_NAME_MAX], const char *t
 }
 
 int onnx_add(onnx_graph *g, const onnx_node *n, const um_node *like, int w) {
-  static const char *const endings[] = {"/kernel", ".weight", "/kernel:0", ".kernel"};
+  static const char *const endings[] = {"/kernel", ".weight", "/kernel:0", ".kernel", "/alpha"};
   char text[256] = "", name[UM_NAME_MAX];
   if (w >= 0) {
     onnx_text(text, sizeof text, g->file->tensor[w].name);
@@ -330,8 +332,8 @@ void onnx_set_chw(onnx_graph *g, onnx_value *v, int node) {
 static onnx_order order_of(const onnx_graph *g, int value, int ndim, const int64_t *dim) {
   static const char *const over_pictures[] = {"Conv",       "MaxPool", "AveragePool", "BatchNormalization", "GlobalAveragePool",
                                               "ReduceMean", "Pad"};
-  static const char *const passing[] = {"Add", "Cast", "Div",  "Dropout", "Gather", "Identity",
-                                        "Mul", "Neg",  "Relu", "Sigmoid", "Sub",    "Sum"};
+  static const char *const passing[] = {"Add", "Cast",  "Div",  "Dropout", "Gather",  "Identity", "Mul",
+                                        "Neg", "PRelu", "Relu", "Sigmoid", "Softmax", "Sub",      "Sum"};
   const onnx_file *f = g->file;
   for (int i = 0; i < f->nodes; i++) {
     const onnx_node *n = &f->node[i];

@@ -129,6 +129,8 @@ typedef struct onnx_recipe {
   float fill;
   int from[4];
   bool permuted;
+  bool bends; /* a PRELU: alpha is this tensor, one value or one a channel; nothing else of the recipe is used */
+  int alpha;
   double *gain, *bias_gain, *shift;
 } onnx_recipe;
 
@@ -200,7 +202,7 @@ int64_t onnx_sample(const onnx_value *v); /* values a picture */
 typedef int onnx_op(onnx_graph *g, const onnx_node *n);
 /* onnx_ops.c */
 onnx_op onnx_conv, onnx_max_pool, onnx_average_pool, onnx_global_average_pool, onnx_reduce_mean, onnx_gemm, onnx_matmul, onnx_relu,
-    onnx_sigmoid, onnx_batch_norm, onnx_pad;
+    onnx_sigmoid, onnx_prelu, onnx_softmax, onnx_batch_norm, onnx_pad;
 /* onnx_arith.c */
 onnx_op onnx_add_op, onnx_arithmetic, onnx_neg, onnx_gather, onnx_concat;
 /* onnx_shape.c */

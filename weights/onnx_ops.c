@@ -1,4 +1,4 @@
-/* Layers with windows and weights: Conv, pooling, Gemm, MatMul, BatchNormalization; Relu and Sigmoid. */
+/* Layers with windows and weights: Conv, pooling, Gemm, MatMul, BatchNormalization; Relu, PRelu, Sigmoid and Softmax. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -274,6 +274,51 @@ int onnx_sigmoid(onnx_graph *g, const onnx_node *n) {
   onnx_value x;
   const int status = onnx_take(g, n, 0, &x);
   return status ? status : activation_node(g, n, &x, UM_OP_SIGMOID);
+}
+
+/* The dimension of x that is our channels; -1 where none is. */
+static int channel_axis(const onnx_graph *g, const onnx_value *x) {
+  if (x->order == ONNX_CHW) return 1;
+  if (x->order == ONNX_HWC || (x->order == ONNX_ROW && x->ndim == 2 && g->graph.node[x->node].ndim == 1)) return x->ndim - 1;
+  return -1;
+}
+
+int onnx_prelu(onnx_graph *g, const onnx_node *n) {
+  onnx_value x;
+  const int status = onnx_take(g, n, 0, &x);
+  if (status) return status;
+  const int slope = onnx_constant_in(g, n, 1, "slope");
+  if (slope < -1) return slope;
+  if (slope < 0) return onnx_refuse(g, n, "no slope");
+  const onnx_tensor *t = &g->file->tensor[slope];
+  const int64_t channels = onnx_channels(g, &x);
+  const int axis = channel_axis(g, &x);
+  /* Its dimensions are x's last ones: all 1 but the channels. Before version 7, a list was by channel. */
+  bool fits = t->ndim <= x.ndim && t->count == (t->count == 1 ? 1 : channels);
+  for (int i = 0; i < t->ndim && t->count > 1; i++)
+    fits = fits && (t->dim[i] == 1 || x.ndim - t->ndim + i == axis || (g->file->opset < 7 && t->ndim == 1 && axis > 0));
+  if (!fits) return onnx_refuse(g, n, "a slope that is neither one number nor one a channel");
+  const um_node like = {.op = UM_OP_PRELU, .n_inputs = 1, .input = {x.node}};
+  const int at = onnx_add(g, n, &like, slope);
+  if (at < 0) return at;
+  g->recipe[at] = (onnx_recipe){.bends = true, .alpha = slope};
+  g->file->tensor[slope].claimed = true;
+  x.node = at;
+  x.shared = false;
+  onnx_out(g, n, 0, &x);
+  return UM_OK;
+}
+
+int onnx_softmax(onnx_graph *g, const onnx_node *n) {
+  onnx_value x;
+  const int status = onnx_take(g, n, 0, &x);
+  if (status) return status;
+  const bool old = g->file->opset < 13; /* then it was over all dimensions from the axis on */
+  const int axis = onnx_axis(onnx_int(n, "axis", old ? 1 : -1), x.ndim);
+  int64_t behind = 1;
+  for (int i = axis + 1; i > 0 && i < x.ndim; i++) behind *= x.dim[i];
+  if (axis < 0 || axis != channel_axis(g, &x) || (old && behind != 1)) return onnx_refuse(g, n, "over other than the channels");
+  return activation_node(g, n, &x, UM_OP_SOFTMAX);
 }
 
 int onnx_affine(onnx_graph *g, const onnx_node *n, onnx_value *v, const double *gain, const double *shift) {

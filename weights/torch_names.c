@@ -48,7 +48,7 @@ int um_torch_slots(um_torch_slot **out, int *count, bool *chain, const um_graph 
     const um_node *n = &g->node[i];
     from[i] = origin_of(g, i, from);
     if ((n->op == UM_OP_FLATTEN || n->op == UM_OP_GLOBAL_AVG_POOL || n->op == UM_OP_DENSE) && part[0] == 'f') part = "classifier", at = 0;
-    if (n->op == UM_OP_CONV2D || n->op == UM_OP_DENSE) {
+    if (um_op_params(n->op) > 0) {
       um_torch_slot *s = &slot[(*count)++];
       const origin *in = &from[n->input[0]];
       s->node = i;
@@ -56,8 +56,9 @@ int um_torch_slots(um_torch_slot **out, int *count, bool *chain, const um_graph 
         snprintf(s->name, sizeof s->name, "%s.%d", part, at);
       else
         snprintf(s->name, sizeof s->name, "%s", n->name);
-      s->layout = n->op == UM_OP_CONV2D ? UM_WEIGHT_OIHW : in->kind == FLAT ? UM_WEIGHT_OI_CHW : UM_WEIGHT_OI;
-      s->clear = n->op == UM_OP_CONV2D || in->kind != MIXED;
+      const bool alpha = n->op == UM_OP_PRELU; /* a list, which a flattened picture would have in another order */
+      s->layout = alpha ? UM_WEIGHT_OURS : n->op == UM_OP_CONV2D ? UM_WEIGHT_OIHW : in->kind == FLAT ? UM_WEIGHT_OI_CHW : UM_WEIGHT_OI;
+      s->clear = n->op == UM_OP_CONV2D || (in->kind != MIXED && !(alpha && in->kind == FLAT));
       memcpy(s->chw, in->chw, sizeof s->chw);
     }
     if (n->op != UM_OP_INPUT && n->op != UM_OP_FLATTEN && n->op != UM_OP_GLOBAL_AVG_POOL) at += 1 + (n->activation == UM_ACT_RELU);
@@ -101,7 +102,8 @@ static int slot_of(const um_torch_slot *slot, int slots, const char *name, bool 
 
 static bool rename_item(um_weight_item *item, const um_graph *g, const um_torch_slot *slot, bool weight) {
   char *name;
-  if (!slot->clear || asprintf(&name, "%s/%s", g->node[slot->node].name, weight ? "kernel" : "bias") < 0) return false;
+  if (!slot->clear || asprintf(&name, "%s/%s", g->node[slot->node].name, um_op_param_name(g->node[slot->node].op, !weight)) < 0)
+    return false;
   free(item->name);
   item->name = name;
   if (weight) item->layout = slot->layout;

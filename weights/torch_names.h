@@ -4,7 +4,7 @@
 
 #include "weights/source.h"
 
-/* A layer with parameters: NAME.weight and NAME.bias. */
+/* A layer with parameters: NAME.weight and NAME.bias; of a PReLU NAME.weight alone. */
 typedef struct um_torch_slot {
   int node;
   char name[UM_NAME_MAX];  /* "features.0", "classifier.2"; in a graph that is no chain, the node's own */
