@@ -279,7 +279,7 @@ int onnx_sigmoid(onnx_graph *g, const onnx_node *n) {
 /* The dimension of x that is our channels; -1 where none is. */
 static int channel_axis(const onnx_graph *g, const onnx_value *x) {
   if (x->order == ONNX_CHW) return 1;
-  if (x->order == ONNX_HWC || (x->order == ONNX_ROW && x->ndim == 2 && g->graph.node[x->node].ndim == 1)) return x->ndim - 1;
+  if (x->order == ONNX_HWC || (x->order == ONNX_ROW && x->ndim == 2 && x->dim[1] == onnx_channels(g, x))) return x->ndim - 1;
   return -1;
 }
 

@@ -16,7 +16,7 @@ from onnx.backend.test.case.node import collect_testcases
 warnings.simplefilter("ignore")
 # ops[] of weights/onnx_graph.c
 OPS = set("""Add AveragePool BatchNormalization Cast Concat Constant Conv Div Dropout Flatten Gather Gemm GlobalAveragePool Identity MatMul
-MaxPool Mul Neg Pad ReduceMean Relu Reshape Shape Sigmoid Squeeze Sub Sum Transpose Unsqueeze""".split())
+MaxPool Mul Neg Pad PRelu ReduceMean Relu Reshape Shape Sigmoid Softmax Squeeze Sub Sum Transpose Unsqueeze""".split())
 
 
 def proto(value, name):
