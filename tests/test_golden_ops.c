@@ -49,9 +49,11 @@ static void test_optimizers(void **state) {
     char name[64], kind[16];
     int nesterov, inside;
     um_optimizer o = {0};
-    assert_int_equal(fscanf(f, "%63s %15s %lf %lf %lf %d %lf %lf %lf %d", name, kind, &o.learning_rate, &o.rho, &o.momentum, &nesterov,
-                            &o.beta1, &o.beta2, &o.epsilon, &inside),
-                     10);
+    assert_int_equal(fscanf(f, "%63s %15s %lf %lf %lf %d %lf %lf %lf %d %lf", name, kind, &o.learning_rate, &o.rho, &o.momentum, &nesterov,
+                            &o.beta1, &o.beta2, &o.epsilon, &inside, &o.weight_decay),
+                     11);
+    const uint32_t decay[1] = {1}; /* all of the 12: they share a bit */
+    assert_true(count <= 16);
     o.kind = kind[0] == 'r' ? UM_OPT_RMSPROP : kind[0] == 's' ? UM_OPT_SGD : UM_OPT_ADAM;
     o.nesterov = nesterov, o.epsilon_inside = inside;
     memcpy(w, w0, sizeof w);
@@ -60,11 +62,12 @@ static void test_optimizers(void **state) {
     const unsigned states = um_optimizer_states(&o);
     for (int s = 0; s < steps; s++) {
       read_line(f, "w", golden, count);
-      const um_control control = {.step = s + 1, .rate = um_optimizer_rate(&o, o.learning_rate, s + 1)};
+      const um_control control = {
+          .step = s + 1, .rate = um_optimizer_rate(&o, o.learning_rate, s + 1), .decay = o.learning_rate * o.weight_decay};
       um_report report;
       um_report_reset(&report);
-      if (be->ops->optimizer_step(be, &o, w, NULL, states & 1 ? m : NULL, states & 2 ? v : NULL, &report, g[s], NULL, count, &control, &err) !=
-          UM_OK)
+      if (be->ops->optimizer_step(be, &o, w, NULL, states & 1 ? m : NULL, states & 2 ? v : NULL, &report, g[s],
+                                  o.weight_decay != 0 ? decay : NULL, count, &control, &err) != UM_OK)
         fail_msg("%s", err.text);
       /* Both are f32; they may round each of a step's few operations differently: a few units in the last place of what has been
        * added up so far. */
