@@ -93,6 +93,11 @@ static void test_gradients_dag(void **state) {
   check_gradients(build_dag);
 }
 
+static void test_gradients_bent(void **state) {
+  (void)state;
+  check_gradients(build_bent); /* every forward is of the same step: with the same masks */
+}
+
 static void test_gradients_views(void **state) {
   fixture f = {0};
   (void)state;
@@ -200,6 +205,11 @@ static void test_cpu_chain(void **state) {
 static void test_cpu_dag(void **state) {
   (void)state;
   check_against_ref(build_dag);
+}
+
+static void test_cpu_bent(void **state) {
+  (void)state;
+  check_against_ref(build_bent);
 }
 
 static void test_cpu_views(void **state) {
@@ -595,17 +605,14 @@ static void test_not_finite(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_gradients_chain), cmocka_unit_test(test_gradients_dag),
-      cmocka_unit_test(test_short_batch),     cmocka_unit_test(test_cpu_chain),
-      cmocka_unit_test(test_cpu_dag),         cmocka_unit_test(test_activations),
-      cmocka_unit_test(test_frozen),          cmocka_unit_test(test_first_layer),
-      cmocka_unit_test(test_determinism),     cmocka_unit_test(test_padding_stays_zero),
-      cmocka_unit_test(test_feed_pixels),     cmocka_unit_test(test_init),
-      cmocka_unit_test(test_init_dct),        cmocka_unit_test(test_order_of_calls),
-      cmocka_unit_test(test_refused_graphs),  cmocka_unit_test(test_not_finite),
-      cmocka_unit_test(test_gradients_views), cmocka_unit_test(test_cpu_views),
-      cmocka_unit_test(test_times),           cmocka_unit_test(test_keras2_rmsprop),
-      cmocka_unit_test(test_devices),
+      cmocka_unit_test(test_gradients_chain), cmocka_unit_test(test_gradients_dag),  cmocka_unit_test(test_gradients_bent),
+      cmocka_unit_test(test_cpu_bent),        cmocka_unit_test(test_short_batch),    cmocka_unit_test(test_cpu_chain),
+      cmocka_unit_test(test_cpu_dag),         cmocka_unit_test(test_activations),    cmocka_unit_test(test_frozen),
+      cmocka_unit_test(test_first_layer),     cmocka_unit_test(test_determinism),    cmocka_unit_test(test_padding_stays_zero),
+      cmocka_unit_test(test_feed_pixels),     cmocka_unit_test(test_init),           cmocka_unit_test(test_init_dct),
+      cmocka_unit_test(test_order_of_calls),  cmocka_unit_test(test_refused_graphs), cmocka_unit_test(test_not_finite),
+      cmocka_unit_test(test_gradients_views), cmocka_unit_test(test_cpu_views),      cmocka_unit_test(test_times),
+      cmocka_unit_test(test_keras2_rmsprop),  cmocka_unit_test(test_devices),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ typedef struct batch {
   float label[BATCH];
   int64_t n;
   double rate;
+  float weight[BATCH];
 } batch;
 
 static const um_warp how = {.fill = UM_FILL_NEAREST, .scale = 1 / 255.0f};
@@ -33,6 +34,7 @@ static void make_batch(batch *b, int step) {
     const double turn = 0.2 * (i + step % 5);
     b->sample[i] = (um_warp_sample){.m = {cos(turn), -sin(turn), 1, sin(turn), cos(turn), -1}, .flip_horizontal = i % 2};
     b->label[i] = (float)((i + step) % 2);
+    b->weight[i] = 0.5f * (float)((i + 2 * step) % 4);
   }
 }
 
@@ -43,11 +45,16 @@ typedef struct trained {
   um_report report;
 } trained;
 
+/* Of the models that follow: the graph (the bent one's kernels decay), and whether samples of queued batches have weights. */
+static void (*build)(um_graph *) = build_chain;
+static bool weighted;
+
 static void open_trained(trained *t, const char *device, um_precision precision, um_optimizer optimizer) {
   const um_backend_options o = {.device = device, .engine = UM_ENGINE_NATIVE, .cache_dir = ""};
   OK(um_backend_open_with(&t->be, &o, err));
-  build_chain(&t->graph);
-  const um_model_options m = {.batch = BATCH, .training = true, .precision = precision, .optimizer = optimizer};
+  build(&t->graph);
+  if (build == build_bent) optimizer.weight_decay = 2;
+  const um_model_options m = {.batch = BATCH, .training = true, .precision = precision, .optimizer = optimizer, .seed = 5};
   OK(um_model_create(&t->model, &t->graph, t->be, &m, err));
   OK(um_model_init(t->model, 3, err));
   um_report_reset(&t->report);
@@ -70,7 +77,8 @@ static void run_queued(trained *t, int first, int last) {
     OK(um_model_fetched(t->model, slot, err));
     memset(b[slot], 0x5a, sizeof *b[slot]);
     make_batch(b[slot], step);
-    const um_feed feed = {b[slot]->pixels, b[slot]->sample, b[slot]->label, NULL, b[slot]->n, &how, b[slot]->rate};
+    const um_feed feed = {b[slot]->pixels, b[slot]->sample, b[slot]->label, weighted ? b[slot]->weight : NULL, b[slot]->n, &how,
+                          b[slot]->rate};
     OK(um_model_prefetch(t->model, slot, &feed, err));
     OK(um_model_queue(t->model, slot, true, err));
   }
@@ -208,6 +216,7 @@ static void validation_between(void **state) {
 /* A weight that is no number: the step is named, nothing is changed from then on. */
 static void not_finite(void **state) {
   (void)state;
+  build = build_chain;
   trained a = {0};
   um_error e = {0};
   open_trained(&a, "cuda", UM_PRECISION_FP32, optimizers[0]);
@@ -231,6 +240,7 @@ static void not_finite(void **state) {
 /* An infinite gradient behind a loss that is finite: the parameter is named, and only what is infinite stays as it was. */
 static void gradient_not_finite(void **state) {
   (void)state;
+  build = build_chain;
   trained a = {0};
   um_error e = {0};
   batch b;
@@ -257,10 +267,36 @@ static void gradient_not_finite(void **state) {
   close_trained(&a);
 }
 
+/* The same once more with PReLU, softmax and dropout: recordings go through new masks, a resumed run through the same, validation has
+ * none; and with weights of samples. */
+static void bent_queued_equals_direct(void **state) {
+  build = build_bent;
+  queued_equals_direct(state);
+}
+
+static void bent_resumed(void **state) {
+  build = build_bent, weighted = true;
+  resumed(state);
+  weighted = false;
+}
+
+static void bent_like_ref(void **state) {
+  build = build_bent, weighted = true;
+  like_ref(state);
+  weighted = false;
+}
+
+static void bent_validation_between(void **state) {
+  build = build_bent;
+  validation_between(state);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(queued_equals_direct), cmocka_unit_test(resumed),    cmocka_unit_test(like_ref),
-      cmocka_unit_test(validation_between),   cmocka_unit_test(not_finite), cmocka_unit_test(gradient_not_finite),
+      cmocka_unit_test(queued_equals_direct),      cmocka_unit_test(resumed),      cmocka_unit_test(like_ref),
+      cmocka_unit_test(validation_between),        cmocka_unit_test(not_finite),   cmocka_unit_test(gradient_not_finite),
+      cmocka_unit_test(bent_queued_equals_direct), cmocka_unit_test(bent_resumed), cmocka_unit_test(bent_like_ref),
+      cmocka_unit_test(bent_validation_between),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

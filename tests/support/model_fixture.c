@@ -83,13 +83,43 @@ void build_views(um_graph *g) {
   OK(at = um_graph_add_dense(g, "dense", at, 1, UM_ACT_NONE, err));
 }
 
-void open_fixture_on(fixture *f, const char *device, void (*build)(um_graph *), int64_t batch, bool training, const char *trainable) {
-  const um_model_options o = {.batch = batch, .training = training, .trainable = trainable, .optimizer = fixture_rmsprop};
+/* PReLU over pictures and over a list, softmax over channels, dropout over pictures (where it has a value of its own, because its input
+ * has other readers), in place (drop2: nobody else reads dense's sums), and where a slope needs what stands before it (drop3). */
+void build_bent(um_graph *g) {
+  um_window w = {.kernel = {3, 3}, .stride = {2, 2}};
+  int at, a, b;
+  *g = (um_graph){0};
+  OK(at = um_graph_add_input(g, "input", 9, 7, 3, err));
+  OK(at = um_graph_add_conv2d(g, "conv1", at, 10, three, one, UM_PAD_VALID, UM_ACT_NONE, err));
+  OK(at = um_graph_add_prelu(g, "bend1", at, err));
+  for (int i = 0; i < 2; i++) w.pad_after[i] = um_pool_ceil_padding(g->node[at].dim[i], 3, 2);
+  OK(at = um_graph_add_pool_window(g, "pool1", UM_OP_MAX_POOL, at, &w, err));
+  OK(a = um_graph_add_dropout(g, "drop1", at, 0.25, err));
+  OK(a = um_graph_add_conv2d(g, "conv2", a, 6, two, one, UM_PAD_VALID, UM_ACT_RELU, err));
+  OK(b = um_graph_add_conv2d(g, "conv3", at, 6, two, one, UM_PAD_VALID, UM_ACT_NONE, err));
+  OK(b = um_graph_add_simple(g, "share", UM_OP_SOFTMAX, &b, 1, UM_ACT_NONE, err));
+  OK(at = um_graph_add_simple(g, "sum", UM_OP_ADD, (int[]){a, b}, 2, UM_ACT_NONE, err));
+  OK(at = um_graph_add_simple(g, "flatten", UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, err));
+  OK(at = um_graph_add_dense(g, "dense", at, 16, UM_ACT_NONE, err));
+  OK(at = um_graph_add_dropout(g, "drop2", at, 0.5, err));
+  OK(at = um_graph_add_prelu(g, "bend2", at, err));
+  OK(at = um_graph_add_dense(g, "dense_1", at, 12, UM_ACT_RELU, err));
+  OK(at = um_graph_add_dropout(g, "drop3", at, 0.4, err));
+  OK(at = um_graph_add_dense(g, "dense_2", at, 1, UM_ACT_NONE, err));
+  OK(at = um_graph_add_simple(g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, err));
+}
+
+void open_fixture_with(fixture *f, const char *device, void (*build)(um_graph *), const um_model_options *o) {
   OK(um_backend_open(&f->be, device, 0, err));
   build(&f->graph);
-  OK(um_model_create(&f->model, &f->graph, f->be, &o, err));
+  OK(um_model_create(&f->model, &f->graph, f->be, o, err));
   OK(um_model_init(f->model, 3, err));
   f->in = f->graph.node[0].dim[0] * f->graph.node[0].dim[1] * f->graph.node[0].dim[2];
+}
+
+void open_fixture_on(fixture *f, const char *device, void (*build)(um_graph *), int64_t batch, bool training, const char *trainable) {
+  const um_model_options o = {.batch = batch, .training = training, .trainable = trainable, .optimizer = fixture_rmsprop};
+  open_fixture_with(f, device, build, &o);
 }
 
 void open_fixture(fixture *f, void (*build)(um_graph *), int64_t batch, bool training, const char *trainable) {
