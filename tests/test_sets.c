@@ -251,6 +251,8 @@ static void wrong_places(void **state) {
   write_at("empty/below", "notes.txt", "");
   for (int i = 0; um_set_kind[i]; i++) expect("empty", um_set_kind[i], NULL, UM_EFORMAT, "empty");
   expect("empty", "auto", NULL, UM_ECONFIG, "no dataset that is known lies there");
+  write_at("outer/Celeb-DF-v2/Celeb-real", "id0_0000.mp4", "");
+  expect("outer", "auto", NULL, UM_ECONFIG, "but Celeb-DF-v2 in it looks like celebdf (Celeb-real); give that folder");
   expect("empty", "imagenet", NULL, UM_ECONFIG,
          "expected dfdc, ffpp, celebdf, deeperforensics, uadfv, folders, csv or auto, got \"imagenet\"");
   expect("datasets/ffpp", "ffpp", &(um_set_options){.quality = "c23,c32"}, UM_ECONFIG,

@@ -32,7 +32,7 @@ static const char *recognize_in(const char *dir, char *const *name, int names) {
     if (strncasecmp(name[i], "dfdc_train_part", 15) == 0 && um_is_folder(path)) return "dfdc_train_part folders";
     if (!um_is_file(path)) continue;
     if (is_metadata(name[i]) && begins_with(path, "\"label\"", "\"is_fake\"")) return "metadata.json";
-    if (is_list(name[i]) && begins_with(path, "filename,", ",filename")) return "labels.csv";
+    if (is_list(name[i]) && begins_with(path, "filename", "filename")) return "labels.csv";
   }
   return NULL;
 }

@@ -213,18 +213,42 @@ static int unknown_kind(const char *kind, um_error *err) {
   return um_fail(err, UM_ECONFIG, "dataset: expected %s or auto, got \"%.60s\"", names, kind);
 }
 
-/* The layout that lies in dir. */
-static int recognize(const set_layout **out, set_scan *s, um_error *err) {
-  char **top = NULL, choices[512] = "", shown[256];
-  const char *why[LAYOUTS] = {NULL};
-  int tops = 0, found = 0;
-  int r = set_names(&top, &tops, s->dir, err);
-  *out = NULL;
-  for (int i = 0; r == UM_OK && i < LAYOUTS; i++) why[i] = layout[i]->recognize(s->dir, top, tops);
+/* What in a folder tells which dataset it is, by layout; NULL: nothing. The folder's names are for the caller to free. */
+static int look_into(const char *why[LAYOUTS], char ***top, int *tops, const char *dir, um_error *err) {
+  const int r = set_names(top, tops, dir, err);
+  for (int i = 0; i < LAYOUTS; i++) why[i] = r == UM_OK ? layout[i]->recognize(dir, *top, *tops) : NULL;
   for (int i = 0; i < LAYOUTS; i++)
     for (int k = 0; why[i] && k < LAYOUTS; k++)
       if (layout[i]->instead == layout[k]) why[k] = NULL;
-  set_names_free(top, tops);
+  return r;
+}
+
+/* Nothing is known: but a folder further down may be it, as archives in folders of their own name come out. */
+static int nothing_known(const set_scan *s, char *const *top, int tops, um_error *err) {
+  char path[PATH_MAX], a[256], b[100];
+  set_shown(a, sizeof a, s->dir);
+  for (int i = 0; i < tops; i++) {
+    const char *why[LAYOUTS];
+    char **below;
+    int n, k = 0;
+    if (top[i][0] == '.' || um_path_join(path, sizeof path, s->dir, top[i], NULL) < 0 || !um_is_folder(path)) continue;
+    if (look_into(why, &below, &n, path, NULL) < 0) continue;
+    set_names_free(below, n);
+    while (k < LAYOUTS && !why[k]) k++;
+    if (k < LAYOUTS)
+      return um_fail(err, UM_ECONFIG, "%s: no dataset lies right there, but %s in it looks like %s (%s); give that folder", a,
+                     set_shown(b, sizeof b, top[i]), layout[k]->kind, why[k]);
+  }
+  return um_fail(err, UM_ECONFIG, "%s: no dataset that is known lies there; say which it is, or give the folder right above its own", a);
+}
+
+/* The layout that lies in dir. */
+static int recognize(const set_layout **out, set_scan *s, um_error *err) {
+  char **top = NULL, choices[512] = "", shown[256];
+  const char *why[LAYOUTS];
+  int tops = 0, found = 0;
+  int r = look_into(why, &top, &tops, s->dir, err);
+  *out = NULL;
   for (int i = 0; r == UM_OK && i < LAYOUTS; i++) {
     if (!why[i]) continue;
     const size_t n = strlen(choices);
@@ -235,8 +259,8 @@ static int recognize(const set_layout **out, set_scan *s, um_error *err) {
   if (r == UM_OK && found > 1)
     r = um_fail(err, UM_ECONFIG, "%s: may be %s; say which", set_shown(shown, sizeof shown, s->dir), choices);
   else if (r == UM_OK && found == 0)
-    r = um_fail(err, UM_ECONFIG, "%s: no dataset that is known lies there; say which it is, or give the folder right above its own",
-                set_shown(shown, sizeof shown, s->dir));
+    r = nothing_known(s, top, tops, err);
+  set_names_free(top, tops);
   return r;
 }
 
