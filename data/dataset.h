@@ -18,7 +18,7 @@ typedef struct um_item {
   um_part part;
   bool filmed; /* the picture is a face of a video (faces/footage.h): its number there is `face`, and path only names it */
   int face;
-  bool blend;       /* a self-blended fake (data/blend.h), made anew each epoch from the picture of item `origin` of this dataset */
+  bool blend; /* a self-blended fake (data/blend.h), made anew each epoch from the picture of item `origin` of this dataset */
   int origin;
 } um_item;
 
