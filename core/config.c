@@ -222,7 +222,7 @@ int um_config_parse(um_config *c, const char *text, const char *name, const char
   c->early_stopping.on = cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(root, "early_stopping"));
   if ((status = um_config_check_applies(c, root, "optimizer", &s, err))) goto done;
   if ((status = um_config_check_applies(c, root, "learning_rate_schedule", &s, err))) goto done;
-  status = um_phases_read(c, root, &s, err);
+  status = um_course_read(c, root, &s, err);
 done:
   cJSON_Delete(root);
   if (status) um_config_free(c);

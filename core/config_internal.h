@@ -26,7 +26,7 @@ typedef enum um_key_type {
   UM_KEY_HEAD,      /* char *: JSON text of an array of layers */
   UM_KEY_LIST,      /* um_list: rising where flagged so; null is empty */
   UM_KEY_WEIGHTS,   /* um_class_weight */
-  UM_KEY_PHASES     /* um_phase[]: read by um_phases_read, when all else is known */
+  UM_KEY_PHASES     /* um_phase[]: read by um_course_read, when all else is known */
 } um_key_type;
 
 /* Bits of a key's flags. The first three are 1 << um_optimizer_kind, those from 8 on 1 << (8 + um_schedule_kind): the kinds that have
@@ -81,7 +81,7 @@ const char *um_config_where(const um_config_source *s, const char *key);
 
 /* config_phases.c: what is said about the schedule must fit together; then the phases, from what the rest of the config says. */
 int um_schedule_check(const um_schedule *s, int epochs, const char *where, um_error *err);
-int um_phases_read(um_config *c, const cJSON *root, const um_config_source *s, um_error *err);
+int um_course_read(um_config *c, const cJSON *root, const um_config_source *s, um_error *err);
 cJSON *um_phases_write(const um_config *c);
 bool um_class_weight_read(um_class_weight *w, const cJSON *value);
 cJSON *um_class_weight_write(const um_class_weight *w);

@@ -101,13 +101,18 @@ static int share_epochs(um_config *c, bool last_given, bool total_given, const c
   return UM_OK;
 }
 
-int um_phases_read(um_config *c, const cJSON *root, const um_config_source *s, um_error *err) {
+int um_course_read(um_config *c, const cJSON *root, const um_config_source *s, um_error *err) {
   const cJSON *phases = cJSON_GetObjectItemCaseSensitive(root, "phases"), *item;
   const char *from = um_config_where(s, "phases");
   bool given = false;
   char where[1400];
   int status;
 
+  if (c->class_weight.mode == UM_CLASS_WEIGHT_BALANCED && c->data.sampling == UM_SAMPLING_BALANCED)
+    return um_fail(
+        err, UM_ECONFIG,
+        "%s: class_weight and data.sampling: both are balanced, which would count the smaller class twice over; take one of them out",
+        um_config_where(s, "class_weight"));
   c->phases_given = cJSON_IsArray(phases);
   if (!c->phases_given) {
     c->phases = 1;

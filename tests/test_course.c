@@ -136,6 +136,27 @@ static void what_is_watched_must_be_there(void **state) {
   assert_false(um_is_folder(in("out/none")));
 }
 
+/* 12 fake and 12 real, of which 6 real go: as many draws as of fake in an epoch all the same. */
+static void balance(void **state) {
+  (void)state;
+  RUN(0, "cp -r $D/pics $D/uneven && rm $D/uneven/real/00[0-5].png && $T --config $D/tiny.json --out $D/out/sampled --set "
+         "data.train_dir=$D/uneven --set data.validation_split=0 --set epochs=1 --set data.sampling=balanced");
+  SAYS("  training  18 pictures: fake 12, real 6\n");
+  SAYS("Training    1 epoch of 6 steps of 4 pictures");
+  SAYS("            both classes equally often, real again\n");
+  RUN(0, "$T --config $D/tiny.json --out $D/out/weighted --set data.train_dir=$D/uneven --set data.validation_split=0 --set epochs=1 --set "
+         "class_weight=balanced");
+  SAYS("Training    1 epoch of 5 steps of 4 pictures");
+  SAYS("            in the loss fake counts 0.75, real 1.5\n");
+  RUN(0, "$T --config $D/tiny.json --out $D/out/plain --quiet --set data.train_dir=$D/uneven --set data.validation_split=0 --set epochs=1");
+  assert_false(same_files("out/plain/last.safetensors", "out/sampled/last.safetensors"));
+  RUN(2, "$T --config $D/tiny.json --out $D/out/both --set class_weight=balanced --set data.sampling=balanced");
+  SAYS("train: --set: class_weight and data.sampling: both are balanced, which would count the smaller class twice over; take one of them "
+       "out\n");
+  RUN(2, "$T --config $D/tiny.json --out $D/out/both --set 'class_weight={\"real\": 1, \"forged\": 2}'");
+  SAYS("train: class_weight: its classes are forged and real, expected fake and real, as the class folders are called\n");
+}
+
 /* The history of a program that had no val_auc yet, and a checkpoint that says nothing of schedules and phases. */
 static void an_older_run_goes_on(void **state) {
   (void)state;
@@ -294,7 +315,7 @@ static void near(const char *what, const char *name, double ours, double theirs,
 }
 
 static void compare_with_keras(const cJSON *c, const char *out, double tolerance) {
-  static const char *const columns[] = {"loss", "accuracy", "val_loss", "val_accuracy"};
+  static const char *const columns[] = {"loss", "accuracy", "val_loss", "val_accuracy", "val_auc"};
   const char *name = cJSON_GetObjectItem(c, "name")->valuestring;
   char history[128], path[128], tensor[80];
   um_error err = {0};
@@ -303,7 +324,7 @@ static void compare_with_keras(const cJSON *c, const char *out, double tolerance
   int epochs = 0, i = 0;
   snprintf(history, sizeof history, "%s/history.csv", out);
   snprintf(path, sizeof path, "%s/last.safetensors", out);
-  for (int k = 0; k < 4; k++) {
+  for (int k = 0; k < 5; k++) {
     epochs = 0;
     cJSON_ArrayForEach(v, cJSON_GetObjectItem(c, columns[k])) {
       char what[64];
@@ -373,11 +394,8 @@ static void as_keras(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(schedules),
-      cmocka_unit_test(early_stopping),
-      cmocka_unit_test(what_is_watched_must_be_there),
-      cmocka_unit_test(an_older_run_goes_on),
-      cmocka_unit_test(phases_stopped_and_resumed),
+      cmocka_unit_test(schedules), cmocka_unit_test(early_stopping),       cmocka_unit_test(what_is_watched_must_be_there),
+      cmocka_unit_test(balance),   cmocka_unit_test(an_older_run_goes_on), cmocka_unit_test(phases_stopped_and_resumed),
       cmocka_unit_test(as_keras),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);

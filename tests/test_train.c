@@ -32,6 +32,8 @@ static void usage_and_version(void **state) {
   RUN(0, "$T --help");
   SAYS("usage: train --config FILE");
   SAYS("  augmentation.rotation_range [0]\n      degrees to either side\n      a number from 0 to 180\n");
+  for (const char *line = said, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+    if (end - line > 80) fail_msg("longer than 80 columns: %.*s", (int)(end - line), line);
   RUN(2, "$T");
   SAYS("train: no config: expected --config FILE");
   RUN(2, "$T --confg x");

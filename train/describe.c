@@ -199,8 +199,8 @@ static void describe_course(const run *r) {
   const um_early_stopping *e = &c->early_stopping;
   char steps[32], rate[48];
   snprintf(rate, sizeof rate, ", learning rate %g", c->phase[0].learning_rate);
-  um_log_progress(true, "Training    %d epochs of %s steps of %d pictures, %s%s", run_epochs(r), count_text(run_batches(r), steps),
-                  c->data.batch_size, optimizers[c->optimizer.kind], c->phases_given ? "" : rate);
+  um_log_progress(true, "Training    %d epoch%s of %s steps of %d pictures, %s%s", run_epochs(r), run_epochs(r) == 1 ? "" : "s",
+                  count_text(run_batches(r), steps), c->data.batch_size, optimizers[c->optimizer.kind], c->phases_given ? "" : rate);
   for (int i = 0; i < c->phases; i++) {
     const um_phase *p = &c->phase[i];
     if (c->phases_given)

@@ -53,10 +53,37 @@ typedef struct options {
   bool quiet, verbose, force, done; /* done: --help or --version was all */
 } options;
 
+/* Words in lines of 80 columns, behind an indent. */
+static void print_wrapped(const char *text, int indent) {
+  int column = indent;
+  printf("%*s", indent, "");
+  while (*text) {
+    const int n = (int)strcspn(text, " ");
+    if (column + 1 + n > 80 && column > indent) {
+      printf("\n%*s", indent, "");
+      column = indent;
+    } else if (column > indent) {
+      putchar(' ');
+      column++;
+    }
+    printf("%.*s", n, text);
+    column += n;
+    text += n + strspn(text + n, " ");
+  }
+  putchar('\n');
+}
+
 static void print_help(void) {
   um_config_key_info k;
+  char name[512];
   fputs(usage, stdout);
-  for (int i = 0; um_config_key(i, &k); i++) printf("\n  %s [%s]\n      %s\n      %s\n", k.name, k.fallback, k.help, k.expected);
+  for (int i = 0; um_config_key(i, &k); i++) {
+    snprintf(name, sizeof name, "%s [%s]", k.name, k.fallback);
+    putchar('\n');
+    print_wrapped(name, 2);
+    print_wrapped(k.help, 6);
+    print_wrapped(k.expected, 6);
+  }
 }
 
 static int read_options(options *o, int argc, char **argv, um_error *err) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Golden numbers for tests/test_course.c: whole trainings by the real Keras, freeze, compile and fit, then unfreeze, compile and fit.
-keras 3.8.0 (on TensorFlow 2.18.1), numpy 2.0.2. Weights and pictures are made by formula, here and in the test.
+keras 3.8.0 (on TensorFlow 2.18.1), scikit-learn 1.9.1, numpy 2.0.2. Weights and pictures are made by formula, here and in the test.
 Writes tests/golden/course.json; run from the repository root: python tests/golden/course.py"""
 import json
 import os
@@ -9,7 +9,9 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import keras
 import numpy as np
+import sklearn
 from keras import layers
+from sklearn.metrics import roc_auc_score
 
 SIDE, TRAIN, HELD_OUT, BATCH = 16, (14, 6), (5, 7), 4  # pictures of fake and of real
 
@@ -67,7 +69,11 @@ def fit(m, optimizer, epochs, trainable, history, **how):
     freeze_below(m, trainable)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     m.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
-    h = m.fit(*data(0, TRAIN), batch_size=BATCH, epochs=epochs, shuffle=False, validation_data=data(1, HELD_OUT), verbose=0, **how)
+    x, y = data(1, HELD_OUT)
+    auc = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: history["val_auc"].append(float(roc_auc_score(y, m.predict(x, verbose=0).ravel()))))
+    how["callbacks"] = how.get("callbacks", []) + [auc]
+    h = m.fit(*data(0, TRAIN), batch_size=BATCH, epochs=epochs, shuffle=False, validation_data=(x, y), verbose=0, **how)
     for k in ("loss", "accuracy", "val_loss", "val_accuracy"):
         history[k] += [float(x) for x in h.history[k]]
     return len(h.history["loss"])
@@ -107,7 +113,7 @@ cases = [
 out = []
 for name, config, fits in cases:
     m = model()
-    history = {k: [] for k in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    history = {k: [] for k in ("loss", "accuracy", "val_loss", "val_accuracy", "val_auc")}
     lengths = [fit(m, optimizer, epochs, trainable, history, **{k: v() if callable(v) else v for k, v in how.items()})
                for optimizer, epochs, trainable, how in fits]
     norms = {layer.name: float(np.linalg.norm(layer.kernel.numpy())) for layer in m.layers if layer.weights}
@@ -116,5 +122,5 @@ for name, config, fits in cases:
     print(name, lengths, history["loss"], history["val_loss"])
 
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "course.json"), "w") as f:
-    json.dump({"made_with": f"keras {keras.__version__}, numpy {np.__version__}", "cases": out}, f, separators=(",", ":"))
+    json.dump({"made_with": f"keras {keras.__version__}, scikit-learn {sklearn.__version__}, numpy {np.__version__}", "cases": out}, f, separators=(",", ":"))
     f.write("\n")
