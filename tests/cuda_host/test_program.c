@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,40 @@ static void precisions(void **state) {
   SAYS("cuDNN");
 }
 
+/* Two phases with schedules, dropout, weights of the classes and decay: the reference backend sees the same losses and scores, the batches
+ * and the replays being queued here; and what is resumed between the phases ends with the same bits. */
+static void phases(void **state) {
+  (void)state;
+  static const char how[] =
+      "--config $D/tiny.json --set epochs=4 --set 'phases=[{\"epochs\": 2, \"trainable\": \"head\"}, {\"trainable\": \"tiny_conv3\", "
+      "\"learning_rate\": 1e-4, \"learning_rate_schedule\": {\"name\": \"exponential\", \"warmup_steps\": 2}}]' --set optimizer.name=adam "
+      "--set "
+      "optimizer.weight_decay=0.01 --set class_weight={\\\"fake\\\":1,\\\"real\\\":2} --set 'model.head=[{\"flatten\": {}}, {\"dropout\": "
+      "{\"rate\": 0.25}}, {\"dense\": {\"units\": 32, \"activation\": \"relu\"}}, {\"dense\": {\"units\": 1}}]' --quiet";
+  char arguments[2048];
+  double row[2][8];
+  size_t n;
+  snprintf(arguments, sizeof arguments, "%s --out $D/p-cuda --device cuda", how);
+  RUN(0, "train", arguments);
+  snprintf(arguments, sizeof arguments, "%s --out $D/p-ref --device ref", how);
+  RUN(0, "train", arguments);
+  char *text[2] = {content("p-cuda/history.csv", &n), content("p-ref/history.csv", &n)}, *at[2] = {text[0], text[1]};
+  for (int e = 1; e <= 4; e++)
+    for (int d = 0; d < 2; d++) {
+      double *v = row[d];
+      assert_non_null(at[d] = strchr(at[d] + 1, '\n'));
+      assert_int_equal(sscanf(at[d] + 1, "%lf,%lf,%lf,%lf,%lf,%lf,%lf,%lf", v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6, v + 7), 8);
+      assert_true(v[0] == e);
+      for (int k = 1; d == 1 && k < 8; k++)
+        if (k != 6 && fabs(row[0][k] - v[k]) > 1e-4) fail_msg("epoch %d, column %d: %.9g, on ref %.9g", e, k, row[0][k], v[k]);
+    }
+  free(text[0]), free(text[1]);
+  snprintf(arguments, sizeof arguments, "%s --out $D/p-two --device cuda --set epochs=3", how);
+  RUN(0, "train", arguments);
+  RUN(0, "train", "--resume $D/p-two --device cuda --set epochs=4 --quiet");
+  assert_true(same_files("p-cuda/last.safetensors", "p-two/last.safetensors"));
+}
+
 /* A device too small for the batch: said before anything is done, with the largest that fits, which then does. */
 static void largest_batch(void **state) {
   (void)state;
@@ -168,7 +203,7 @@ static void largest_batch(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(trains_resumes_scores), cmocka_unit_test(precisions),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(trains_resumes_scores), cmocka_unit_test(precisions), cmocka_unit_test(phases),
                                      cmocka_unit_test(largest_batch)};
   return cmocka_run_group_tests(tests, set_up, NULL);
 }
