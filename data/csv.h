@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-#define UM_CSV_MAX_BYTES   (256u << 20) /* a file */
+#define UM_CSV_MAX_BYTES   (1u << 30) /* a file: six million crops */
 #define UM_CSV_MAX_COLUMNS 256
 
 typedef struct um_csv um_csv; /* a file being read */

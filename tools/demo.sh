@@ -31,7 +31,7 @@ rm -rf "$out/clips" "$out/faces" "$out/run"
 run "$bin/demo_clips" --out "$out/clips" --train "${DEMO_TRAIN:-64}" --test "${DEMO_TEST:-24}" --seconds 2.5 --seed "$seed" --stills "$out/stills"
 
 step "Faces of the training clips"
-run_through "$bin/extract" --fps 4 --labels "$out/clips/train/metadata.json" --out "$out/faces" --quiet "$out/clips/train" >"$out/extract.txt"
+run_through "$bin/extract" --detector haar --fps 4 --labels "$out/clips/train/metadata.json" --out "$out/faces" --quiet "$out/clips/train" >"$out/extract.txt"
 tail -n 1 "$out/extract.txt"
 
 step "Weights to start from"
@@ -66,7 +66,8 @@ Done in $((spent / 60)) min $((spent % 60)) s. The clips are synthetic: these nu
 To look at:
   $out/clips/heldout/           the clips, and metadata.json that says which are fake
   $out/stills/                  a frame of each
-  $out/faces/{fake,real}/       the faces that it learned from; manifest.csv beside them
+  $out/faces/{fake,real}/       the faces that it learned from; beside them manifest.csv,
+                                ledger.csv and contact_sheet.jpg
   $out/run/augmented.png        a batch as the model saw it
   $out/run/history.svg          loss and accuracy, epoch by epoch
   $out/run/best.safetensors     the model

@@ -17,7 +17,7 @@ print("%.3f %.3f" % (time.time() - t, c.children_user + c.children_system))' "$@
 i=0
 while [ $i -lt "$rounds" ]; do
   rm -rf "$tmp/ours" "$tmp/theirs"
-  ours=$(seconds "$tmp/ours.log" "${UM_BIN:-bin}/extract" --quiet --detector haar-strict --label fake --out "$tmp/ours" "$@") || exit 1
+  ours=$(seconds "$tmp/ours.log" "${UM_BIN:-bin}/extract" --quiet --detector haar-strict --no-contact-sheet --label fake --out "$tmp/ours" "$@") || exit 1
   theirs=$(seconds "$tmp/theirs.log" /usr/bin/python3 "$(dirname "$0")/extract_opencv.py" "$tmp/theirs" "$@") || exit 1
   echo "round $i: extract $ours s (wall, processor), OpenCV $theirs s"
   echo "$ours $theirs" >>"$tmp/times"

@@ -40,10 +40,9 @@ int settings_resolve(options *o, um_error *err) {
     if (there)
       um_log(UM_LOG_INFO, "detector: %s, as in %s", name, path);
     else if (is_haar(name))
-      um_log(UM_LOG_INFO, "detector: %s; mtcnn finds more and is right more often, but its weights are not here: make weights fetches them",
-             name);
+      um_log(UM_LOG_INFO, "detector: %s (for mtcnn, which is better: make weights)", name);
     else
-      um_log(UM_LOG_INFO, "detector: %s, the best whose weights are here (--detector haar is the first recipe's)", name);
+      um_log(UM_LOG_INFO, "detector: %s, as its weights are here", name);
   }
   if ((r = known_detector(name, err)) < 0) return r;
   snprintf(s->detector, sizeof s->detector, "%s", name);
