@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "core/file.h"
 #include "data/csv.h"
 #include "data/image.h"
+#include "faces/detector.h"
 #include "tests/support/clip.h"
 #include "tests/support/extract_run.h"
 #include "tests/support/tmp.h"
@@ -252,6 +254,48 @@ static void datasets(void **state) {
   extract_expect(extract_run("--dataset dfdc --label fake %s", tree), 2, "expected one of them");
 }
 
+/* Five points of a crop, in its pixels. */
+static void points_of(double p[10], const char *to) {
+  const char *at = csv_cell(to, "manifest.csv", "_00.png", "points");
+  char *end = (char *)at;
+  for (int i = 0; i < 10; i++, at = end) {
+    p[i] = strtod(at, &end);
+    if (end == at) fail_msg("%s: expected ten numbers, found \"%s\"", to, csv_cell(to, "manifest.csv", "_00.png", "points"));
+  }
+  assert_int_equal(*end, 0);
+}
+
+/* The default detector with its defaults, on a picture of one face; then aligned and resized. */
+static void points_in_the_manifest(void **state) {
+  static const char photo[] = "../shared/data/photos/astronaut.png";
+  const char *to = tmp_path("extract/points"), *aligned = tmp_path("extract/aligned");
+  um_image im = {0};
+  um_error err = {0};
+  double p[10];
+  char path[4096];
+  (void)state;
+  if (!um_is_file(photo) || strcmp(um_detector_best(), "mtcnn") != 0) {
+    print_message("skipped: ../shared/data/photos or mtcnn's weights are not here\n");
+    skip();
+  }
+  extract_expect(extract_run("--label real --out %s %s", to, photo), 0, "detector: mtcnn");
+  extract_expect(0, 0, "1 inputs: 1 done; 1 faces");
+  snprintf(path, sizeof path, "%s/real/astronaut_000000_00.png", to);
+  if (um_image_read(&im, path, &err) < 0) fail_msg("%s", err.text);
+  const double box = fmax(atof(csv_cell(to, "manifest.csv", "_00.png", "width")), atof(csv_cell(to, "manifest.csv", "_00.png", "height")));
+  assert_true(fabs(im.width - 1.3 * box) <= 1.5 && im.width == im.height); /* a square, 0.3 wider */
+  points_of(p, to);
+  for (int i = 0; i < 10; i++) assert_true(p[i] > 0 && p[i] < im.width);
+  assert_true(p[0] + 0.2 * im.width < p[2] && p[6] + 0.1 * im.width < p[8]);                        /* left and right as seen */
+  assert_true(p[1] < p[5] && p[3] < p[5] && p[5] < p[7] && p[5] < p[9]);                            /* eyes, nose, mouth */
+  assert_true(fabs((p[0] + p[2]) / 2 - im.width / 2.) < 0.15 * im.width && p[1] > 0.2 * im.height); /* in the middle */
+  extract_expect(extract_run("--align --size 160 --label real --out %s %s", aligned, photo), 0, "1 faces");
+  points_of(p, aligned);
+  assert_true(fabs(p[1] - p[3]) < 0.25); /* level */
+  for (int i = 0; i < 10; i++) assert_true(p[i] > 0 && p[i] < 160);
+  um_image_free(&im);
+}
+
 static void bad_usage(void **state) {
   (void)state;
   extract_expect(extract_run("--help"), 0, "usage: extract");
@@ -349,6 +393,7 @@ int main(void) {
       cmocka_unit_test(crops_as_asked_for),
       cmocka_unit_test(labels_from_metadata),
       cmocka_unit_test(datasets),
+      cmocka_unit_test(points_in_the_manifest),
       cmocka_unit_test(bad_usage),
       cmocka_unit_test(bad_inputs_are_skipped),
       cmocka_unit_test(cannot_write),
