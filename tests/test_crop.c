@@ -317,6 +317,7 @@ static void sheets(void **state) {
   static const int eight[] = {1, 5, 8, 10, 11, 13, 16, 18};
   assert_int_equal(on_sheet(n, item, 20, 8, 24, 3), 8);
   assert_memory_equal(n, eight, sizeof eight);
+  assert_int_equal(on_sheet(n, item, 20, 11, 24, 4), 11); /* 5, 2 and 4 */
   /* Two for three videos: one each of the first two, their middles. */
   static const int two[] = {5, 11};
   assert_int_equal(on_sheet(n, item, 20, 2, 24, 2), 2);
