@@ -9,6 +9,7 @@ typedef struct options {
   const char *model, *json, *csv, *labels, *device;
   const char *detector; /* NULL, and negative numbers: as the model says */
   double fps, margin;
+  int faces, min_face, crop, align, max_size;
   int jobs, threads;
   um_precision precision;
   bool faces_are_cut, force, quiet;
@@ -22,6 +23,7 @@ typedef struct detail {
   double time_s;
   int box[4]; /* x, y, width, height in the frame that was looked at, scaled to the model's max_size: as in extract's manifest */
   int track;
+  um_fate fate; /* known at the video's end; what is not kept is taken out before the input is finished */
   double score;
 } detail;
 
@@ -35,7 +37,8 @@ typedef struct input {
   int64_t frames;
   detail *detail;
   int faces, capacity;
-  double score; /* NaN: none */
+  int dropped[UM_FATES]; /* faces that do not count, by why */
+  double score;          /* NaN: none */
   char reason[1024];
 } input;
 
@@ -80,6 +83,7 @@ int measure(numbers *frame, numbers *video, const inputs *in, um_error *err);
 const char *verdict(const input *in); /* "fake", "real", "none" */
 void print_head(void);
 void print_row(const input *in);
+void print_dropped(const int dropped[UM_FATES]); /* of all inputs; nothing where none are */
 void print_metrics(const numbers *frame, const numbers *video, const inputs *in);
 int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video,
                um_error *err);

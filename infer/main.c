@@ -21,8 +21,9 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "Gives every INPUT a score: the probability, from 0 to 1, that its faces are FAKE.\n"
                             "An INPUT is a video, a picture, or a folder of them (walked into the depth). What\n"
                             "the model file says of frame rate, face detection and sizes is repeated here. The\n"
-                            "score of a video is the mean over its faces; above 0.5 the verdict is fake. Where\n"
-                            "no face is found or a file cannot be read the verdict is none, and why is said.\n"
+                            "score of a video is the mean over its faces; above 0.5 the verdict is fake. Patches\n"
+                            "of background that show up in one frame are dropped and counted. Where no face is\n"
+                            "found or a file cannot be read the verdict is none, and why is said.\n"
                             "\n"
                             "  --model FILE      what train wrote (best.safetensors, last.safetensors), or what\n"
                             "                    export did, in any of its formats\n"
@@ -30,12 +31,22 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "  --csv FILE        one line an input\n"
                             "  --labels WHICH    how right it is: a metadata.json as of the DFDC set, or the\n"
                             "                    word folders (files below fake/ and real/)\n"
-                            "  --fps N|all, --detector haar|haar-strict, --margin F\n"
-                            "                    frames a second to look at, how faces are found, how much around\n"
-                            "                    them; what is not as the model was trained is refused without\n"
-                            "  --force           which takes it all the same, and says so\n"
                             "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
                             "                    them: nothing is detected, the whole picture is the face\n"
+                            "\n"
+                            "How faces are found and cut is as the model was trained. What is asked for otherwise\n"
+                            "is refused, or with --force taken all the same, and said:\n"
+                            "  --fps N|all       frames a second to look at\n"
+                            "  --max-size PX     frames are scaled to fit PX x PX before (0: as they are)\n"
+                            "  --detector NAME   haar, haar-strict or mtcnn\n"
+                            "  --min-face PX     smaller faces are not looked for (0: the detector's own)\n"
+                            "  --faces WHICH     main: of the person who is longest in view; largest: of each\n"
+                            "                    frame; all\n"
+                            "  --crop SHAPE      recipe, square or tight\n"
+                            "  --margin F        how much around the face\n"
+                            "  --align yes|no    turn faces until the eyes are level\n"
+                            "  --force\n"
+                            "\n"
                             "  --device NAME     auto, cpu, ref or cuda[:N] (auto)\n"
                             "  --precision P     fp32, or on a GPU tf32 or bf16, which are faster (fp32)\n"
                             "  --threads N       compute threads (all that the process may use)\n"
@@ -58,13 +69,21 @@ static bool whole(const char *text, int low, int high, int *out) {
   return end != text && !*end && v >= low && v <= high;
 }
 
+/* The number of a word; -1: none. */
+static int which(const char *(*name)(int), const char *word) {
+  for (int i = 0; name(i); i++)
+    if (strcmp(name(i), word) == 0) return i;
+  return -1;
+}
+
 /* 0, or the exit status that main returns; *done where there is nothing more to do. */
 static int read_options(options *o, int argc, char **argv, bool *done) {
   static const struct option known[] = {
-      {"model", 1, 0, 'm'},         {"json", 1, 0, 'j'},   {"csv", 1, 0, 'c'},     {"labels", 1, 0, 'l'},    {"fps", 1, 0, 'f'},
-      {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'}, {"threads", 1, 0, 't'}, {"precision", 1, 0, 'p'}, {"detector", 1, 0, 'D'},
-      {"margin", 1, 0, 'M'},        {"force", 0, 0, 'F'},  {"jobs", 1, 0, 'n'},    {"quiet", 0, 0, 'q'},     {"help", 0, 0, 'h'},
-      {"version", 0, 0, 'v'},       {0, 0, 0, 0}};
+      {"model", 1, 0, 'm'},         {"json", 1, 0, 'j'},   {"csv", 1, 0, 'c'},      {"labels", 1, 0, 'l'},    {"fps", 1, 0, 'f'},
+      {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'}, {"threads", 1, 0, 't'},  {"precision", 1, 0, 'p'}, {"detector", 1, 0, 'D'},
+      {"margin", 1, 0, 'M'},        {"force", 0, 0, 'F'},  {"jobs", 1, 0, 'n'},     {"quiet", 0, 0, 'q'},     {"help", 0, 0, 'h'},
+      {"version", 0, 0, 'v'},       {"faces", 1, 0, 'w'},  {"min-face", 1, 0, 's'}, {"crop", 1, 0, 'C'},      {"align", 1, 0, 'A'},
+      {"max-size", 1, 0, 'x'},      {0, 0, 0, 0}};
   static const char *const precisions[] = {"fp32", "tf32", "bf16"};
   int key;
   while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -77,12 +96,29 @@ static int read_options(options *o, int argc, char **argv, bool *done) {
     case 'd': o->device = optarg; break;
     case 'F': o->force = true; break;
     case 'D':
-      if (strcmp(optarg, "haar") && strcmp(optarg, "haar-strict")) return bad("--detector", "haar or haar-strict", optarg);
+      for (int i = 0; um_detector_name(i) && strcmp(um_detector_name(i), optarg);)
+        if (!um_detector_name(++i)) return bad("--detector", "haar, haar-strict or mtcnn", optarg);
       o->detector = optarg;
       break;
     case 'M':
       o->margin = strtod(optarg, &end);
       if (end == optarg || *end || !(o->margin >= 0 && o->margin <= 4)) return bad("--margin", "a number from 0 to 4", optarg);
+      break;
+    case 'w':
+      if ((o->faces = which(um_face_choice_name, optarg)) < 0) return bad("--faces", "largest, all or main", optarg);
+      break;
+    case 'C':
+      if ((o->crop = which(um_crop_shape_name, optarg)) < 0) return bad("--crop", "recipe, square or tight", optarg);
+      break;
+    case 'A':
+      o->align = strcmp(optarg, "yes") == 0;
+      if (!o->align && strcmp(optarg, "no")) return bad("--align", "yes or no", optarg);
+      break;
+    case 's':
+      if (!whole(optarg, 0, 10000, &o->min_face)) return bad("--min-face", "a whole number from 0 to 10000", optarg);
+      break;
+    case 'x':
+      if (!whole(optarg, 0, 16384, &o->max_size)) return bad("--max-size", "a whole number from 0 to 16384", optarg);
       break;
     case 'p':
       for (o->precision = UM_PRECISION_FP32; strcmp(precisions[o->precision], optarg);)
@@ -120,6 +156,7 @@ static int read_options(options *o, int argc, char **argv, bool *done) {
 typedef struct progress {
   const options *o;
   int done, total, skipped;
+  int dropped[UM_FATES];
   bool table;
 } progress;
 
@@ -127,6 +164,7 @@ static void finished(void *arg, input *in) {
   progress *p = arg;
   p->done++;
   p->skipped += in->skipped;
+  for (int i = 0; i < UM_FATES; i++) p->dropped[i] += in->dropped[i];
   if (in->reason[0]) {
     /* Most messages of libraries begin with the path. */
     bool named = !strncmp(in->reason, in->path, strlen(in->path));
@@ -137,7 +175,7 @@ static void finished(void *arg, input *in) {
 }
 
 int main(int argc, char **argv) {
-  options o = {.fps = -1, .margin = -1, .device = "auto"};
+  options o = {.fps = -1, .margin = -1, .faces = -1, .min_face = -1, .crop = -1, .align = -1, .max_size = -1, .device = "auto"};
   inputs in = {0};
   scorer s = {0};
   numbers frame, video;
@@ -159,6 +197,7 @@ int main(int argc, char **argv) {
   p.total = in.count, p.table = !o.quiet && !(o.json && !strcmp(o.json, "-"));
   if (p.table) print_head();
   rc = pipeline_run(&in, &s, &o, BATCH, finished, &p, &stop, &err);
+  if (!rc && p.table) print_dropped(p.dropped);
   if (!rc && o.labels) rc = measure(&frame, &video, &in, &err);
   if (!rc && o.labels && p.table) print_metrics(&frame, &video, &in);
   if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, o.labels ? &frame : NULL, &video, &err);

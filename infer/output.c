@@ -48,6 +48,11 @@ void print_row(const input *in) {
   printf("%-7s  %6s  %5d  %6lld  %-5s  %s\n", verdict(in), score, in->faces, (long long)in->frames, label_name(in->label), in->path);
 }
 
+void print_dropped(const int dropped[UM_FATES]) {
+  for (int i = UM_KEPT + 1; i < UM_FATES; i++)
+    if (dropped[i]) printf("%d face%s not counted: %s\n", dropped[i], dropped[i] == 1 ? "" : "s", um_fate_text((um_fate)i));
+}
+
 static void print_numbers(const char *name, const numbers *n) {
   char text[3][16];
   const double value[3] = {n->accuracy, n->log_loss, n->auc};
@@ -91,11 +96,21 @@ static bool put_model(FILE *f, const scorer *s, const options *o) {
   return flush(f, m, whole);
 }
 
+/* Keys of the reasons for which a face does not count. */
+static const char *const why[UM_FATES] = {[UM_ONE_FRAME] = "one_frame", [UM_NOT_MAIN] = "not_main"};
+
+static bool put_dropped(cJSON *r, const input *in) {
+  cJSON *o = cJSON_AddObjectToObject(r, "dropped");
+  bool whole = o != NULL;
+  for (int i = UM_KEPT + 1; whole && i < UM_FATES; i++) whole = put_number(o, why[i], in->dropped[i]);
+  return whole;
+}
+
 static bool put_result(FILE *f, const input *in) {
   cJSON *r = cJSON_CreateObject(), *list;
   bool whole = r && put_text(r, "path", in->path) && put_text(r, "kind", kind_name(in->kind)) && put_number(r, "score", in->score) &&
                put_text(r, "verdict", verdict(in)) && put_text(r, "reason", in->reason) && put_number(r, "frames", (double)in->frames) &&
-               put_number(r, "faces", in->faces) && (list = cJSON_AddArrayToObject(r, "detail"));
+               put_number(r, "faces", in->faces) && put_dropped(r, in) && (list = cJSON_AddArrayToObject(r, "detail"));
   for (int i = 0; whole && i < in->faces; i++) {
     const detail *d = &in->detail[i];
     cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);
@@ -143,7 +158,7 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
 }
 
 int write_csv(const char *path, const inputs *in, um_error *err) {
-  static const char *const columns[] = {"path", "kind", "label", "score", "verdict", "reason", "frames", "faces"};
+  static const char *const columns[] = {"path", "kind", "label", "score", "verdict", "reason", "frames", "faces", "dropped"};
   um_writer w = {0};
   int rc = um_writer_open(&w, path, err);
   if (rc) return rc;
@@ -163,6 +178,7 @@ int write_csv(const char *path, const inputs *in, um_error *err) {
     um_csv_put(&c, r->reason);
     um_csv_printf(&c, "%lld", (long long)r->frames);
     um_csv_printf(&c, "%d", r->faces);
+    um_csv_printf(&c, "%d", r->dropped[UM_ONE_FRAME] + r->dropped[UM_NOT_MAIN]);
     um_csv_end_line(&c);
   }
   return um_writer_commit(&w, err);

@@ -21,6 +21,7 @@ typedef struct pipeline {
   const options *o;
   const volatile bool *stop;
   um_face_finder *finder; /* NULL: pictures are faces */
+  um_backend *detecting;  /* the finder's own on a GPU; NULL: the finder makes its own for the CPU */
   int height, width, batch, next;
 
   pthread_mutex_t lock;
@@ -38,6 +39,7 @@ typedef struct walker {
   input *in;
   um_image frame, crop;
   um_video_info info;
+  um_tracks tracks;
 } walker;
 
 static bool stopped(const pipeline *p) { return p->failed || *p->stop; }
@@ -108,12 +110,22 @@ static void walk_one(walker *w) {
   um_error err = {0};
   um_face_report report = {0};
   w->info = (um_video_info){0};
-  int rc = p->finder ? um_faces_walk(p->finder, in->path, on_frame, w, &w->info, NULL, &report, &err) : walk_cut(w, &report, &err);
+  w->tracks.count = 0;
+  int rc = p->finder ? um_faces_walk(p->finder, in->path, on_frame, w, &w->info, &w->tracks, &report, &err) : walk_cut(w, &report, &err);
   um_media kind = um_media_probe(in->path);
   pthread_mutex_lock(&p->lock);
   in->kind = kind;
   in->frames = report.frames;
   in->done = true;
+  int kept = 0;
+  for (int i = 0; i < in->faces; i++) {
+    detail *d = &in->detail[i];
+    d->fate = um_track_kept(&w->tracks, d->track) ? UM_KEPT : w->tracks.item[d->track].fate;
+    if (d->fate == UM_KEPT)
+      kept++;
+    else
+      in->dropped[d->fate]++;
+  }
   if (rc == UM_EINTERRUPTED || rc == UM_ENOMEM || rc == UM_EINTERNAL) {
     if (!p->failed && !*p->stop) p->failed = true, p->error = err;
   } else if (rc) {
@@ -125,6 +137,8 @@ static void walk_one(walker *w) {
     snprintf(in->reason, sizeof in->reason, "no frame could be decoded");
   } else if (report.faces == 0) {
     snprintf(in->reason, sizeof in->reason, "no face found in %lld frame%s", (long long)report.frames, report.frames == 1 ? "" : "s");
+  } else if (kept == 0) {
+    um_face_report_text(in->reason, sizeof in->reason, &report);
   }
   pthread_cond_broadcast(&p->work);
   if (stopped(p)) pthread_cond_broadcast(&p->room);
@@ -148,6 +162,7 @@ static void *walk_inputs(void *arg) {
   }
   um_image_free(&w.frame);
   um_image_free(&w.crop);
+  um_tracks_free(&w.tracks);
   return NULL;
 }
 
@@ -171,8 +186,11 @@ static int hand_on(pipeline *p, int next, finished_fn finished, void *arg) {
   for (; next < p->in->count && p->in->at[next].done && p->in->at[next].faces_to_come == 0; next++) {
     input *in = &p->in->at[next];
     double sum = 0;
-    for (int i = 0; i < in->faces; i++) sum += in->detail[i].score;
-    if (in->faces) in->score = sum / in->faces;
+    int kept = 0;
+    for (int i = 0; i < in->faces; i++)
+      if (in->detail[i].fate == UM_KEPT) sum += in->detail[i].score, in->detail[kept++] = in->detail[i];
+    in->faces = kept;
+    if (kept) in->score = sum / kept;
     finished(arg, in);
   }
   return next;
@@ -211,6 +229,17 @@ static int score_all(pipeline *p, finished_fn finished, void *arg, um_error *err
   return rc;
 }
 
+/* Networks that find faces run where the model does. A GPU's backend serves one thread, and here walkers look for faces while the
+ * caller's thread scores: so the finder gets one of its own, which the detector gives to one walker at a time. Walkers have the process's
+ * first GPU as theirs; for another one faces are found on the CPU. */
+static int open_detecting(pipeline *p, um_error *err) {
+  const char *const device = p->o->device;
+  if (!p->s->backend->ops->wait) return UM_OK;
+  if (strcmp(device, "auto") && strcmp(device, "cuda") && strcmp(device, "cuda:0")) return UM_OK;
+  const um_backend_options own = {.device = "cuda", .engine = UM_ENGINE_NATIVE};
+  return um_backend_open_with(&p->detecting, &own, err);
+}
+
 int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop,
                  um_error *err) {
   int threads = s->backend->threads > 0 ? s->backend->threads : 1, jobs = o->jobs < in->count ? o->jobs : in->count, started = 0;
@@ -231,8 +260,10 @@ int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn
   p.pixels = malloc((size_t)p.capacity * (size_t)p.height * (size_t)p.width * 3);
   int rc =
       thread && p.slot && p.pixels ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d faces of %d x %d", p.capacity, p.width, p.height);
+  if (!rc && !o->faces_are_cut) rc = open_detecting(&p, err);
   if (!rc && !o->faces_are_cut) {
     const um_face_options f = {.settings = s->preprocess.faces,
+                               .backend = p.detecting,
                                .threads = threads / jobs > 1 ? threads / jobs : 1,
                                .decode_threads = threads / jobs > 1 ? threads / jobs : 1};
     rc = um_face_finder_open(&p.finder, &f, err);
@@ -251,6 +282,7 @@ int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn
   }
 done:
   um_face_finder_close(p.finder);
+  if (p.detecting) p.detecting->ops->close(p.detecting);
   free(p.pixels), free(p.slot), free(thread);
   return rc;
 }

@@ -33,22 +33,40 @@ static const char *number(char text[32], double x, double all) {
   return x == all ? "all" : text;
 }
 
+static void whole_number(char *text, size_t size, const char *name, int asked, int its) {
+  char a[16], b[16];
+  snprintf(a, sizeof a, "%d", asked), snprintf(b, sizeof b, "%d", its);
+  differ(text, size, name, a, b);
+}
+
 /* A model scores what it was trained on. Other settings by flag are refused, or with --force taken and said. */
 static int take_flags(scorer *s, const options *o, um_error *err) {
-  um_preprocess *p = &s->preprocess;
-  char text[512] = "", a[32], b[32];
-  if (o->fps >= 0 && o->fps != p->faces.fps) differ(text, sizeof text, "--fps", number(a, o->fps, 0), number(b, p->faces.fps, 0));
-  if (o->margin >= 0 && o->margin != p->faces.margin)
-    differ(text, sizeof text, "--margin", number(a, o->margin, -1), number(b, p->faces.margin, -1));
-  if (o->detector && strcmp(o->detector, p->faces.detector)) differ(text, sizeof text, "--detector", o->detector, p->faces.detector);
+  um_face_settings *its = &s->preprocess.faces, asked = *its;
+  char text[1024] = "", a[32], b[32];
+  if (o->fps >= 0) asked.fps = o->fps;
+  if (o->margin >= 0) asked.margin = o->margin;
+  if (o->detector) snprintf(asked.detector, sizeof asked.detector, "%s", o->detector);
+  if (o->faces >= 0) asked.choice = (um_face_choice)o->faces;
+  if (o->min_face >= 0) asked.min_face = o->min_face;
+  if (o->crop >= 0) asked.crop = (um_crop_shape)o->crop;
+  if (o->align >= 0) asked.align = o->align;
+  if (o->max_size >= 0) asked.max_size = o->max_size;
+
+  if (asked.fps != its->fps) differ(text, sizeof text, "--fps", number(a, asked.fps, 0), number(b, its->fps, 0));
+  if (strcmp(asked.detector, its->detector)) differ(text, sizeof text, "--detector", asked.detector, its->detector);
+  if (asked.choice != its->choice)
+    differ(text, sizeof text, "--faces", um_face_choice_name(asked.choice), um_face_choice_name(its->choice));
+  if (asked.min_face != its->min_face) whole_number(text, sizeof text, "--min-face", asked.min_face, its->min_face);
+  if (asked.crop != its->crop) differ(text, sizeof text, "--crop", um_crop_shape_name(asked.crop), um_crop_shape_name(its->crop));
+  if (asked.margin != its->margin) differ(text, sizeof text, "--margin", number(a, asked.margin, -1), number(b, its->margin, -1));
+  if (asked.align != its->align) differ(text, sizeof text, "--align", asked.align ? "yes" : "no", its->align ? "yes" : "no");
+  if (asked.max_size != its->max_size) whole_number(text, sizeof text, "--max-size", asked.max_size, its->max_size);
   if (!*text) return UM_OK;
   if (!o->force)
     return um_fail(err, UM_ECONFIG, "%s: was trained on other settings than are asked for: %s; leave these out, or --force", o->model,
                    text);
   um_log(UM_LOG_WARN, "other settings than the model was trained on: %s", text);
-  if (o->fps >= 0) p->faces.fps = o->fps;
-  if (o->margin >= 0) p->faces.margin = o->margin;
-  if (o->detector) snprintf(p->faces.detector, sizeof p->faces.detector, "%s", o->detector);
+  *its = asked;
   return UM_OK;
 }
 
