@@ -288,11 +288,179 @@ static void real_clips_have_faces(void **state) {
   assert_true(t.same >= 0.9 * t.luma_boxes);
 }
 
+/* Three drawn people, frame by frame of a video of 2 a second: a bit each, the largest first. */
+enum { FRAMES = 9 };
+typedef struct cast {
+  int seen[FRAMES];
+  int other_from; /* from this frame on another place is shown */
+} cast;
+
+static void draw_cast(uint8_t *grey, int width, int height, int i, void *arg) {
+  const cast *c = arg;
+  scene_face face[3];
+  int n = 0;
+  for (int k = 0; k < 3; k++)
+    if (c->seen[i] >> k & 1) face[n++] = scene_faces[k];
+  scene_draw(grey, width, height, face, n);
+  if (i >= c->other_from)
+    for (int k = 0; k < width * height; k++) grey[k] = (uint8_t)(k % width < width / 3 ? 20 : k / width < height / 2 ? 235 : 60);
+}
+
+/* The bits of each frame's faces that are handed out and, after the walk, kept. */
+typedef struct seen {
+  int who[4 * FRAMES], frame[4 * FRAMES], track[4 * FRAMES], count;
+} seen;
+
+static int note_faces(void *arg, const um_face_frame *frame, um_error *err) {
+  seen *s = arg;
+  (void)err;
+  for (int i = 0; i < frame->count; i++) {
+    const um_detection *d = &frame->face[i].at;
+    int who = -1;
+    for (int k = 0; k < 3; k++)
+      if (hypot(d->x + d->width / 2 - scene_faces[k].x, d->y + d->height / 2 - scene_faces[k].y) < 20) who = k;
+    assert_in_range(s->count, 0, 4 * FRAMES - 1);
+    s->who[s->count] = who, s->frame[s->count] = (int)frame->number, s->track[s->count++] = frame->face[i].track;
+  }
+  return UM_OK;
+}
+
+/* kept[frame]: bits of the faces that were kept. */
+static um_face_report people(int kept[FRAMES], const cast *c, const char *name, um_face_choice choice) {
+  const char *path = tmp_path("cast.mp4");
+  cast copy = *c;
+  um_tracks tracks = {0};
+  um_face_report report, again;
+  um_error err = {0};
+  const clip video = {
+      .path = path, .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = FRAMES, .rate = 2, .draw = draw_cast, .arg = &copy};
+  clip_write(&video);
+  um_face_options o = {.threads = 2};
+  um_face_finder *f;
+  um_face_settings_recipe(&o.settings);
+  snprintf(o.settings.detector, sizeof o.settings.detector, "%s", name);
+  o.settings.choice = choice, o.settings.max_size = 0;
+  if (um_face_finder_open(&f, &o, &err) < 0) fail_msg("%s", err.text);
+  seen s = {0};
+  for (int k = 0; k < 2; k++) { /* a second walk fills the same tracks anew */
+    s.count = 0;
+    if (um_faces_walk(f, path, note_faces, &s, NULL, &tracks, &report, &err) < 0) fail_msg("%s", err.text);
+  }
+  if (um_faces_walk(f, path, on_frame, &(tally){0}, NULL, NULL, &again, &err) < 0) fail_msg("%s", err.text);
+  assert_memory_equal(&again, &report, sizeof report);
+  um_face_finder_close(f);
+  memset(kept, 0, FRAMES * sizeof *kept);
+  int64_t handed_out = 0, fates = 0;
+  for (int i = 0; i < s.count; i++)
+    if (um_track_kept(&tracks, s.track[i])) kept[s.frame[i]] |= s.who[i] < 0 ? 8 : 1 << s.who[i];
+  for (int i = 0; i < tracks.count; i++) handed_out += tracks.item[i].handed_out;
+  for (int i = 0; i < UM_FATES; i++) fates += report.fate[i];
+  assert_int_equal(report.frames, FRAMES);
+  assert_int_equal(report.faces, s.count);
+  assert_int_equal(handed_out, s.count);
+  assert_int_equal(fates, s.count);
+  um_tracks_free(&tracks);
+  return report;
+}
+
+static void same_bits(const int *kept, const int *wanted) {
+  for (int i = 0; i < FRAMES; i++)
+    if (kept[i] != wanted[i]) fail_msg("frame %d: %d, expected %d", i, kept[i], wanted[i]);
+}
+
+static void people_of_a_video(void **state) {
+  /* The largest turns away at 2 s, the second is always there, the third shows up once. */
+  static const cast three = {{3, 3, 3, 7, 2, 3, 3, 3, 3}, FRAMES};
+  int kept[FRAMES];
+  char text[200];
+  (void)state;
+  um_face_report r = people(kept, &three, "haar", UM_FACES_ALL);
+  same_bits(kept, (int[]){3, 3, 3, 3, 2, 3, 3, 3, 3});
+  assert_int_equal(r.fate[UM_KEPT], 17);
+  assert_int_equal(r.fate[UM_ONE_FRAME], 1);
+  assert_int_equal(r.people, 2);
+  assert_int_equal(r.cuts, 0);
+  assert_int_equal(r.not_largest, 0);
+  um_face_report_text(text, sizeof text, &r);
+  assert_string_equal(text, "17 faces of 2 people kept, 1 dropped: 1 seen in one frame only");
+  r = people(kept, &three, "haar", UM_FACES_MAIN);
+  same_bits(kept, (int[]){2, 2, 2, 2, 2, 2, 2, 2, 2});
+  assert_int_equal(r.fate[UM_NOT_MAIN], 8);
+  um_face_report_text(text, sizeof text, &r);
+  assert_string_equal(text, "9 faces of 1 person kept, 9 dropped: 1 seen in one frame only, 8 not the main person");
+  um_face_report_text(text, 20, &r);
+  assert_string_equal(text, "9 faces of 1 person");
+  r = people(kept, &three, "haar", UM_FACES_LARGEST);
+  same_bits(kept, (int[]){1, 1, 1, 1, 2, 1, 1, 1, 1});
+  assert_int_equal(r.fate[UM_KEPT], 9);
+  assert_int_equal(r.not_largest, 9);
+  assert_int_equal(r.people, 2);
+}
+
+/* As the recipe has it nothing is dropped; elsewhere a patch is, but for one that is alone in its shot. */
+static void nothing_is_dropped_of_the_recipe(void **state) {
+  static const cast patch = {{1, 1, 1, 2, 1, 1, 1, 1, 1}, FRAMES}, other_place = {{1, 1, 1, 1, 1, 1, 0, 0, 0}, 6},
+                    alone = {{1, 0, 0, 0, 0, 0, 0, 0, 0}, 1};
+  int kept[FRAMES];
+  (void)state;
+  um_face_report r = people(kept, &patch, "haar", UM_FACES_LARGEST);
+  same_bits(kept, (int[]){1, 1, 1, 0, 1, 1, 1, 1, 1});
+  assert_int_equal(r.fate[UM_ONE_FRAME], 1);
+  r = people(kept, &patch, "haar-strict", UM_FACES_LARGEST);
+  same_bits(kept, patch.seen);
+  r = people(kept, &patch, "haar-strict", UM_FACES_ALL);
+  same_bits(kept, (int[]){1, 1, 1, 0, 1, 1, 1, 1, 1});
+  r = people(kept, &other_place, "haar", UM_FACES_ALL);
+  same_bits(kept, other_place.seen);
+  assert_int_equal(r.cuts, 1);
+  assert_int_equal(r.frames_without_face, 3);
+  r = people(kept, &alone, "haar", UM_FACES_MAIN);
+  same_bits(kept, alone.seen);
+}
+
+/* A still has no other frame: all its faces are kept, or with MAIN the largest. */
+static void people_of_a_picture(void **state) {
+  const char *path = tmp_path("still.png");
+  um_image im = {0};
+  um_tracks tracks = {0};
+  um_face_report r;
+  um_error err = {0};
+  uint8_t *grey = malloc(SCENE_WIDTH * SCENE_HEIGHT);
+  (void)state;
+  scene_draw(grey, SCENE_WIDTH, SCENE_HEIGHT, scene_faces, 3);
+  assert_int_equal(um_image_alloc(&im, SCENE_WIDTH, SCENE_HEIGHT, &err), UM_OK);
+  for (int i = 0; i < SCENE_WIDTH * SCENE_HEIGHT; i++) memset(im.pixels + 3 * i, grey[i], 3);
+  if (um_image_write_png(&im, path, &err) < 0) fail_msg("%s", err.text);
+  for (int choice = UM_FACES_LARGEST; choice <= UM_FACES_MAIN; choice++) {
+    seen s = {0};
+    um_face_options o = {.threads = 1};
+    um_face_finder *f;
+    um_face_settings_recipe(&o.settings);
+    o.settings.choice = (um_face_choice)choice, o.settings.max_size = 0, o.settings.align = true;
+    if (um_face_finder_open(&f, &o, &err) < 0) fail_msg("%s", err.text);
+    if (um_faces_walk(f, path, note_faces, &s, NULL, &tracks, &r, &err) < 0) fail_msg("%s", err.text);
+    assert_int_equal(s.count, choice == UM_FACES_LARGEST ? 1 : 3);
+    for (int i = 0; i < s.count; i++) assert_int_equal(um_track_kept(&tracks, s.track[i]), choice != UM_FACES_MAIN || s.who[i] == 0);
+    assert_int_equal(r.without_points, s.count); /* haar has none, so that they are cut upright */
+    assert_int_equal(r.fate[UM_ONE_FRAME], 0);
+    um_face_finder_close(f);
+  }
+  um_tracks_free(&tracks);
+  um_image_free(&im);
+  free(grey);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(face_of_a_box),        cmocka_unit_test(crops),
-      cmocka_unit_test(box_is_dashed),        cmocka_unit_test(scene_faces_in_order),
-      cmocka_unit_test(inputs_labels_groups), cmocka_unit_test(real_clips_have_faces),
+      cmocka_unit_test(people_of_a_video),
+      cmocka_unit_test(nothing_is_dropped_of_the_recipe),
+      cmocka_unit_test(people_of_a_picture),
+      cmocka_unit_test(face_of_a_box),
+      cmocka_unit_test(crops),
+      cmocka_unit_test(box_is_dashed),
+      cmocka_unit_test(scene_faces_in_order),
+      cmocka_unit_test(inputs_labels_groups),
+      cmocka_unit_test(real_clips_have_faces),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

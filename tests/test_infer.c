@@ -17,6 +17,8 @@
 #include "core/file.h"
 #include "data/csv.h"
 #include "data/image.h"
+#include "tests/support/clip.h"
+#include "tests/support/scene.h"
 #include "tests/support/tmp.h"
 
 static const float weights[3] = {3, -5, 2.5f}, bias = .25f;
@@ -277,6 +279,100 @@ static void videos(void **state) {
   cJSON_Delete(root);
 }
 
+/* Two people, one of whom turns away once, and a patch that shows up in one frame. */
+static void draw_people(uint8_t *grey, int width, int height, int i, void *arg) {
+  scene_face face[3];
+  int n = 0;
+  (void)arg;
+  if (i != 4) face[n++] = scene_faces[0];
+  face[n++] = scene_faces[1];
+  if (i == 2) face[n++] = scene_faces[2];
+  scene_draw(grey, width, height, face, n);
+}
+
+/* Faces by track: the dropped ones are counted, by why, and do not score. */
+static void people(void **state) {
+  const char *model = tmp_path("keras.safetensors"), *json = tmp_path("people.json"), *csv = tmp_path("people.csv"),
+             *video = tmp_path("people.mp4");
+  const clip c = {.path = video, .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 8, .rate = 2, .draw = draw_people};
+  um_error err;
+  (void)state;
+  write_model(model, "fake", "real");
+  clip_write(&c);
+  for (int k = 0; k < 2; k++) {
+    assert_int_equal(run("--model %s --force --faces %s --max-size 0 --json %s --csv %s %s >%s.txt 2>&1", model, k ? "main" : "all", json,
+                         csv, video, json),
+                     0);
+    cJSON *root = read_json(json);
+    const cJSON *r = get(root, "results")->child, *d;
+    double sum = 0;
+    assert_int_equal(get(r, "faces")->valueint, k ? 8 : 15);
+    assert_int_equal(get(get(r, "dropped"), "one_frame")->valueint, 1);
+    assert_int_equal(get(get(r, "dropped"), "not_main")->valueint, k ? 7 : 0);
+    assert_int_equal(cJSON_GetArraySize(get(r, "detail")), k ? 8 : 15);
+    cJSON_ArrayForEach(d, get(r, "detail")) {
+      const cJSON *box = get(d, "box");
+      const int x = cJSON_GetArrayItem(box, 0)->valueint + cJSON_GetArrayItem(box, 2)->valueint / 2;
+      const int who = abs(x - scene_faces[0].x) < 20 ? 0 : 1; /* the tracks as the first frame lists them, largest first */
+      assert_int_equal(abs(x - scene_faces[who].x) < 20, 1);
+      assert_int_equal(get(d, "track")->valueint, who);
+      if (k) assert_int_equal(who, 1);
+      sum += get(d, "score")->valuedouble;
+    }
+    assert_true(fabs(get(r, "score")->valuedouble - sum / get(r, "faces")->valueint) < 1e-12);
+    cJSON_Delete(root);
+    assert_true(says(json, "1 face not counted: seen in one frame only"));
+    assert_int_equal(says(json, "7 faces not counted: not the main person"), k);
+    um_csv *table;
+    const char *const *field;
+    assert_int_equal(um_csv_open(&table, csv, &err), UM_OK);
+    assert_int_equal(um_csv_next(table, &field, &err), 1);
+    assert_int_equal(atoi(field[um_csv_column(table, "dropped")]), k ? 8 : 1);
+    um_csv_close(table);
+  }
+}
+
+/* Each flag that is not as the model was trained is refused by name, and what is as it was trained is not. */
+static void flags_for_faces(void **state) {
+  static const struct {
+    const char *flag, *says;
+  } other[] = {{"--faces main", "--faces main (the model's: largest)"},
+               {"--faces all", "--faces all (the model's: largest)"},
+               {"--min-face 50", "--min-face 50 (the model's: 0)"},
+               {"--crop square", "--crop square (the model's: recipe)"},
+               {"--crop tight", "--crop tight (the model's: recipe)"},
+               {"--align yes", "--align yes (the model's: no)"},
+               {"--max-size 500", "--max-size 500 (the model's: 1000)"},
+               {"--detector haar-strict", "--detector haar-strict (the model's: haar)"},
+               {"--detector mtcnn", "--detector mtcnn (the model's: haar)"},
+               {"--faces all --fps 1", "--fps 1 (the model's: 2), --faces all (the model's: largest)"}};
+  static const char *const wrong[] = {"--faces both",  "--faces 1",      "--crop round",   "--align maybe",
+                                      "--min-face -1", "--max-size big", "--detector lbp", "--detector auto"};
+  const char *model = tmp_path("keras.safetensors"), *log = tmp_path("flags"), *folder = colour_folder();
+  (void)state;
+  write_model(model, "fake", "real");
+  for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+    assert_int_equal(run("--model %s %s %s >/dev/null 2>%s.txt", model, other[i].flag, folder, log), 2);
+    if (!says(log, other[i].says)) fail_msg("%s: not \"%s\"", other[i].flag, other[i].says);
+    if (strstr(other[i].flag, "mtcnn")) continue; /* its weights may not be here */
+    assert_int_equal(run("--model %s --force %s %s >/dev/null 2>%s.txt", model, other[i].flag, folder, log), 0);
+    assert_true(says(log, other[i].says));
+  }
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    assert_int_equal(run("--model %s --force %s %s >/dev/null 2>%s.txt", model, wrong[i], folder, log), 2);
+    assert_true(says(log, "expected"));
+  }
+  assert_int_equal(
+      run("--model %s --faces largest --min-face 0 --crop recipe --align no --max-size 1000 --margin 0 %s >/dev/null 2>&1", model, folder),
+      0);
+  /* Weights that are not there: the command that gets them. */
+  const char *kept = getenv("UM_WEIGHTS");
+  setenv("UM_WEIGHTS", tmp_path("nothing"), 1);
+  assert_int_equal(run("--model %s --force --detector mtcnn %s >/dev/null 2>%s.txt", model, folder, log), 1);
+  assert_true(says(log, "weights fetch"));
+  kept ? setenv("UM_WEIGHTS", kept, 1) : unsetenv("UM_WEIGHTS");
+}
+
 static void wrong_usage_and_models(void **state) {
   const char *folder = colour_folder(), *model = tmp_path("keras.safetensors"), *odd = tmp_path("odd.safetensors"),
              *junk = tmp_path("junk.safetensors");
@@ -330,7 +426,8 @@ static void real_clips(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(known_scores), cmocka_unit_test(unreadable_inputs), cmocka_unit_test(videos),
-                                     cmocka_unit_test(wrong_usage_and_models), cmocka_unit_test(real_clips)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(known_scores),    cmocka_unit_test(unreadable_inputs),      cmocka_unit_test(videos),    cmocka_unit_test(people),
+      cmocka_unit_test(flags_for_faces), cmocka_unit_test(wrong_usage_and_models), cmocka_unit_test(real_clips)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
