@@ -103,17 +103,28 @@ int um_mtcnn_pyramid(um_mtcnn_level level[UM_MTCNN_LEVELS], int width, int heigh
 /* Rows (columns) of PNet's output for a picture that has so many. */
 static inline int um_mtcnn_cells(int side) { return (side - 1) / 2 - 4; }
 
-/* ---- the first stage: windows of the pyramid whose P(face) is at least `least` ---- */
+/* ---- the stages (mtcnn_stages.c) ---- */
+
+/* facenet-pytorch's threshold of the first. */
+static const float um_mtcnn_proposed = 0.6f;
 
 /* What a thread of its own needs to look at pictures: networks bound to a backend, and room. Kept from picture to picture. */
 typedef struct um_mtcnn_context um_mtcnn_context;
 int um_mtcnn_context_make(um_mtcnn_context **out, const um_mtcnn_weights weights[UM_MTCNN_NETS], um_backend *be, int at_once,
                           um_error *err);
 void um_mtcnn_context_free(um_mtcnn_context *c);
-/* Pictures of one size, at most at_once of them: windows of all levels into found[0] to found[count - 1], each level's suppressed at 0.5. */
+/* The first stage. Pictures of one size, at most at_once of them: windows of all levels with a P(face) of at least 0.6 into found[0] to
+ * found[count - 1], each level's suppressed at 0.5. */
 int um_mtcnn_propose(um_mtcnn_context *c, um_mtcnn_boxes *found, const um_mtcnn_picture *picture, int count, int min_face, um_error *err);
 /* RNet's or ONet's word on boxes of pictures: those stay whose P(face) is above `threshold`, with its score, shifts and points. */
 int um_mtcnn_judge(um_mtcnn_context *c, um_mtcnn_net net, um_mtcnn_boxes *found, const um_mtcnn_picture *picture, int count,
                    float threshold, um_error *err);
+
+/* The same by code of its own for x86 processors (mtcnn_rows.c). *out is NULL where there is none for this one. wide: AVX-512 where the
+ * processor has it, else AVX2. */
+typedef struct um_mtcnn_rows um_mtcnn_rows;
+int um_mtcnn_rows_make(um_mtcnn_rows **out, const um_mtcnn_weights *pnet, int threads, bool wide, um_error *err);
+void um_mtcnn_rows_free(um_mtcnn_rows *r);
+int um_mtcnn_rows_propose(um_mtcnn_rows *r, um_mtcnn_boxes *found, const um_mtcnn_picture *picture, int count, int min_face, um_error *err);
 
 #endif

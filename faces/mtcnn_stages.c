@@ -1,5 +1,8 @@
 /* Running the networks: PNet over the levels of pictures of one size, RNet and ONet over crops of all of them, in batches of a few
- * sizes. Models are made when they are first needed; those of the levels, which depend on the pictures' size, within bounds. */
+ * sizes. Models are made when they are first needed; those of the levels, which depend on the pictures' size, within bounds.
+ *
+ * On a CPU, RNet and ONet, too small to share out, run on one thread each, many batches at the same time: every thread has a lane of
+ * its own. */
 #include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
@@ -13,8 +16,6 @@ static const size_t level_bytes_most = (size_t)768 << 20; /* of all levels' mode
 static const int64_t level_pixels = 3 << 20;              /* of a PNet's batch: larger levels go through in bands */
 static const int batch_sizes[BATCHES] = {64, 16, 4, 1};
 
-static const float proposed = 0.6f; /* facenet-pytorch's thresholds; the others are in mtcnn.c */
-
 typedef struct level_model {
   um_model *model;
   int height, width;
@@ -22,24 +23,54 @@ typedef struct level_model {
   uint64_t used;
 } level_model;
 
+/* A backend with models for crops, and room for a batch of them. */
+typedef struct lane {
+  um_backend *be, *own; /* own: opened for this lane, or NULL */
+  um_model *model[UM_MTCNN_NETS][BATCHES];
+  float *input, *output;
+} lane;
+
 struct um_mtcnn_context {
   const um_mtcnn_weights *weights;
   um_backend *be;
   int at_once, threads;
+  um_mtcnn_rows *rows; /* NULL: PNet runs on the backend, like the others */
   level_model level[LEVEL_MODELS];
   int levels;
   size_t level_bytes;
   uint64_t clock;
-  um_model *crop_model[UM_MTCNN_NETS][BATCHES];
+  lane *lane;
+  int lanes;
   void *buffer[3]; /* inputs, outputs, room of the threads */
   size_t bytes[3];
 };
 enum { INPUT, OUTPUT, ROOM };
 
+static int open_lane(um_mtcnn_context *c, lane *l, bool shared, um_error *err) {
+  const size_t batch = (size_t)batch_sizes[0];
+  l->be = c->be;
+  l->input = malloc(batch * UM_MTCNN_ONET_SIDE * UM_MTCNN_ONET_SIDE * 3 * sizeof *l->input);
+  l->output = malloc(batch * UM_MTCNN_ONET_OUT * sizeof *l->output);
+  if (!l->input || !l->output) return um_fail(err, UM_ENOMEM, "face detection: no memory");
+  if (shared) return UM_OK;
+  const int status = um_cpu_open(&l->own, 1, err);
+  if (status == UM_OK) l->be = l->own;
+  return status;
+}
+
+static void close_lane(lane *l) {
+  for (int n = 0; n < UM_MTCNN_NETS; n++)
+    for (int i = 0; i < BATCHES; i++) um_model_free(l->model[n][i]);
+  if (l->own) l->own->ops->close(l->own);
+  free(l->input);
+  free(l->output);
+}
+
 int um_mtcnn_context_make(um_mtcnn_context **out, const um_mtcnn_weights weights[UM_MTCNN_NETS], um_backend *be, int at_once,
                           um_error *err) {
+  const bool cpu = strcmp(be->ops->name, "cpu") == 0;
   um_mtcnn_context *c = calloc(1, sizeof *c);
-  *out = c;
+  *out = NULL;
   if (!c) return um_fail(err, UM_ENOMEM, "face detection: no memory");
   c->weights = weights;
   c->be = be;
@@ -49,15 +80,25 @@ int um_mtcnn_context_make(um_mtcnn_context **out, const um_mtcnn_weights weights
 #else
   c->threads = 1;
 #endif
-  return UM_OK;
+  c->lanes = cpu ? c->threads : 1;
+  c->lane = calloc((size_t)c->lanes, sizeof *c->lane);
+  int status = c->lane ? UM_OK : um_fail(err, UM_ENOMEM, "face detection: no memory");
+  for (int i = 0; i < c->lanes && status == UM_OK; i++) status = open_lane(c, &c->lane[i], c->lanes == 1, err);
+  if (status == UM_OK && cpu) status = um_mtcnn_rows_make(&c->rows, &weights[UM_MTCNN_PNET], c->threads, true, err);
+  if (status != UM_OK)
+    um_mtcnn_context_free(c);
+  else
+    *out = c;
+  return status;
 }
 
 void um_mtcnn_context_free(um_mtcnn_context *c) {
   if (!c) return;
   for (int i = 0; i < c->levels; i++) um_model_free(c->level[i].model);
-  for (int n = 0; n < UM_MTCNN_NETS; n++)
-    for (int i = 0; i < BATCHES; i++) um_model_free(c->crop_model[n][i]);
+  for (int i = 0; c->lane && i < c->lanes; i++) close_lane(&c->lane[i]);
   for (int i = 0; i < 3; i++) free(c->buffer[i]);
+  um_mtcnn_rows_free(c->rows);
+  free(c->lane);
   free(c);
 }
 
@@ -137,7 +178,7 @@ static int collect(um_mtcnn_boxes *found, const float *out, int rows, int column
   for (int r = 0; r < rows; r++)
     for (int q = 0; q < columns; q++) {
       const float *v = out + ((int64_t)r * columns + q) * UM_MTCNN_PNET_OUT;
-      if (!(v[1] >= proposed)) continue;
+      if (!(v[1] >= um_mtcnn_proposed)) continue;
       um_mtcnn_box box = {.score = v[1]};
       memcpy(box.shift, v + UM_MTCNN_BOX, sizeof box.shift);
       um_mtcnn_cell(&box, top / UM_MTCNN_STRIDE + r, q, scale);
@@ -187,6 +228,7 @@ int um_mtcnn_propose(um_mtcnn_context *c, um_mtcnn_boxes *found, const um_mtcnn_
   um_mtcnn_level level[UM_MTCNN_LEVELS];
   const int levels = um_mtcnn_pyramid(level, picture->width, picture->height, min_face);
   int status = UM_OK;
+  if (c->rows) return um_mtcnn_rows_propose(c->rows, found, picture, count, min_face, err);
   for (int l = 0; l < levels && status == UM_OK; l++) {
     int before[64];
     for (int p = 0; p < count; p++) before[p] = found[p].count;
@@ -204,30 +246,49 @@ typedef struct crop {
   um_mtcnn_picture pixels;
 } crop;
 
-static int crop_model(um_mtcnn_context *c, um_model **out, um_mtcnn_net net, int size, um_error *err) {
-  static const int side[] = {0, UM_MTCNN_RNET_SIDE, UM_MTCNN_ONET_SIDE};
-  um_model **m = &c->crop_model[net][size];
-  int status = UM_OK;
-  if (!*m) status = um_mtcnn_model(m, net, side[net], side[net], batch_sizes[size], &c->weights[net], c->be, err);
-  *out = *m;
-  return status;
+/* A part of the crops, and the size of the batch that it goes through in. */
+typedef struct part {
+  int first, count, size;
+} part;
+
+/* The largest batches that are full and leave something for every lane; the rest in one that has room for more. */
+static int share_out(const um_mtcnn_context *c, part *list, int crops) {
+  const int fair = (crops + c->lanes - 1) / c->lanes;
+  int parts = 0;
+  for (int at = 0; at < crops; at += list[parts++].count) {
+    int size = 0;
+    while (size + 1 < BATCHES && (batch_sizes[size] > crops - at || batch_sizes[size] > fair)) size++;
+    list[parts] = (part){at, crops - at < batch_sizes[size] ? crops - at : batch_sizes[size], size};
+  }
+  return parts;
 }
 
-static int judge_some(um_mtcnn_context *c, um_mtcnn_net net, int size, const crop *crops, int count, size_t room, um_error *err) {
-  const int side = net == UM_MTCNN_RNET ? UM_MTCNN_RNET_SIDE : UM_MTCNN_ONET_SIDE;
-  const int outs = net == UM_MTCNN_RNET ? UM_MTCNN_RNET_OUT : UM_MTCNN_ONET_OUT;
-  float *input = c->buffer[INPUT], *output = c->buffer[OUTPUT];
-  um_model *m;
-#pragma omp parallel for num_threads(c->threads) schedule(dynamic, 1)
-  for (int i = 0; i < count; i++)
-    um_mtcnn_area_square(input + (int64_t)i * side * side * 3, &crops[i].pixels, side, room_of_thread(c, room));
-  int status = crop_model(c, &m, net, size, err);
-  if (status == UM_OK) status = um_model_feed(m, input, count, err);
-  if (status == UM_OK) status = um_model_forward(m, err);
-  if (status == UM_OK) status = um_model_output(m, output, err);
-  for (int i = 0; i < count && status == UM_OK; i++) {
-    const float *v = output + (int64_t)i * outs;
-    um_mtcnn_box *b = crops[i].box;
+static int side_of(um_mtcnn_net net) { return net == UM_MTCNN_RNET ? UM_MTCNN_RNET_SIDE : UM_MTCNN_ONET_SIDE; }
+
+/* room: of one thread, or, where there is one lane, of all of them. */
+static void resize_crops(const um_mtcnn_context *c, float *out, const crop *crops, int count, int side, char *room, size_t room_bytes) {
+  const int64_t values = (int64_t)side * side * 3;
+  if (c->lanes > 1) {
+    for (int i = 0; i < count; i++) um_mtcnn_area_square(out + i * values, &crops[i].pixels, side, room);
+    return;
+  }
+#pragma omp parallel for num_threads(c->threads) schedule(dynamic, 4)
+  for (int i = 0; i < count; i++) um_mtcnn_area_square(out + i * values, &crops[i].pixels, side, room_of_thread(c, room_bytes));
+}
+
+static int judge_part(const um_mtcnn_context *c, lane *l, um_mtcnn_net net, const crop *crops, const part *p, char *room, size_t room_bytes,
+                      um_error *err) {
+  const int outs = net == UM_MTCNN_RNET ? UM_MTCNN_RNET_OUT : UM_MTCNN_ONET_OUT, side = side_of(net);
+  um_model **m = &l->model[net][p->size];
+  int status = UM_OK;
+  resize_crops(c, l->input, crops + p->first, p->count, side, room, room_bytes);
+  if (!*m) status = um_mtcnn_model(m, net, side, side, batch_sizes[p->size], &c->weights[net], l->be, err);
+  if (status == UM_OK) status = um_model_feed(*m, l->input, p->count, err);
+  if (status == UM_OK) status = um_model_forward(*m, err);
+  if (status == UM_OK) status = um_model_output(*m, l->output, err);
+  for (int i = 0; i < p->count && status == UM_OK; i++) {
+    const float *v = l->output + (int64_t)i * outs;
+    um_mtcnn_box *b = crops[p->first + i].box;
     b->score = v[1];
     memcpy(b->shift, v + UM_MTCNN_BOX, sizeof b->shift);
     for (int k = 0; net == UM_MTCNN_ONET && k < UM_POINTS; k++)
@@ -236,14 +297,38 @@ static int judge_some(um_mtcnn_context *c, um_mtcnn_net net, int size, const cro
   return status;
 }
 
+static int judge_all(um_mtcnn_context *c, um_mtcnn_net net, const crop *crops, const part *list, int parts, size_t room, um_error *err) {
+  int status = UM_OK;
+  if (c->lanes == 1) {
+    for (int i = 0; i < parts && status == UM_OK; i++) status = judge_part(c, c->lane, net, crops, &list[i], c->buffer[ROOM], room, err);
+    return status;
+  }
+#pragma omp parallel for num_threads(c->lanes) schedule(dynamic, 1)
+  for (int i = 0; i < parts; i++) {
+    um_error own;
+#ifdef _OPENMP
+    const int me = omp_get_thread_num();
+#else
+    const int me = 0;
+#endif
+    const int s = judge_part(c, &c->lane[me], net, crops, &list[i], (char *)c->buffer[ROOM] + room * (size_t)me, room, &own);
+#pragma omp critical
+    if (s != UM_OK) *err = own, status = s;
+  }
+  return status;
+}
+
 int um_mtcnn_judge(um_mtcnn_context *c, um_mtcnn_net net, um_mtcnn_boxes *found, const um_mtcnn_picture *picture, int count,
                    float threshold, um_error *err) {
-  const size_t room = um_mtcnn_area_room(picture->width), largest = (size_t)batch_sizes[0];
+  const size_t room = um_mtcnn_area_room(picture->width);
   int total = 0, crops = 0, status;
   for (int p = 0; p < count; p++) total += found[p].count;
   if (total == 0) return UM_OK;
   crop *list = malloc((size_t)total * sizeof *list);
-  if (!list) return um_fail(err, UM_ENOMEM, "face detection: no memory for %d crops", total);
+  part *parts = malloc((size_t)total * sizeof *parts);
+  status = list && parts ? room_for(c, ROOM, room * (size_t)c->threads, err)
+                         : um_fail(err, UM_ENOMEM, "face detection: no memory for %d crops", total);
+  if (status != UM_OK) goto done;
   for (int p = 0; p < count; p++)
     for (int i = 0; i < found[p].count; i++) {
       um_mtcnn_box *b = &found[p].item[i];
@@ -253,22 +338,15 @@ int um_mtcnn_judge(um_mtcnn_context *c, um_mtcnn_net net, um_mtcnn_boxes *found,
       const uint8_t *first = picture[p].rgb + top * picture[p].stride + (int64_t)left * 3;
       list[crops++] = (crop){b, {first, picture[p].stride, right - left, bottom - top}};
     }
-  status = room_for(c, INPUT, largest * UM_MTCNN_ONET_SIDE * UM_MTCNN_ONET_SIDE * 3 * sizeof(float), err);
-  if (status == UM_OK) status = room_for(c, OUTPUT, largest * UM_MTCNN_ONET_OUT * sizeof(float), err);
-  if (status == UM_OK) status = room_for(c, ROOM, room * (size_t)c->threads, err);
-  for (int at = 0; at < crops && status == UM_OK;) {
-    int size = 0; /* the largest batch that is full, or the smallest that holds the rest */
-    while (size + 1 < BATCHES && batch_sizes[size] > crops - at) size++;
-    const int some = crops - at < batch_sizes[size] ? crops - at : batch_sizes[size];
-    status = judge_some(c, net, size, list + at, some, room, err);
-    at += some;
-  }
+  status = judge_all(c, net, list, parts, share_out(c, parts, crops), room, err);
   for (int p = 0; p < count; p++) {
     int kept = 0;
     for (int i = 0; i < found[p].count; i++)
       if (found[p].item[i].score > threshold) found[p].item[kept++] = found[p].item[i];
     found[p].count = kept;
   }
+done:
   free(list);
+  free(parts);
   return status;
 }
