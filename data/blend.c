@@ -107,12 +107,13 @@ void um_blend_draw_at(um_blend_draw *d, const um_rng *at) {
 void um_elastic_field(float *field, double sigma, double size, const um_rng *at) {
   float scratch[(NODES + 2 * ELASTIC_REACH) * NODES + NODES + 3 * ELASTIC_REACH + 1]; /* um_gaussian_scratch */
   const uint32_t key[2] = {(uint32_t)at->seed, (uint32_t)(at->seed >> 32)};
-  uint32_t counter[4] = {DRAW_NOISE / 4, at->sample, at->epoch, at->stream}, word[4];
+  uint32_t counter[4] = {DRAW_NOISE / 4, at->sample, at->epoch, at->stream};
   double square = 0;
   if (sigma > ELASTIC_NODES) sigma = ELASTIC_NODES;
-  for (int i = 0; i < FIELD; i++) {
-    if (i % 4 == 0) um_philox(word, counter, key), counter[0]++;
-    field[i] = (float)(word[i % 4] * 0x1p-31 - 1);
+  for (int i = 0; i < FIELD; i += 4, counter[0]++) {
+    uint32_t word[4];
+    um_philox(word, counter, key);
+    for (int k = 0; k < 4 && i + k < FIELD; k++) field[i + k] = (float)(word[k] * 0x1p-31 - 1);
   }
   for (int i = 0; i < 2; i++) um_gaussian_blur(field + i * NODES * NODES, NODES, NODES, 1, sigma, scratch);
   for (int i = 0; i < FIELD; i++) square += (double)field[i] * field[i];
