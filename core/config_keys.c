@@ -126,6 +126,7 @@ const um_key um_keys[] = {
   {"faces.fps",                       UM_KEY_FPS,       FIELD(faces.fps),                    0.001, 1000,   NULL,                          "2",              UM_KEY_FREE,  "frames a second that infer looks at, or \"all\""},
   {"faces.max_size",                  UM_KEY_INT,       FIELD(faces.max_size),               0, 16384,      NULL,                          "1000",           UM_KEY_FREE,  "frames are scaled to fit this square before; 0: as they are"},
   {"epochs",                          UM_KEY_INT,       FIELD(epochs),                       1, 1e6,        NULL,                          "10",             UM_KEY_FREE,  "times through the training pictures"},
+  {"tensorboard",                     UM_KEY_BOOL,      FIELD(tensorboard),                  0, 0,          NULL,                          "true",           UM_KEY_FREE,  "write the curves for TensorBoard, too (OUT/tensorboard)"},
   {"checkpoint_minutes",              UM_KEY_NUMBER,    FIELD(checkpoint_minutes),           0, 100000,     NULL,                          "10",             UM_KEY_FREE,  "save inside an epoch too, every so many minutes; 0: never"},
 };
 /* clang-format on */

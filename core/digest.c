@@ -1,4 +1,4 @@
-/* SHA-256 (FIPS 180-4) and MD5 (RFC 1321). Both take 64-byte blocks and end in the same padding: 0x80, zeros, the length in bits
+/* SHA-256 (FIPS 180-4), MD5 (RFC 1321) and CRC-32C. The first two take 64-byte blocks and end in the same padding: 0x80, zeros, the length in bits
  * in the last eight bytes, big-endian for SHA-256 and little-endian for MD5. */
 #include <errno.h>
 #include <stdlib.h>
@@ -175,4 +175,14 @@ int um_md5_file(char hex[33], const char *path, um_error *err) {
   md5_end(&d, out);
   to_hex(hex, out, 16);
   return UM_OK;
+}
+
+uint32_t um_crc32c(const void *data, size_t size) {
+  const uint8_t *p = data;
+  uint32_t crc = 0xffffffffu;
+  for (size_t i = 0; i < size; i++) {
+    crc ^= p[i];
+    for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+  }
+  return ~crc;
 }

@@ -45,6 +45,9 @@ void um_sha256_begin(um_digest *d);
 void um_digest_add(um_digest *d, const void *data, size_t size);
 void um_sha256_end(um_digest *d, char hex[65]);
 
+/* CRC-32C (Castagnoli; RFC 3720, appendix B.4). */
+uint32_t um_crc32c(const void *data, size_t size);
+
 double um_seconds(void); /* monotonic clock */
 
 #endif

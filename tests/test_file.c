@@ -239,8 +239,24 @@ static void the_clock_runs_forward(void **state) {
   assert_true(b - a >= 0.02 && b - a < 10);
 }
 
+/* The examples of RFC 3720, appendix B.4. */
+static void crc32c(void **state) {
+  uint8_t bytes[32];
+  (void)state;
+  memset(bytes, 0, sizeof bytes);
+  assert_true(um_crc32c(bytes, 32) == 0x8a9136aa);
+  memset(bytes, 0xff, sizeof bytes);
+  assert_true(um_crc32c(bytes, 32) == 0x62a8ab43);
+  for (int i = 0; i < 32; i++) bytes[i] = (uint8_t)i;
+  assert_true(um_crc32c(bytes, 32) == 0x46dd794e);
+  for (int i = 0; i < 32; i++) bytes[i] = (uint8_t)(31 - i);
+  assert_true(um_crc32c(bytes, 32) == 0x113fdb5c);
+  assert_true(um_crc32c("", 0) == 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(crc32c),
       cmocka_unit_test(reading_is_bounded),
       cmocka_unit_test(writing_happens_or_does_not),
       cmocka_unit_test(full_disk_keeps_the_old_file),

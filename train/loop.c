@@ -69,6 +69,7 @@ static int push(run *r, lane *l, progress *p, int *pushed, um_error *err) {
   if (r->picture_due && b->n > 0) {
     status = run_write_picture(r, b, err);
     r->picture_due = false;
+    if (!status) run_board_picture(r);
   }
   if (status)
     um_loader_return(r->loader, b);
@@ -79,6 +80,7 @@ static int push(run *r, lane *l, progress *p, int *pushed, um_error *err) {
   r->at.batch++;
   if (!lane_due(l) && r->at.batch < um_loader_batches(r->loader) && !stop_wanted()) return UM_OK;
   if ((status = read_report(r, l, err))) return status;
+  run_board_steps(r);
   if (r->at.samples > 0)
     progress_show(p, r->at.batch, *pushed, r->at.loss_sum / (double)r->at.samples, (double)r->at.correct / (double)r->at.samples);
   *pushed = 0;
@@ -97,6 +99,7 @@ static int train_epoch(run *r, um_error *err) {
   um_loader_stats_of(r->loader, &stats);
   double waited = stats.wait_seconds;
   if ((status = begin_report(r, err))) return status;
+  run_board_begin_epoch(r);
 
   progress_begin(&p, "", batches, r->at.batch);
   while (r->at.batch < batches && !status) {
@@ -144,6 +147,7 @@ static int end_epoch(run *r, um_error *err) {
     r->at.best = row.val_loss;
     r->at.best_epoch = r->at.epoch;
   }
+  run_board_epoch(r, &row);
   if ((status = history_add(&r->history, &row, err))) return status;
   if ((status = run_path(r, path, "history.csv", err)) || (status = history_write(&r->history, path, err))) return status;
   snprintf(title, sizeof title, "%s: %d of %d epochs", r->name, row.epoch, run_epochs(r));
@@ -198,6 +202,7 @@ int run_train(run *r, um_error *err) {
   run_read_from(&o, &r->part[1]);
   if ((status = um_loader_open(&r->loader, &r->train, &training, err))) return status;
   if (r->validation.count > 0 && (status = um_loader_open(&r->validator, &r->validation, &o, err))) return status;
+  run_board_open(r);
   while (!run_is_over(r) && !status) {
     if (r->phase != r->at.phase && (status = run_change_phase(r, err))) break;
     um_log_progress(true, "Epoch %d/%d", r->at.epoch + 1, run_epochs(r));

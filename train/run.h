@@ -33,6 +33,8 @@ typedef struct run_part {
   um_footage *footage; /* of the items that are filmed */
 } run_part;
 
+typedef struct board board;
+
 typedef struct run {
   um_config config;
   char name[256]; /* of the config: "vgg16_finetune" */
@@ -66,6 +68,7 @@ typedef struct run {
   um_position saved;   /* what last.safetensors holds; epoch -1: there is none yet */
   double saved_when;
   history history;
+  board *board; /* NULL: nothing for TensorBoard */
 } run;
 
 /* setup.c: pictures, device, model's structure; nothing is written and no large memory is taken. */
@@ -148,6 +151,14 @@ int run_validate(run *r, history_row *row, um_error *err);
 int run_test(run *r, um_error *err);
 /* Names the pictures that a loader has skipped since the last call. */
 void run_name_skips(um_loader *l, const um_dataset *d, int *named);
+
+/* board.c: TensorBoard's files; without r->board these do nothing. */
+void run_board_open(run *r);
+void run_board_begin_epoch(run *r);
+void run_board_steps(run *r); /* those since the last call */
+void run_board_epoch(run *r, const history_row *row);
+void run_board_picture(run *r); /* augmented.png */
+void run_board_close(run *r);
 
 /* picture.c: augmented.png, the batch as the model sees it. */
 int run_write_picture(const run *r, const um_batch *b, um_error *err);

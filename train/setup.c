@@ -215,6 +215,7 @@ void run_free(run *r) {
   um_model_free(r->model);
   um_graph_free(&r->graph);
   if (r->backend) r->backend->ops->close(r->backend);
+  run_board_close(r);
   for (int i = 0; i < RUN_PARTS; i++) run_videos_free(&r->videos[i]);
   um_dataset_free(&r->train);
   um_dataset_free(&r->validation);

@@ -1,5 +1,5 @@
 /* Protobuf's wire format (https://protobuf.dev/programming-guides/encoding): a reader that never leaves the bytes it was given, and a
- * small writer. No schema: callers know their field numbers. Internal to weights/. */
+ * small writer. No schema: callers know their field numbers. */
 #ifndef UM_WEIGHTS_PROTOBUF_H
 #define UM_WEIGHTS_PROTOBUF_H
 
