@@ -102,7 +102,15 @@ static void killed_and_run_again(void **state) {
       const int status = disturbed(out, j, 1 + turn, 29 * round + 40 * turn, SIGKILL);
       cut += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     }
+    /* What was finished is not done again. */
+    long done = journal_lines(out);
+    for (int i = 0; i < CLIPS; i++) {
+      snprintf(name, sizeof name, "c%d.mp4", i);
+      done += strcmp(csv_cell(out, "ledger.csv", name, "status"), "done") == 0;
+    }
+    snprintf(name, sizeof name, "%ld of the inputs were done before", done);
     extract_expect(extract_run(SETTINGS "--jobs %s --out %s %s", j, out, clips()), 0, "5 inputs: 5 done");
+    extract_expect(0, 0, name);
     assert_as_undisturbed(out);
   }
   assert_true(cut >= 4); /* else nothing was proven */
