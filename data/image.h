@@ -34,7 +34,7 @@ typedef struct um_image_buffer {
 int um_image_read_with(um_image *im, um_image_buffer *buffer, const char *path, um_error *err);
 void um_image_buffer_free(um_image_buffer *buffer);
 
-int um_image_write_png(const um_image *im, const char *path, um_error *err); /* temporary file, then renamed */
+int um_image_write_png(const um_image *im, const char *path, um_error *err);              /* temporary file, then renamed */
 int um_image_encode_png(uint8_t **data, size_t *size, const um_image *im, um_error *err); /* the same bytes in memory, malloc'd */
 int um_image_write_jpeg(const um_image *im, const char *path, int quality, um_error *err);
 
