@@ -52,24 +52,53 @@ static int fill_pattern(float pattern[PATTERN], const channel_runs *r, int group
   return count;
 }
 
-/* to = gate > 0 ? from : alpha from */
-static void bend(float *to, const float *from, const float *gate, const float *alpha, int64_t n) {
+/* to = gate > 0 ? from : alpha from, for n numbers; alpha is `period` long and begins anew after them. */
+static inline __attribute__((always_inline)) void bend(float *to, const float *from, const float *gate, const float *alpha, int64_t period,
+                                                       int64_t n) {
+  for (int64_t at = 0; at < n; at += period) {
+    const int64_t count = n - at < period ? n - at : period;
 #pragma omp simd
-  for (int64_t i = 0; i < n; i++) {
-    const float v = from[i], bent = alpha[i] * v;
-    to[i] = gate[i] > 0 ? v : bent;
+    for (int64_t i = 0; i < count; i++) {
+      const float v = from[at + i], bent = alpha[i] * v;
+      to[at + i] = gate[at + i] > 0 ? v : bent;
+    }
   }
+}
+
+typedef void bend_fn(float *, const float *, const float *, const float *, int64_t, int64_t);
+
+static void bend_any(float *to, const float *from, const float *gate, const float *alpha, int64_t period, int64_t n) {
+  bend(to, from, gate, alpha, period, n);
+}
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void bend_avx2(float *to, const float *from, const float *gate, const float *alpha, int64_t period,
+                                                      int64_t n) {
+  bend(to, from, gate, alpha, period, n);
+}
+__attribute__((target("avx512f"))) static void bend_avx512(float *to, const float *from, const float *gate, const float *alpha,
+                                                           int64_t period, int64_t n) {
+  bend(to, from, gate, alpha, period, n);
+}
+#endif
+
+static bend_fn *choose_bend(void) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512f")) return bend_avx512;
+  if (__builtin_cpu_supports("avx2")) return bend_avx2;
+#endif
+  return bend_any;
 }
 
 static void bend_all(const um_op *op, um_tensor *y, const um_tensor *from, const um_tensor *gate, const float *alpha) {
   const channel_runs r = runs_of(y);
   const int64_t run = r.pixels * r.width;
+  bend_fn *const bend_with = choose_bend();
   um_cpu_enter(um_cpu_of(op));
   if (r.width > PATTERN) { /* plain, and a pixel is long enough by itself */
 #pragma omp parallel for
     for (int64_t i = 0; i < r.pixels; i++) {
       const int64_t at = i * r.width;
-      bend((float *)y->data + at, (const float *)from->data + at, (const float *)gate->data + at, alpha, r.width);
+      bend_with((float *)y->data + at, (const float *)from->data + at, (const float *)gate->data + at, alpha, r.width, r.width);
     }
     return;
   }
@@ -79,10 +108,8 @@ static void bend_all(const um_op *op, um_tensor *y, const um_tensor *from, const
     const int64_t plane = k / chunks, first = k % chunks * chunk, end = first + chunk < run ? first + chunk : run;
     float pattern[PATTERN];
     const int period = fill_pattern(pattern, &r, (int)(plane % r.groups), alpha);
-    for (int64_t i = first; i < end; i += period) {
-      const int64_t at = plane * run + i, n = end - i < period ? end - i : period;
-      bend((float *)y->data + at, (const float *)from->data + at, (const float *)gate->data + at, pattern, n);
-    }
+    const int64_t at = plane * run + first;
+    bend_with((float *)y->data + at, (const float *)from->data + at, (const float *)gate->data + at, pattern, period, end - first);
   }
 }
 
