@@ -12,7 +12,8 @@ typedef enum um_dtype { UM_F32, UM_BF16, UM_F16, UM_U8, UM_I32 } um_dtype;
 
 /* How the numbers lie in memory. NULL is plain: dense, row-major in the order of dim[] (activations N H W C, convolution kernels
  * H W I O, dense kernels in x out). Anything else is a backend's own (blocked, say), made by plan() and opaque to everybody
- * else: only that backend's reorder() converts it. Owned by the backend, valid until it is closed; equal layouts have equal pointers. */
+ * else: only that backend's reorder() converts it. Owned by the backend, valid while an op lives that has a tensor of it; equal
+ * layouts have equal pointers. */
 typedef struct um_layout um_layout;
 
 typedef struct um_tensor {

@@ -1,4 +1,5 @@
 /* Graphs: shapes, VGG16 as Keras counts it, JSON there and back, and JSON that nobody should trust. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -299,8 +300,66 @@ static void test_deep_and_long_json(void **state) {
   free(text);
 }
 
+/* Poolings in ceil mode: window after window while one begins inside and, before the last, none reached the end. */
+static void test_ceil_padding(void **state) {
+  (void)state;
+  for (int in = 1; in < 40; in++)
+    for (int size = 1; size <= 5; size++)
+      for (int stride = 1; stride <= 4; stride++) {
+        int windows = 0, end = 0;
+        if (in < size && in + stride <= size) continue; /* PyTorch has no output then */
+        for (int at = 0; at < in && (windows == 0 || end < in); at += stride) windows++, end = at + size;
+        um_graph g = {0};
+        um_error err = {0};
+        um_window w = {.kernel = {size, size}, .stride = {stride, stride}};
+        w.pad_after[0] = w.pad_after[1] = um_pool_ceil_padding(in, size, stride);
+        must(um_graph_add_input(&g, NULL, in, in, 3, &err), &err);
+        const int at = must(um_graph_add_pool_window(&g, NULL, UM_OP_MAX_POOL, 0, &w, &err), &err);
+        if (g.node[at].dim[0] != windows)
+          fail_msg("%d by %d, stride %d: %d windows, expected %d", in, size, stride, (int)g.node[at].dim[0], windows);
+        um_graph_free(&g);
+      }
+}
+
+/* PReLU, softmax, dropout and given windows there and back; rates that are none. */
+static void test_more_ops(void **state) {
+  um_graph g = {0}, back;
+  um_error err = {0};
+  char *text = NULL, *again = NULL;
+  const um_window w = {.kernel = {3, 2}, .stride = {2, 2}, .pad_before = {1, 0}, .pad_after = {2, 1}};
+  (void)state;
+  int at = must(um_graph_add_input(&g, NULL, 11, 9, 3, &err), &err);
+  at = must(um_graph_add_conv2d_window(&g, "c", at, 4, &w, UM_ACT_NONE, &err), &err);
+  at = must(um_graph_add_prelu(&g, NULL, at, &err), &err);
+  assert_string_equal(g.node[at].name, "p_re_lu");
+  at = must(um_graph_add_dropout(&g, NULL, at, 0.1, &err), &err);
+  at = must(um_graph_add_simple(&g, NULL, UM_OP_SOFTMAX, &at, 1, UM_ACT_NONE, &err), &err);
+  assert_int_equal(g.node[at].ndim, 3);
+  assert_int_equal(g.node[at].dim[2], 4);
+  must(um_graph_to_json(&g, &text, &err), &err);
+  assert_non_null(strstr(text, "\"op\":\"dropout\",\"inputs\":[2],\"rate\":0.1}"));
+  must(um_graph_from_json(&back, text, &err), &err);
+  assert_true(back.node[3].rate == 0.1);
+  must(um_graph_to_json(&back, &again, &err), &err);
+  assert_string_equal(text, again);
+  free(text), free(again);
+  um_graph_free(&back);
+  const double bad[] = {1, -0.1, 2, NAN};
+  for (int i = 0; i < 4; i++) assert_int_equal(um_graph_add_dropout(&g, NULL, 0, bad[i], &err), UM_ECONFIG);
+  assert_int_equal(um_graph_add_pool_window(&g, NULL, UM_OP_CONV2D, 0, &w, &err), UM_ECONFIG);
+  assert_int_equal(um_graph_from_json(&back,
+                                      "{\"format\":1,\"nodes\":[{\"name\":\"i\",\"op\":\"input\",\"inputs\":[],\"shape\":[4,4,3]},"
+                                      "{\"name\":\"d\",\"op\":\"dropout\",\"inputs\":[0]}]}",
+                                      &err),
+                   UM_EFORMAT);
+  assert_non_null(strstr(err.text, "rate: expected a number"));
+  um_graph_free(&g);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_ceil_padding),
+      cmocka_unit_test(test_more_ops),
       cmocka_unit_test(test_vgg16),
       cmocka_unit_test(test_dct),
       cmocka_unit_test(test_dct_kernel),

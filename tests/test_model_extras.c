@@ -1,4 +1,4 @@
-/* What a training step has beside its layers: dropout and its masks, weights of samples, the decay of kernels. */
+/* What a training step has beside its layers: dropout and its masks, weights of samples, the decay of kernels. And many small models. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/cpu/cpu.h"
 #include "core/rng.h"
 #include "support/model_fixture.h"
 
@@ -225,10 +226,74 @@ static void test_decay(void **state) {
   }
 }
 
+/* ---- many models of many sizes ---- */
+
+static int layouts_of(um_backend *be) {
+  int n = 0;
+  for (const struct um_layout *l = ((um_cpu *)be)->layouts; l; l = l->next) n++;
+  return n;
+}
+
+static um_model *open_sized(um_backend *be, int64_t height, int64_t width) {
+  const um_model_options o = {.batch = 1, .any_output = true};
+  const int three[2] = {3, 3}, one[2] = {1, 1};
+  um_graph g = {0};
+  um_model *m;
+  int at;
+  OK(at = um_graph_add_input(&g, "input", height, width, 3, err));
+  OK(at = um_graph_add_conv2d(&g, "conv1", at, 10, three, one, UM_PAD_VALID, UM_ACT_NONE, err));
+  OK(at = um_graph_add_prelu(&g, "bend1", at, err));
+  OK(at = um_graph_add_conv2d(&g, "conv2", at, 16, three, one, UM_PAD_VALID, UM_ACT_NONE, err));
+  OK(at = um_graph_add_conv2d(&g, "conv3", at, 32, three, one, UM_PAD_VALID, UM_ACT_NONE, err));
+  OK(at = um_graph_add_conv2d(&g, "conv4", at, 2, one, one, UM_PAD_VALID, UM_ACT_NONE, err));
+  OK(um_graph_add_simple(&g, "share", UM_OP_SOFTMAX, &at, 1, UM_ACT_NONE, err));
+  OK(um_model_create(&m, &g, be, &o, err));
+  OK(um_model_init(m, 3, err));
+  um_graph_free(&g);
+  return m;
+}
+
+static void run_sized(um_model *m, float *y, int64_t height, int64_t width) {
+  float *x = malloc(sizeof *x * (size_t)(height * width * 3));
+  fixture_fill(x, height * width * 3, 4);
+  OK(um_model_feed(m, x, 1, err));
+  OK(um_model_forward(m, err));
+  OK(um_model_output(m, y, err));
+  free(x);
+}
+
+/* What a backend keeps for a size goes with the last model of it; one that lives on is none the worse. */
+static void test_sizes(void **state) {
+  enum { OUT = 2 * 14 * 15 };
+  um_backend *be;
+  float before[OUT], after[OUT];
+  (void)state;
+  OK(um_backend_open(&be, "cpu", 2, err));
+  um_model *first = open_sized(be, 20, 21), *second = open_sized(be, 20, 21);
+  run_sized(second, before, 20, 21);
+  const int one_size = layouts_of(be);
+  um_model_free(first);
+  assert_int_equal(layouts_of(be), one_size);
+  for (int i = 0; i < 10; i++) {
+    float *y = malloc(sizeof *y * 2 * (size_t)((16 + i) * (19 + 2 * i)));
+    um_model *m = open_sized(be, 22 + i, 25 + 2 * i);
+    run_sized(m, y, 22 + i, 25 + 2 * i);
+    um_model_free(m);
+    free(y);
+    assert_int_equal(layouts_of(be), one_size);
+  }
+  run_sized(second, after, 20, 21);
+  assert_memory_equal(before, after, sizeof before);
+  um_model_free(second);
+  assert_int_equal(layouts_of(be), 0);
+  be->ops->close(be);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_masks), cmocka_unit_test(test_far_masks),      cmocka_unit_test(test_validation_has_none),
       cmocka_unit_test(test_views), cmocka_unit_test(test_sample_weights), cmocka_unit_test(test_decay),
+      cmocka_unit_test(test_sizes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

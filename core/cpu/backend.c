@@ -13,13 +13,8 @@
 static void cpu_close(um_backend *be) {
   um_cpu *cpu = (um_cpu *)be;
   um_cpu_reorders_free(cpu);
-  while (cpu->layouts) {
-    struct um_layout *l = cpu->layouts;
-    cpu->layouts = l->next;
-    um_md_free(l->md);
-    um_md_free(l->plain);
-    free(l);
-  }
+  for (struct um_layout *l = cpu->layouts; l; l = l->next) l->users = 0;
+  um_cpu_drop_layouts(cpu);
   if (cpu->stream) dnnl_stream_destroy(cpu->stream);
   if (cpu->engine) dnnl_engine_destroy(cpu->engine);
   free(cpu);
@@ -130,6 +125,7 @@ static int cpu_plan(um_backend *be, const um_op_desc *d, um_op **out, um_error *
   case UM_OP_PRELU: status = um_cpu_plan_prelu(op, err); break;
   default: status = um_cpu_plan_simple(op, err); break;
   }
+  um_cpu_count_layouts(&op->base, 1);
   if (status != UM_OK) {
     be->ops->plan_free(&op->base);
     return status;
@@ -141,6 +137,8 @@ static int cpu_plan(um_backend *be, const um_op_desc *d, um_op **out, um_error *
 static void cpu_plan_free(um_op *base) {
   um_cpu_op *op = (um_cpu_op *)base;
   if (!op) return;
+  um_cpu_count_layouts(base, -1);
+  um_cpu_drop_layouts(um_cpu_of(base));
   um_prim_free(&op->forward);
   um_prim_free(&op->backward_data);
   um_prim_free(&op->backward_weights);

@@ -6,7 +6,7 @@
 #include "core/cpu/winograd.h"
 #include "core/ops.h"
 
-/* Interned by the backend. The dims of a oneDNN descriptor are N C H W (activations) or O I H W (kernels) whatever the strides. */
+/* Interned by the backend, and kept while an op has a tensor of it. The dims of a oneDNN descriptor are N C H W (activations) or O I H W (kernels) whatever the strides. */
 struct um_layout {
   um_md md;    /* this layout */
   um_md plain; /* the same values as the rest of the program knows them: N H W C, H W I O, in x out */
@@ -14,6 +14,7 @@ struct um_layout {
   int block;    /* channels that lie together (8 or 16: nChw8c, nChw16c); 0 for any other layout */
   bool padded;  /* holds more elements than the shape says: they are zero and must stay so */
   um_wino wino; /* wino.k > 0: a kernel as um_wino_kernel makes it; md and plain are NULL */
+  int users;    /* tensors of ops that are planned */
   struct um_layout *next;
 };
 
@@ -72,6 +73,10 @@ int um_cpu_set_layout(um_cpu *cpu, um_tensor *t, um_md_ref md, um_md_ref plain, 
 /* Both of one shape, their layouts different. Exact; the primitive is kept for the next time. */
 int um_cpu_reorder_tensor(um_cpu *cpu, um_tensor *dst, const um_tensor *src, um_error *err);
 void um_cpu_reorders_free(um_cpu *cpu);
+/* Counts an op's tensors as users of their layouts, or (by -1) no longer; then layouts that nobody uses are dropped, and the reorders
+ * from and to them: pictures of ever new sizes must not fill the memory. */
+void um_cpu_count_layouts(um_op *op, int by);
+void um_cpu_drop_layouts(um_cpu *cpu);
 um_dnnl_window um_cpu_window(const um_window *w);
 
 /* plan() by kind: op->base.desc, x, y hold the description; each sets layouts and sizes and makes the primitives. */

@@ -202,3 +202,45 @@ void um_cpu_reorders_free(um_cpu *cpu) {
     free(r);
   }
 }
+
+/* Of an interned layout, which callers see as const. */
+static void count(um_cpu *cpu, const um_layout *layout, int by) {
+  struct um_layout *l = cpu->layouts;
+  while (l && l != layout) l = l->next;
+  if (l) l->users += by;
+}
+
+void um_cpu_count_layouts(um_op *op, int by) {
+  um_cpu *cpu = um_cpu_of(op);
+  for (int i = 0; i < op->desc.n_inputs; i++) count(cpu, op->x[i].layout, by);
+  count(cpu, op->y.layout, by);
+  count(cpu, op->w.layout, by);
+}
+
+static void drop_reorders(um_cpu *cpu, const um_layout *layout) {
+  for (um_cpu_reorder **at = &cpu->reorders; *at;) {
+    um_cpu_reorder *r = *at;
+    if (r->from != layout && r->to != layout) {
+      at = &r->next;
+      continue;
+    }
+    *at = r->next;
+    um_prim_free(&r->prim);
+    free(r);
+  }
+}
+
+void um_cpu_drop_layouts(um_cpu *cpu) {
+  for (struct um_layout **at = &cpu->layouts; *at;) {
+    struct um_layout *l = *at;
+    if (l->users > 0) {
+      at = &l->next;
+      continue;
+    }
+    *at = l->next;
+    drop_reorders(cpu, l);
+    um_md_free(l->md);
+    um_md_free(l->plain);
+    free(l);
+  }
+}
