@@ -132,7 +132,8 @@ static int run(options *o, int argc, char *const *argv, const char *const *path,
   r = store_write(&s, err);
   if (atomic_load(&j.failed)) *err = j.error, r = err->code;
   if (r < 0) goto done;
-  if (o->sheet && in.todo && write_sheet(&s, err) < 0) um_log(UM_LOG_WARN, "no contact sheet: %s", err->text); /* a crop was removed by hand */
+  if (o->sheet && in.todo && write_sheet(&s, err) < 0)
+    um_log(UM_LOG_WARN, "no contact sheet: %s", err->text); /* a crop was removed by hand */
   const int skipped = sum_up(&in, &s, &j.sum, o->out), all = in.count + in.missings;
   if (atomic_load(&interrupted))
     r = um_fail(err, UM_EINTERRUPTED, "stopped: what was finished is in %s; the same command again goes on", o->out);

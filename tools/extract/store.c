@@ -133,8 +133,9 @@ static int read_lines(char ***out, int *count, const char *path, const char *con
   if (!d) return um_fail(err, UM_ENOMEM, "%s: no memory", path);
   r = um_is_file(path) ? um_csv_open(&csv, path, err) : UM_OK;
   if (r < 0 || !csv) goto done;
-  for (int i = 0; i < columns; i++)
-    if ((at[i] = um_csv_column(csv, column[i])) < 0 && i < needed) {
+  for (int i = 0; i < columns; i++) at[i] = um_csv_column(csv, column[i]);
+  for (int i = 0; i < needed; i++)
+    if (at[i] < 0) {
       r = um_fail(err, UM_EFORMAT, "%s: column %s: not there, so that the file is not extract's: choose another --out", path, column[i]);
       goto done;
     }
