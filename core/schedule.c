@@ -46,6 +46,11 @@ double um_schedule_rate(const um_schedule *s, double rate, int64_t step, int64_t
   return rate;
 }
 
+const char *um_monitor_name(um_monitor m) {
+  static const char *const names[] = {"val_loss", "val_accuracy", "val_auc", "loss"};
+  return names[m];
+}
+
 bool um_monitor_rises(um_monitor m) { return m == UM_MONITOR_VAL_ACCURACY || m == UM_MONITOR_VAL_AUC; }
 
 void um_watch_begin(um_watch *w, um_monitor m) { *w = (um_watch){.best = um_monitor_rises(m) ? -INFINITY : INFINITY}; }

@@ -62,6 +62,7 @@ int64_t um_schedule_warmup(const um_schedule *s, int64_t epoch_steps);
 /* Whether the rates of the first steps depend on how many epochs there will be. */
 bool um_schedule_needs_epochs(const um_schedule *s);
 
+const char *um_monitor_name(um_monitor m); /* as in history.csv */
 /* Whether more of it is better. */
 bool um_monitor_rises(um_monitor m);
 /* As before the first epoch. */

@@ -6,8 +6,6 @@
 #include "core/log.h"
 #include "train/run.h"
 
-static const char *const monitors[] = {"val_loss", "val_accuracy", "val_auc", "loss"};
-
 const um_phase *run_phase(const run *r) { return &r->config.phase[r->at.phase]; }
 
 int run_batches(const run *r) {
@@ -33,7 +31,7 @@ static int check_monitor(const run *r, const char *key, um_monitor m, um_error *
   if (m == UM_MONITOR_LOSS) return UM_OK;
   if (v->count == 0)
     return um_fail(err, UM_ECONFIG, "%s: %s needs a held-out part: set data.validation_split or data.validation_dir, or watch loss", key,
-                   monitors[m]);
+                   um_monitor_name(m));
   if (m == UM_MONITOR_VAL_AUC && (v->class_count[0] == 0 || v->class_count[1] == 0))
     return um_fail(err, UM_ECONFIG, "%s: val_auc needs both classes in the held-out part; there is no %s in it", key,
                    v->class_name[v->class_count[0] > 0]);
@@ -77,12 +75,12 @@ void run_end_epoch(run *r, const history_row *row) {
     const double before = r->at.rate;
     r->at.rate = um_plateau_rate(&r->at.plateau, s, before, value_of(row, s->monitor));
     if (r->at.rate != before)
-      um_log_progress(true, "%s was no better for %d epoch%s: learning rate %g from here on", monitors[s->monitor], s->patience,
+      um_log_progress(true, "%s was no better for %d epoch%s: learning rate %g from here on", um_monitor_name(s->monitor), s->patience,
                       s->patience == 1 ? "" : "s", r->at.rate);
   }
   if (e->on) um_early_stopping_note(&r->at.stopping, e, value_of(row, e->monitor));
   if (run_stopped_early(r))
-    um_log_progress(true, "Stopped early: %s was no better for %d epoch%s", monitors[e->monitor], r->at.stopping.wait,
+    um_log_progress(true, "Stopped early: %s was no better for %d epoch%s", um_monitor_name(e->monitor), r->at.stopping.wait,
                     r->at.stopping.wait == 1 ? "" : "s");
   if (!phase_is_over(r) || run_is_over(r)) return;
   r->at.phase++;

@@ -163,7 +163,6 @@ static void describe_machine(const run *r) {
 }
 
 static void describe_schedule(const um_schedule *s) {
-  static const char *const monitors[] = {"val_loss", "val_accuracy", "val_auc", "loss"};
   char text[128] = "", warmup[64] = "", length[64] = "to the end";
   if (s->warmup_steps > 0) snprintf(warmup, sizeof warmup, "warm-up of %d steps from %g of it", s->warmup_steps, s->warmup_from);
   if (s->warmup_epochs > 0)
@@ -186,7 +185,7 @@ static void describe_schedule(const um_schedule *s) {
       snprintf(text, sizeof text, "times %g every %d epochs", s->factor, s->every_epochs);
     break;
   case UM_SCHEDULE_PLATEAU:
-    snprintf(text, sizeof text, "times %g after %d epochs of no better %s", s->factor, s->patience, monitors[s->monitor]);
+    snprintf(text, sizeof text, "times %g after %d epochs of no better %s", s->factor, s->patience, um_monitor_name(s->monitor));
     break;
   }
   if (warmup[0]) um_log_progress(true, "            %s%s", warmup, text[0] ? "," : "");
@@ -201,6 +200,16 @@ static void describe_course(const run *r) {
   snprintf(rate, sizeof rate, ", learning rate %g", c->phase[0].learning_rate);
   um_log_progress(true, "Training    %d epoch%s of %s steps of %d pictures, %s%s", run_epochs(r), run_epochs(r) == 1 ? "" : "s",
                   count_text(run_batches(r), steps), c->data.batch_size, optimizers[c->optimizer.kind], c->phases_given ? "" : rate);
+  if (c->optimizer.weight_decay > 0) um_log_progress(true, "            weight decay %g", c->optimizer.weight_decay);
+  if (e->on)
+    um_log_progress(true, "            ends%s where %s is no better for %d epoch%s", c->phases > 1 ? " a phase" : "",
+                    um_monitor_name(e->monitor), e->patience, e->patience == 1 ? "" : "s");
+  if (c->data.sampling == UM_SAMPLING_BALANCED)
+    um_log_progress(true, "            both classes equally often, %s again",
+                    r->train.class_name[r->train.class_count[0] > r->train.class_count[1]]);
+  if (c->class_weight.mode != UM_CLASS_WEIGHT_NONE)
+    um_log_progress(true, "            in the loss %s counts %.4g, %s %.4g", r->train.class_name[0], (double)r->class_weight[0],
+                    r->train.class_name[1], (double)r->class_weight[1]);
   for (int i = 0; i < c->phases; i++) {
     const um_phase *p = &c->phase[i];
     if (c->phases_given)
@@ -208,16 +217,6 @@ static void describe_course(const run *r) {
                       p->trainable, p->learning_rate);
     describe_schedule(&p->schedule);
   }
-  if (c->optimizer.weight_decay > 0) um_log_progress(true, "            weight decay %g", c->optimizer.weight_decay);
-  if (e->on)
-    um_log_progress(true, "            ends%s where %s is no better for %d epoch%s", c->phases > 1 ? " a phase" : "",
-                    (const char *[]){"val_loss", "val_accuracy", "val_auc", "loss"}[e->monitor], e->patience, e->patience == 1 ? "" : "s");
-  if (c->data.sampling == UM_SAMPLING_BALANCED)
-    um_log_progress(true, "            both classes equally often, %s again",
-                    r->train.class_name[r->train.class_count[0] > r->train.class_count[1]]);
-  if (c->class_weight.mode != UM_CLASS_WEIGHT_NONE)
-    um_log_progress(true, "            in the loss %s counts %.4g, %s %.4g", r->train.class_name[0], (double)r->class_weight[0],
-                    r->train.class_name[1], (double)r->class_weight[1]);
 }
 
 void run_describe_phase(const run *r) {

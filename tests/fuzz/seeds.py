@@ -126,6 +126,7 @@ def tables():
     text("manifest_csv", "absolute.csv", "path,group\n/tmp/fake/b/c.png,g\n" + "fake/" * 200 + "x,g\n")
     text("manifest_csv", "points.csv", "path,points,group\nfake/b/c.png,1 2.5 -3 4e1 5 6 7 8 9 10,g\nreal/a_000001_00.png,,g\nfake/a_000001_00.png,1 2 3,\n")
     text("csv", "history.csv", "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n1,0.693,0.5,,,2e-05,1.25\n")
+    text("csv", "history_auc.csv", "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,val_auc\n1,0.693,0.5,0.7,0.5,2e-05,1.25,0.75\n2,0.6,0.5,,,1e-05,1.2,\n")
     text("csv", "open.csv", "a,\"b\n1,\"2\"\"\"\n")
 
 
@@ -137,6 +138,12 @@ def documents():
     text("config", "wrong.json", "{\"epoch\": 3,\n \"data\": {\"batch_sise\": 1}}")
     text("config", "head.json", json.dumps({"model": {"weights": None, "trainable": "head", "head": [{"global_average_pooling2d": {"name": "gap"}}, {
         "dense": {"units": 4, "activation": "linear"}}, {"dense": {"units": 1, "activation": "sigmoid", "name": "out"}}]}, "seed": 18446744073709551615 // 2}))
+    text("config", "course.json", json.dumps({"class_weight": {"fake": 1, "real": 2.5}, "optimizer": {"weight_decay": 0.01}, "early_stopping": {"patience": 2},
+                                              "learning_rate_schedule": {"name": "plateau", "factor": 0.5}, "data": {"sampling": "balanced"}, "epochs": 9,
+                                              "phases": [{"epochs": 2, "trainable": "head", "learning_rate_schedule": None},
+                                                         {"epochs": 3, "learning_rate_schedule": {"name": "step", "boundaries": [3, 7], "values": [1, 0.1, 0.01]}},
+                                                         {"learning_rate": 1e-5, "learning_rate_schedule": {"name": "cosine", "warmup_steps": 3}}]}))
+    text("config", "course_sets.json", "{}\x01learning_rate_schedule.name=exponential\x01early_stopping.patience=3\x01phases=[{\"epochs\":1},{}]\x01class_weight=balanced")
     shutil.copy(os.path.join(root, "weights", "manifest.json"), path("manifest_json", "manifest.json"))
     text("manifest_json", "two.json", json.dumps({"weights": [{"name": "a", "file": "a.h5", "url": "https://x/a", "size": 1, "sha256": None, "md5": "0" * 32, "licence": "MIT"},
                                                               {"name": "b", "file": "../b", "url": "file:b", "size": 1e300, "sha256": "f" * 64, "licence": "x"}]}))
