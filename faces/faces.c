@@ -93,7 +93,11 @@ static int look(walk *w, um_error *err) {
     um_fail_context(err, "%s", w->path);
     return r;
   }
-  for (int i = 0, k = 0; i < w->count; i++) w->at[i].found = w->at[i].frame.repeated ? (um_found){0} : found[k++];
+  for (int i = 0, k = 0; i < w->count; i++)
+    if (w->at[i].frame.repeated)
+      w->at[i].found = (um_found){0};
+    else
+      w->at[i].found = found[k++];
   return UM_OK;
 }
 
