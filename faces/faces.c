@@ -171,7 +171,7 @@ int um_faces_walk(um_face_finder *f, const char *path, um_face_sink sink, void *
                   um_face_report *report, um_error *err) {
   const um_face_settings *s = &f->o.settings;
   const um_video_options o = {.fps = s->fps, .max_size = s->max_size, .threads = f->o.decode_threads};
-  um_face_report no_report;
+  um_face_report no_report = {0};
   um_tracks no_tracks = {0};
   walk w = {.f = f, .path = path, .sink = sink, .arg = arg, .report = report ? report : &no_report, .tracks = tracks ? tracks : &no_tracks};
   int r;
