@@ -95,7 +95,7 @@ typedef struct um_config {
   int64_t workspace_limit; /* cuda: bytes */
   um_face_settings faces; /* what infer repeats on videos; detector "auto": as the folder was extracted (extract.json), else the recipe's */
   int epochs;             /* of all phases */
-  bool tensorboard;          /* event files in the run folder */
+  bool tensorboard;       /* event files in the run folder */
   double checkpoint_minutes; /* 0: only at an epoch's end */
 } um_config;
 

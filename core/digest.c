@@ -1,5 +1,5 @@
-/* SHA-256 (FIPS 180-4), MD5 (RFC 1321) and CRC-32C. The first two take 64-byte blocks and end in the same padding: 0x80, zeros, the length in bits
- * in the last eight bytes, big-endian for SHA-256 and little-endian for MD5. */
+/* SHA-256 (FIPS 180-4), MD5 (RFC 1321) and CRC-32C. The first two take 64-byte blocks and end in the same padding: 0x80, zeros, the
+ * length in bits in the last eight bytes, big-endian for SHA-256 and little-endian for MD5. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -121,7 +121,8 @@ static int launch(void *context, int i, um_error *err) {
   case SLOPE: return ops->activation_backward(j->op, &j->out[s], &j->in[s], &j->y[s], err);
   case CAST: return ops->reorder(be, &j->out[s], &j->in[s], err);
   case WARP: return ops->warp(be, &j->out[s], &j->in[s], j->sample, j->control, &j->how, err);
-  case OPTIMIZER: return ops->optimizer_step(be, &j->optimizer, j->w, j->copy, NULL, j->v, j->report, j->g, NULL, j->parameters, j->control, err);
+  case OPTIMIZER:
+    return ops->optimizer_step(be, &j->optimizer, j->w, j->copy, NULL, j->v, j->report, j->g, NULL, j->parameters, j->control, err);
   default: return um_fail(err, UM_EINTERNAL, "no such work");
   }
 }
