@@ -17,6 +17,7 @@
 #include "core/file.h"
 #include "tests/support/tmp.h"
 #include "weights/weights.h"
+#include "weights/zip.h"
 
 enum { SIZE = 100000 };
 static char content[SIZE], sha[65], md5[33];
@@ -172,6 +173,79 @@ static void test_failures(void **state) {
   assert_int_equal(weights("UM_WEIGHTS=/proc/nothing", "fetch"), 1);
 }
 
+/* A package with the content as data/a.pt; a python3 that gives it to `pip download --dest FOLDER`, counting its calls, if its name is
+ * the one that is asked for last. Returns the folder to put before PATH. */
+static const char *fake_pip(void) {
+  static char folder[4096];
+  char script[3 * 4096];
+  um_zip_writer *w;
+  um_error err = {0};
+  const um_zip_part part = {content, SIZE};
+  snprintf(folder, sizeof folder, "%s", tmp_path("fetch/pip"));
+  assert_int_equal(um_mkdirs(folder, &err), UM_OK);
+  assert_int_equal(um_zip_create(&w, in(folder, "thing.zip"), NULL, &err), UM_OK);
+  assert_int_equal(um_zip_add(w, "thing/data/a.pt", &part, 1, &err), UM_OK);
+  assert_int_equal(um_zip_commit(w, &err), UM_OK);
+  int n = snprintf(script, sizeof script,
+                   "#!/bin/sh\necho called >>%s/calls\nwhile [ $# -gt 1 ]; do [ \"$1\" = --dest ] && to=$2; shift; done\n"
+                   "[ \"$1\" = thing==1.0 ] && cp %s/thing.zip \"$to/thing-1.0-py3-none-any.whl\"\n",
+                   folder, folder);
+  tmp_write(in(folder, "python3"), script, (unsigned long)n);
+  chmod(in(folder, "python3"), 0755);
+  unlink(in(folder, "calls"));
+  return folder;
+}
+
+/* Two rows of a set, which are the same file. */
+static void write_packaged(const char *wheel, const char *member, const char *sum) {
+  char text[8192] = "{\"weights\": [";
+  for (int i = 0; i < 2; i++)
+    snprintf(text + strlen(text), sizeof text - strlen(text),
+             "%s{\"name\": \"pair/%d\", \"set\": \"pair\", \"file\": \"%d.pt\", \"url\": \"file:///nowhere/a.pt\", \"wheel\": \"%s\", "
+             "\"member\": \"%s\", \"size\": %d, \"sha256\": \"%s\", \"licence\": \"none\"}",
+             i ? ", " : "", i, i, wheel, member, SIZE, sum);
+  strcat(text, "]}");
+  tmp_write(manifest, text, strlen(text));
+  for (int i = 0; i < 2; i++) unlink(in(cache, i ? "1.pt" : "0.pt"));
+}
+
+static void test_package(void **state) {
+  char before[3 * 4096], path[5000], *calls;
+  size_t size;
+  um_error err = {0};
+  (void)state;
+  snprintf(before, sizeof before, "PATH=%s:$PATH", fake_pip());
+  write_packaged("thing==1.0", "thing/data/a.pt", sha);
+  assert_int_equal(um_weights_find_known(path, sizeof path, "pair/1", &err), UM_EIO);
+  assert_non_null(strstr(err.text, "weights fetch pair"));
+  assert_int_equal(um_weights_find_known(path, sizeof path, "pair/2", &err), UM_ECONFIG);
+  assert_int_equal(weights(before, "fetch pair"), 0);
+  SAYS("out of the Python package thing==1.0");
+  assert_int_equal(um_weights_find_known(path, sizeof path, "pair/1", &err), UM_OK);
+  assert_string_equal(path, in(cache, "1.pt"));
+  assert_int_equal(um_weights_find_known(path, sizeof path, "pair/0", &err), UM_OK);
+  assert_int_equal(um_file_read(&calls, &size, in(tmp_path("fetch/pip"), "calls"), 100, &err), UM_OK);
+  assert_string_equal(calls, "called\n"); /* once for both */
+  free(calls);
+  snprintf(path, sizeof path, "ls %s | grep -c wheel-", cache); /* nothing of it is left */
+  assert_int_not_equal(system(path), 0);
+
+  write_packaged("other==1.0", "thing/data/a.pt", sha);
+  assert_int_equal(weights(before, "fetch pair/0"), 1);
+  SAYS("pip could not fetch the package other==1.0");
+  SAYS("there is no such file (curl: 37)");
+  write_packaged("thing==1.0", "thing/data/b.pt", sha);
+  assert_int_equal(weights(before, "fetch pair/0"), 1);
+  SAYS("no thing/data/b.pt in it");
+  sha[0] = sha[0] == '0' ? '1' : '0';
+  write_packaged("thing==1.0", "thing/data/a.pt", sha);
+  assert_int_equal(weights(before, "fetch pair/0"), 1);
+  SAYS("is not what was expected and was removed");
+  assert_false(um_is_file(in(cache, "0.pt")));
+  assert_int_equal(weights("PATH=/nowhere", "fetch pair/0"), 1);
+  SAYS("the program python3 is not installed");
+}
+
 static void test_find(void **state) {
   char path[4096], expected[4200], *flip;
   um_error err = {0};
@@ -240,6 +314,11 @@ static void test_bad_manifests(void **state) {
       "{\"weights\": [{\"name\": \"a\", \"file\": \"../a\", \"url\": \"u\", \"size\": 3, \"md5\": \"0\", \"licence\": \"l\"}]}",
       "{\"weights\": [{\"name\": \"a\", \"file\": \"a\", \"url\": \"u\", \"size\": -3, \"md5\": \"0\", \"licence\": \"l\"}]}",
       "{\"weights\": [{\"name\": \"a\", \"file\": \"a\", \"url\": \"u\", \"size\": 3, \"licence\": \"l\"}]}",
+      "{\"weights\": [{\"name\": \"a\", \"file\": \"a\", \"url\": \"u\", \"size\": 3, \"md5\": \"0\", \"licence\": \"l\", \"wheel\": "
+      "\"w\"}]}",
+      "{\"weights\": [{\"name\": \"a\", \"file\": \"a\", \"url\": \"u\", \"size\": 3, \"md5\": \"0\", \"licence\": \"l\", \"wheel\": "
+      "\"-r\", "
+      "\"member\": \"m\"}]}",
   };
   (void)state;
   for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
@@ -255,9 +334,10 @@ static void test_bad_manifests(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup(test_own_manifest, setup), cmocka_unit_test_setup(test_fetch, setup),
-      cmocka_unit_test_setup(test_resume, setup),       cmocka_unit_test_setup(test_failures, setup),
-      cmocka_unit_test_setup(test_find, setup),         cmocka_unit_test_setup(test_bad_manifests, setup),
+      cmocka_unit_test_setup(test_own_manifest, setup),  cmocka_unit_test_setup(test_fetch, setup),
+      cmocka_unit_test_setup(test_resume, setup),        cmocka_unit_test_setup(test_failures, setup),
+      cmocka_unit_test_setup(test_package, setup),       cmocka_unit_test_setup(test_find, setup),
+      cmocka_unit_test_setup(test_bad_manifests, setup),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
