@@ -47,8 +47,9 @@ typedef struct um_detector_options {
 typedef struct um_detector um_detector;
 struct um_detector {
   const char *name;
-  bool rgb;    /* looks at the colour picture, else at the grey one */
-  int at_once; /* pictures that find is best given together */
+  bool probability; /* scores are from 0 to 1 */
+  bool rgb;         /* looks at the colour picture, else at the grey one */
+  int at_once;      /* pictures that find is best given together */
   /* Faces of `count` pictures, found[i] of the i-th; several threads may call it at the same time. On failure nothing is to be freed. */
   int (*find)(um_detector *d, um_found *found, const um_view_of_frame *picture, int count, um_error *err);
   void (*close)(um_detector *d);

@@ -189,7 +189,8 @@ int um_mtcnn_detector_open(um_detector **out, const um_detector_options *o, um_e
   pthread_mutex_init(&d->lock, NULL);
   pthread_cond_init(&d->returned, NULL);
   const bool device = o->backend && o->backend->ops->wait;
-  d->base = (um_detector){.name = "mtcnn", .rgb = true, .at_once = device ? AT_ONCE_DEVICE : AT_ONCE, .find = find, .close = close_mtcnn};
+  d->base = (um_detector){
+      .name = "mtcnn", .probability = true, .rgb = true, .at_once = device ? AT_ONCE_DEVICE : AT_ONCE, .find = find, .close = close_mtcnn};
   d->min_face = o->min_face ? o->min_face : 20;
   d->threads = o->threads > 0 ? o->threads : 1;
   d->given = o->backend;

@@ -56,7 +56,8 @@ void um_tracks_free(um_tracks *t) {
 bool um_track_kept(const um_tracks *t, int track) { return track < 0 || track >= t->count || t->item[track].fate == UM_KEPT; }
 
 const char *um_fate_text(um_fate fate) {
-  return fate == UM_ONE_FRAME ? "seen in one frame only" : fate == UM_NOT_MAIN ? "not the main person" : "kept";
+  static const char *const texts[UM_FATES] = {"kept", "seen in one frame only", "seen briefly and doubtful", "not the main person"};
+  return texts[fate];
 }
 
 static double side(const um_detection *d) { return sqrt(d->width * d->height); }
@@ -173,6 +174,7 @@ static void forget(um_tracker *t, um_tracks *all, const um_tracker_frame *f, boo
     um_track *k = &all->item[at->track];
     const bool seen_before = at->time_s == t->time_s;
     if (near && k->pictures == 1) k->fate = UM_ONE_FRAME;
+    if (near && !seen_before) k->partial = true;
     if (!f->cut && (seen_before || f->time_s - at->time_s <= GAP_S)) t->active[kept++] = *at;
   }
   t->count = kept;
@@ -207,7 +209,7 @@ int um_tracker_add(um_tracker *t, um_tracks *all, int *track, const um_tracker_f
       go_on(a, &all->item[a->track], f, d);
     } else {
       track[i] = all->count++;
-      all->item[track[i]] = (um_track){.first = f->number, .first_s = f->time_s, .fate = near ? UM_ONE_FRAME : UM_KEPT};
+      all->item[track[i]] = (um_track){.first = f->number, .first_s = f->time_s, .partial = near, .fate = near ? UM_ONE_FRAME : UM_KEPT};
       count_face(&all->item[track[i]], f, d);
       t->active[t->count++] = (active){.track = track[i], .at = *d, .time_s = f->time_s};
     }
@@ -224,10 +226,11 @@ int um_tracker_add(um_tracker *t, um_tracks *all, int *track, const um_tracker_f
 /* Longer in view; of equals the larger face. */
 static bool before(const um_track *a, const um_track *b) { return a->faces != b->faces ? a->faces > b->faces : a->size > b->size; }
 
-void um_tracker_finish(um_tracker *t, um_tracks *all, um_face_choice choice, bool background) {
+void um_tracker_finish(um_tracker *t, um_tracks *all, um_face_choice choice, bool background, double sure) {
   all->main = -1;
   for (int i = 0; i < all->count; i++) {
     um_track *k = &all->item[i];
+    if (background && k->fate == UM_KEPT && k->partial && k->score < sure && k->last_s - k->first_s <= GAP_S) k->fate = UM_DOUBTFUL;
     if (!background) k->fate = UM_KEPT;
     if (k->fate == UM_KEPT && (all->main < 0 || before(k, &all->item[all->main]))) all->main = i;
   }

@@ -9,6 +9,7 @@
 typedef enum um_fate {
   UM_KEPT,
   UM_ONE_FRAME, /* dropped: a patch of background, as it shows up in one picture and in none around it */
+  UM_DOUBTFUL,  /* dropped: in view for a second at most, while the shot went on without it, and of low score: background, mostly */
   UM_NOT_MAIN,  /* dropped: another person is longer in view */
   UM_FATES
 } um_fate;
@@ -20,6 +21,7 @@ typedef struct um_track {
   int64_t pictures;       /* of these, so many that do not repeat the frame before */
   int64_t handed_out;     /* faces that the walk gave to its sink */
   double size, score;     /* means over the faces: of the square root of the box's area, in pixels, and of the detector's score */
+  bool partial;           /* its shot has a picture without it within a second before it or after it */
   um_fate fate;
 } um_track;
 
@@ -70,7 +72,8 @@ typedef struct um_tracker_frame {
 /* track[i] = the index into tracks->item of the i-th face. */
 int um_tracker_add(um_tracker *t, um_tracks *tracks, int *track, const um_tracker_frame *frame, um_error *err);
 /* After the last frame: decides the fates. choice MAIN keeps one track; background: tracks of one picture are dropped where the shot has
- * another within a second of it. */
-void um_tracker_finish(um_tracker *t, um_tracks *tracks, um_face_choice choice, bool background);
+ * another within a second of it, and doubtful ones: those of a mean score below `sure` (0: none) that are in view for a second at most and not
+ * all through their shot. */
+void um_tracker_finish(um_tracker *t, um_tracks *tracks, um_face_choice choice, bool background, double sure);
 
 #endif

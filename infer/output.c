@@ -97,7 +97,7 @@ static bool put_model(FILE *f, const scorer *s, const options *o) {
 }
 
 /* Keys of the reasons for which a face does not count. */
-static const char *const why[UM_FATES] = {[UM_ONE_FRAME] = "one_frame", [UM_NOT_MAIN] = "not_main"};
+static const char *const why[UM_FATES] = {[UM_ONE_FRAME] = "one_frame", [UM_DOUBTFUL] = "doubtful", [UM_NOT_MAIN] = "not_main"};
 
 static bool put_dropped(cJSON *r, const input *in) {
   cJSON *o = cJSON_AddObjectToObject(r, "dropped");
@@ -178,7 +178,7 @@ int write_csv(const char *path, const inputs *in, um_error *err) {
     um_csv_put(&c, r->reason);
     um_csv_printf(&c, "%lld", (long long)r->frames);
     um_csv_printf(&c, "%d", r->faces);
-    um_csv_printf(&c, "%d", r->dropped[UM_ONE_FRAME] + r->dropped[UM_NOT_MAIN]);
+    um_csv_printf(&c, "%d", r->dropped[UM_ONE_FRAME] + r->dropped[UM_DOUBTFUL] + r->dropped[UM_NOT_MAIN]);
     um_csv_end_line(&c);
   }
   return um_writer_commit(&w, err);

@@ -90,7 +90,7 @@ static void add_as(walk *w, const um_detection *face, int count, bool cut, bool 
 }
 static void add(walk *w, const um_detection *face, int count) { add_as(w, face, count, false, false); }
 
-static void end(walk *w, um_face_choice choice) { um_tracker_finish(w->t, &w->tracks, choice, true); }
+static void end(walk *w, um_face_choice choice) { um_tracker_finish(w->t, &w->tracks, choice, true, 0); }
 static void done(walk *w) {
   um_tracker_close(w->t);
   um_tracks_free(&w->tracks);
@@ -337,7 +337,7 @@ static um_fate fate_of_patch(double fps, int frames, int from, int to, int cut1,
     add_as(&w, face, 1 + here, k == cut1 || k == cut2, false);
     if (here && patch < 0) patch = w.track[1];
   }
-  um_tracker_finish(w.t, &w.tracks, UM_FACES_ALL, background);
+  um_tracker_finish(w.t, &w.tracks, UM_FACES_ALL, background, 0);
   const um_fate fate = w.tracks.item[patch].fate;
   assert_int_equal(um_track_kept(&w.tracks, patch), fate == UM_KEPT);
   assert_true(um_track_kept(&w.tracks, 0));
@@ -399,6 +399,40 @@ static void repeated_pictures(void **state) {
   assert_int_equal(w.tracks.item[0].fate, UM_KEPT);
   assert_int_equal(w.tracks.item[1].fate, UM_ONE_FRAME);
   done(&w);
+}
+
+/* A brief visitor of some score, beside somebody who sits there: in which frames, at 2 a second, of 9; cut: the first of a shot, or -1. */
+static um_fate fate_of_visitor(int from, int to, double score, int cut, double sure, bool background) {
+  walk w;
+  um_detection face[2] = {face_at(100, 100, 50), face_at(300, 200, 40)};
+  int visitor = -1;
+  face[0].score = 0.5, face[1].score = score;
+  begin(&w, 2);
+  for (int k = 0; k < 9; k++) {
+    const bool here = k >= from && k <= to;
+    add_as(&w, face, 1 + here, k == cut, false);
+    if (here && visitor < 0) visitor = w.track[1];
+  }
+  um_tracker_finish(w.t, &w.tracks, UM_FACES_ALL, background, sure);
+  const um_fate fate = w.tracks.item[visitor].fate;
+  assert_true(um_track_kept(&w.tracks, 0)); /* in view for long, whatever the score */
+  done(&w);
+  return fate;
+}
+
+static void brief_and_doubtful(void **state) {
+  (void)state;
+  assert_int_equal(fate_of_visitor(3, 5, 0.97, -1, 0.98, true), UM_DOUBTFUL); /* a second */
+  assert_int_equal(fate_of_visitor(3, 4, 0.97, -1, 0.98, true), UM_DOUBTFUL);
+  assert_int_equal(fate_of_visitor(0, 1, 0.97, -1, 0.98, true), UM_DOUBTFUL); /* the shot goes on without it */
+  assert_int_equal(fate_of_visitor(7, 8, 0.97, -1, 0.98, true), UM_DOUBTFUL); /* and began so */
+  assert_int_equal(fate_of_visitor(3, 3, 0.97, -1, 0.98, true), UM_ONE_FRAME);
+  assert_int_equal(fate_of_visitor(3, 6, 0.97, -1, 0.98, true), UM_KEPT); /* longer */
+  assert_int_equal(fate_of_visitor(3, 5, 0.99, -1, 0.98, true), UM_KEPT); /* sure */
+  assert_int_equal(fate_of_visitor(3, 5, 0.97, -1, 0, true), UM_KEPT);    /* scores that are no probabilities */
+  assert_int_equal(fate_of_visitor(3, 5, 0.97, -1, 0.98, false), UM_KEPT);
+  assert_int_equal(fate_of_visitor(0, 1, 0.97, 2, 0.98, true), UM_KEPT); /* all through its shot */
+  assert_int_equal(fate_of_visitor(7, 8, 0.97, 7, 0.98, true), UM_KEPT);
 }
 
 static void the_main_person(void **state) {
@@ -543,6 +577,7 @@ int main(void) {
       cmocka_unit_test(a_cut_ends_all),
       cmocka_unit_test(background),
       cmocka_unit_test(repeated_pictures),
+      cmocka_unit_test(brief_and_doubtful),
       cmocka_unit_test(the_main_person),
       cmocka_unit_test(what_a_track_says),
       cmocka_unit_test(cuts_are_noticed),
