@@ -147,6 +147,8 @@ void um_model_free(um_model *m) {
 const um_model_memory *um_model_memory_of(const um_model *m) { return &m->memory; }
 const um_graph *um_model_graph(const um_model *m) { return &m->graph; }
 int64_t um_model_batch(const um_model *m) { return m->options.batch; }
+int64_t um_model_fed(const um_model *m) { return m->n; }
+int um_model_gradient_node(const um_model *m) { return m->target; }
 const um_op *um_model_op(const um_model *m, int node) { return node >= 0 && node < m->graph.count ? m->op[node] : NULL; }
 
 const um_param *um_model_params(const um_model *m, int *count) {
@@ -246,14 +248,9 @@ static const um_tensor *find_output(const um_model *m, int node) {
   return NULL;
 }
 
-int um_model_activation(um_model *m, int node, float *values, um_error *err) {
+/* The samples fed of a tensor in whatever form, as plain floats. */
+static int fetch(um_model *m, float *values, const um_tensor *t, um_error *err) {
   const um_ops *ops = m->be->ops;
-  if (node < 0 || node >= m->graph.count) return um_fail(err, UM_EINTERNAL, "model: node %d of %d", node, m->graph.count);
-  const char *name = m->graph.node[node].name;
-  if (m->state != UM_MODEL_FORWARD)
-    return um_fail(err, UM_EINTERNAL, "model: %s: activations are there between forward and backward", name);
-  const um_tensor *t = find_output(m, node);
-  if (!t) return um_fail(err, UM_EUNSUPPORTED, "model: %s: its output is not kept by this plan", name);
   um_tensor plain = um_tensor_plain(UM_F32, t->ndim, t->dim);
   const size_t wanted = plain.bytes / (size_t)m->options.batch * (size_t)m->n;
   if (!t->layout && t->dtype == UM_F32) return ops->download(m->be, values, t->data, wanted, err);
@@ -263,6 +260,22 @@ int um_model_activation(um_model *m, int node, float *values, um_error *err) {
   if (status == UM_OK) status = ops->download(m->be, values, plain.data, wanted, err);
   ops->free(m->be, plain.data);
   return status;
+}
+
+int um_model_activation(um_model *m, int node, float *values, um_error *err) {
+  if (node < 0 || node >= m->graph.count) return um_fail(err, UM_EINTERNAL, "model: node %d of %d", node, m->graph.count);
+  const char *name = m->graph.node[node].name;
+  if (m->state != UM_MODEL_FORWARD)
+    return um_fail(err, UM_EINTERNAL, "model: %s: activations are there between forward and backward", name);
+  const um_tensor *t = find_output(m, node);
+  if (!t) return um_fail(err, UM_EUNSUPPORTED, "model: %s: its output is not kept by this plan", name);
+  return fetch(m, values, t, err);
+}
+
+int um_model_gradient(um_model *m, float *values, um_error *err) {
+  if (m->target < 0) return um_fail(err, UM_EINTERNAL, "model: a gradient by a layer in a model that was not made for it");
+  int status = um_model_backward_logit(m, err);
+  return status == UM_OK ? fetch(m, values, um_model_tensor(m, m->gradient[m->target]), err) : status;
 }
 
 int64_t um_model_steps(const um_model *m) { return m->steps_done; }

@@ -16,15 +16,17 @@ typedef struct um_model um_model;
 
 typedef struct um_model_options {
   int64_t batch;
-  bool training;          /* plan the backward pass and the optimizer's state */
-  const char *trainable;  /* "all", "head" (the nodes after the backbone's last: from the first DENSE on), or the first trainable
+  bool training;           /* plan the backward pass and the optimizer's state */
+  const char *trainable;   /* "all", "head" (the nodes after the backbone's last: from the first DENSE on), or the first trainable
                                layer's name; NULL is "all" */
-  um_algorithm algorithm; /* convolutions */
-  um_precision precision; /* UM_EUNSUPPORTED where the backend has it not; the layer that makes the logit is always FP32 */
-  um_optimizer optimizer; /* decides the state buffers, and whether kernels decay */
-  uint64_t seed;          /* training: of the dropouts' masks */
-  bool any_output;        /* inference: the last node may be anything, um_model_output gives it; there is no logit and no loss */
-  bool sizes_only;        /* the plan is for its sizes: a backend chooses without timing anything */
+  um_algorithm algorithm;  /* convolutions */
+  um_precision precision;  /* UM_EUNSUPPORTED where the backend has it not; the layer that makes the logit is always FP32 */
+  um_optimizer optimizer;  /* decides the state buffers, and whether kernels decay */
+  uint64_t seed;           /* training: of the dropouts' masks */
+  bool any_output;         /* inference: the last node may be anything, um_model_output gives it; there is no logit and no loss */
+  const char *gradient_at; /* inference: plan the backward pass, too, from the logit down to the output of the layer of this name, without
+                              the gradient of any parameter: see um_model_gradient. NULL: none */
+  bool sizes_only;         /* the plan is for its sizes: a backend chooses without timing anything */
 } um_model_options;
 
 /* A parameter tensor: a view of the one parameter buffer, in which the trainable ones are a contiguous suffix. Gradients and
@@ -64,6 +66,7 @@ const um_model_memory *um_model_memory_of(const um_model *m);
 
 const um_graph *um_model_graph(const um_model *m);
 int64_t um_model_batch(const um_model *m);
+int64_t um_model_fed(const um_model *m); /* samples of the batch that was fed last */
 const um_param *um_model_params(const um_model *m, int *count);
 const um_op *um_model_op(const um_model *m,
                          int node); /* NULL for INPUT, what is a view (FLATTEN, DROPOUT in inference), the final SIGMOID */
@@ -92,6 +95,10 @@ int um_model_output(um_model *m, float *values, um_error *err);
 /* Output of a node (plain) of the samples fed last; between forward and backward, for nodes whose memory the plan has not given to
  * later ones (in training that is nearly all of them); UM_EUNSUPPORTED for the others and for the final sigmoid. */
 int um_model_activation(um_model *m, int node, float *values, um_error *err);
+/* With gradient_at, once after each forward: the gradient of each sample's logit by that layer's output (plain, like
+ * um_model_activation's values, which are to be had before) for the samples fed last. The logits stay. */
+int um_model_gradient(um_model *m, float *values, um_error *err);
+int um_model_gradient_node(const um_model *m); /* the node of gradient_at, or -1 */
 /* Loss and accuracy of the batch fed last, after forward. */
 int um_model_loss(um_model *m, um_loss_sums *sums, const float *labels, um_error *err);
 /* Loss, then gradients down to the lowest trainable layer, after forward. */

@@ -98,6 +98,23 @@ static int find_logit(um_model *m, um_error *err) {
   return UM_OK;
 }
 
+/* In inference the backward pass ends at the target's output. */
+static int find_target(um_model *m, const char *name, um_error *err) {
+  const um_graph *g = &m->graph;
+  m->target = NONE;
+  if (!name) return UM_OK;
+  if (m->options.training || m->options.any_output)
+    return um_fail(err, UM_EINTERNAL, "model: gradient_at is for a model for inference with a logit");
+  m->target = um_graph_find(g, name);
+  if (m->target < 0) return um_fail(err, UM_ECONFIG, "model: no layer is called \"%s\"", name);
+  if (m->target >= m->logit) return um_fail(err, UM_ECONFIG, "model: no gradient by \"%s\": the logit is not behind it", name);
+  for (int i = m->target; i <= m->logit; i++) {
+    m->reached[i] = i == m->target;
+    for (int k = 0; k < g->node[i].n_inputs; k++) m->reached[i] |= m->reached[g->node[i].input[k]];
+  }
+  return UM_OK;
+}
+
 static int find_lowest(um_model *m, const char *trainable, um_error *err) {
   const um_graph *g = &m->graph;
   if (!trainable || strcmp(trainable, "all") == 0) {
@@ -173,10 +190,13 @@ static int value_as(um_model *m, int node, const um_tensor *wanted, int reader) 
   return copy;
 }
 
+/* The backward pass needs the gradients of its parameters. */
+static bool trains(const um_model *m, int node) { return m->options.training && has_parameters(&m->graph.node[node]) && node >= m->lowest; }
+
 /* True where backward reads the node's output to find the slope of its activation. */
 static bool slope_needed(const um_model *m, int node) {
   const um_node *n = &m->graph.node[node];
-  return m->reached[node] && (n->activation != UM_ACT_NONE || um_is_activation(n->op));
+  return m->reached[node] && node != m->target && (n->activation != UM_ACT_NONE || um_is_activation(n->op));
 }
 
 /* May its output lie over its input? A PReLU's slope follows from its input. */
@@ -198,7 +218,7 @@ static bool take_in_place(um_model *m, int node) {
   for (int mark = 0; mark < 2; mark++)
     for (int reader = node;;) {
       const int x = m->graph.node[reader].input[0];
-      if (readers(&m->graph, x) != 1 || x == m->logit) return false;
+      if (readers(&m->graph, x) != 1 || x == m->logit || x == m->target) return false;
       if (m->use[reader][0] != m->value[x]) break; /* a reordered copy that nobody shares; x itself stays */
       if (slope_needed(m, x)) return false;
       if (mark) m->overwritten[x] = true;
@@ -226,7 +246,7 @@ static int plan_op(um_model *m, int node, um_error *err) {
     d.x[k] = m->view[m->value[n->input[k]]].t;
     if (m->reached[n->input[k]]) d.passes |= UM_PASS_BACKWARD_DATA;
   }
-  if (m->reached[node] && has_parameters(n) && node >= m->lowest) d.passes |= UM_PASS_BACKWARD_WEIGHTS;
+  if (trains(m, node)) d.passes |= UM_PASS_BACKWARD_WEIGHTS;
   int status = m->be->ops->plan(m->be, &d, &m->op[node], err);
   if (status == UM_OK) return status;
   um_fail_context(err, "%s", n->name);
@@ -317,7 +337,7 @@ static int backward_op(um_model *m, int node) {
   const um_node *n = &m->graph.node[node];
   const int dy = m->gradient[node];
   um_step step = {.node = node, .workspace = NONE};
-  if (has_parameters(n) && node >= m->lowest) {
+  if (trains(m, node)) {
     step.kind = UM_STEP_BACKWARD_WEIGHTS;
     step.n_in = 2, step.in[0] = m->use[node][0], step.in[1] = dy;
     step.scratch = scratch_of(m, node);
@@ -373,12 +393,13 @@ static int backward_node(um_model *m, int node) {
 
 static int plan_backward(um_model *m, um_error *err) {
   const um_tensor plain = m->view[m->z].t;
-  const int dz = m->options.training ? add_view(m, &plain) : NONE;
+  const bool backward = m->options.training || m->target != NONE;
+  const int dz = backward ? add_view(m, &plain) : NONE;
   for (int i = 0; i < m->graph.count; i++) m->gradient[i] = NONE;
   if (dz == FAILED || add_simple_step(m, UM_STEP_LOSS, m->logit, dz, m->z, NONE) < 0) return no_memory(err);
-  if (!m->options.training) return UM_OK;
+  if (!backward) return UM_OK;
   if (contribute(m, m->logit, dz, true, m->logit) < 0) return no_memory(err);
-  for (int i = m->logit; i > 0; i--)
+  for (int i = m->logit; i > 0 && i > m->target; i--)
     if (m->reached[i] && backward_node(m, i) < 0) return no_memory(err);
   return UM_OK;
 }
@@ -404,6 +425,10 @@ static int plan_memory(um_model *m, um_error *err) {
     }
   }
   touch(m, m->view[m->z].storage, m->steps - 1); /* the logits can be asked for to the end */
+  if (m->target != NONE) {
+    touch(m, m->view[m->value[m->target]].storage, m->forward_steps);
+    touch(m, m->view[m->gradient[m->target]].storage, m->steps - 1);
+  }
   int status = um_plan_arena(m->storage, m->storages, &m->memory.activations, err);
   um_model_plan_input(m);
   m->memory.total = m->memory.parameters + m->memory.copies + m->memory.gradients + m->memory.optimizer + m->memory.decay +
@@ -416,7 +441,7 @@ int um_model_build(um_model *m, const um_graph *graph, um_backend *be, const um_
   int status;
   m->be = be;
   m->options = *options;
-  m->options.trainable = NULL;
+  m->options.trainable = m->options.gradient_at = NULL;
   /* Keras 2 has epsilon inside the root when there is momentum (TensorFlow's fused kernel), outside otherwise. */
   um_optimizer *o = &m->options.optimizer;
   if (o->kind == UM_OPT_RMSPROP && o->momentum != 0) o->epsilon_inside = true;
@@ -438,7 +463,8 @@ int um_model_build(um_model *m, const um_graph *graph, um_backend *be, const um_
   memcpy(m->graph.node, graph->node, sizeof *graph->node * count);
   m->graph.count = graph->count;
   if ((status = find_logit(m, err)) != UM_OK || (status = find_lowest(m, options->trainable, err)) != UM_OK ||
-      (status = plan_forward(m, err)) != UM_OK || (status = plan_parameters(m, err)) != UM_OK || (status = plan_backward(m, err)) != UM_OK)
+      (status = find_target(m, options->gradient_at, err)) != UM_OK || (status = plan_forward(m, err)) != UM_OK ||
+      (status = plan_parameters(m, err)) != UM_OK || (status = plan_backward(m, err)) != UM_OK)
     return status;
   return plan_memory(m, err);
 }

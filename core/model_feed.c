@@ -241,6 +241,18 @@ int um_model_backward(um_model *m, um_loss_sums *sums, const float *labels, um_e
   return status;
 }
 
+int um_model_backward_logit(um_model *m, um_error *err) {
+  um_tensor *dz = loss_gradient(m);
+  float *ones = (float *)(m->slot[0].host + m->label_offset); /* no labels are there in this use */
+  if (m->state != UM_MODEL_FORWARD) return um_fail(err, UM_EINTERNAL, "model: backward without a forward before it");
+  m->state = UM_MODEL_EMPTY;
+  for (int64_t i = 0; i < m->options.batch; i++) ones[i] = i < m->n ? 1 : 0;
+  int status = m->be->ops->upload(m->be, dz->data, ones, sizeof *ones * (size_t)m->options.batch, err);
+  if (status == UM_OK) status = um_model_run_steps(m, m->forward_steps + 1, m->steps, err);
+  if (status == UM_OK) m->state = UM_MODEL_BACKWARD;
+  return status;
+}
+
 int um_model_gradient_norm(um_model *m, double *norm, um_error *err) {
   if (!m->options.training) return um_fail(err, UM_EINTERNAL, "model: gradients in a model made for inference");
   int status = m->be->ops->sum_squares(m->be, norm, m->g, (int64_t)(m->memory.gradients / sizeof *m->g), err);

@@ -46,10 +46,11 @@ typedef enum um_model_state { UM_MODEL_EMPTY, UM_MODEL_FED, UM_MODEL_FORWARD, UM
 struct um_model {
   um_backend *be;
   um_graph graph;
-  um_model_options options; /* trainable is not kept */
+  um_model_options options; /* trainable and gradient_at are not kept */
   um_op **op;               /* by node; NULL for INPUT, a view (FLATTEN, DROPOUT that is idle) and a final SIGMOID */
   int logit;                /* the node whose output the loss takes */
   int lowest;               /* the first trainable node */
+  int target;               /* the node of options.gradient_at, or -1 */
 
   um_param *param; /* kernel and bias, or alpha, of each node with parameters, in topological order */
   int params;
@@ -70,7 +71,7 @@ struct um_model {
   bool *overwritten;         /* by node: an activation was done in place over its output */
   int (*use)[UM_MAX_INPUTS]; /* by node and input: the view that it reads (the input's value, or a reordered copy) */
   int *gradient;             /* by node: the view of its output's gradient, or -1 */
-  bool *reached;             /* by node: a trainable parameter is in it or before it */
+  bool *reached;             /* by node: the backward pass comes to it: a trainable parameter, or the target, is in it or before it */
   int *workspace;            /* by node: a storage, or -1 */
   int input;                 /* the storage of the input: not in the arena, but in a slot */
   int z;                     /* view: the plain logits */
@@ -106,6 +107,8 @@ const um_control *um_model_control(um_model *m); /* on the device: of the slot t
 void um_model_plan_input(um_model *m);           /* sizes and offsets of the slots */
 void um_model_enter(um_model *m, int slot);      /* points the views to a slot's input */
 void um_model_drop_recordings(um_model *m);
+/* The backward pass of a model with a target, from a gradient of 1 by each logit. */
+int um_model_backward_logit(um_model *m, um_error *err);
 int um_model_reset_reports(um_model *m, um_error *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/rng.h"
-#include "tests/support/model_fixture.h"
+#include "tests/support/gradcam_fixture.h"
 
 enum { BATCH = 4, STEPS = 9, H = 9, W = 7, SIZE = H * W * 3 };
 
@@ -291,12 +291,33 @@ static void bent_validation_between(void **state) {
   validation_between(state);
 }
 
+/* Heat maps (core/gradcam.h) as ref makes them, of a batch that is not full. */
+static void heat_maps(void **state) {
+  static const char *const at[][2] = {{"tiny", "tiny_conv3"}, {"dct", "reduce"}};
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    float want[GRADCAM_PICTURES * 64], map[GRADCAM_PICTURES * 64], their_peak[GRADCAM_PICTURES], peak[GRADCAM_PICTURES];
+    for (int sign = -1; sign <= 1; sign += 2) {
+      gradcam_fixture ref, device;
+      open_gradcam(&ref, "ref", at[k][0], at[k][1], GRADCAM_PICTURES + 1);
+      open_gradcam(&device, "cuda", at[k][0], at[k][1], GRADCAM_PICTURES + 1);
+      feed_gradcam(&ref), feed_gradcam(&device);
+      OK(um_gradcam_run(&ref.cam, want, their_peak, sign, err));
+      OK(um_gradcam_run(&device.cam, map, peak, sign, err));
+      for (int s = 0; s < GRADCAM_PICTURES; s++) assert_true(fabs((double)peak[s] - (double)their_peak[s]) <= 1e-5 * (double)their_peak[s]);
+      for (int64_t i = 0; i < GRADCAM_PICTURES * ref.cam.height * ref.cam.width; i++)
+        assert_true(fabs((double)map[i] - (double)want[i]) <= 1e-5);
+      close_gradcam(&ref), close_gradcam(&device);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(queued_equals_direct),      cmocka_unit_test(resumed),      cmocka_unit_test(like_ref),
       cmocka_unit_test(validation_between),        cmocka_unit_test(not_finite),   cmocka_unit_test(gradient_not_finite),
       cmocka_unit_test(bent_queued_equals_direct), cmocka_unit_test(bent_resumed), cmocka_unit_test(bent_like_ref),
-      cmocka_unit_test(bent_validation_between),
+      cmocka_unit_test(bent_validation_between),   cmocka_unit_test(heat_maps),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
