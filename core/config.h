@@ -31,6 +31,7 @@ typedef struct um_data_config {
   int workers;          /* 0: auto */
   int64_t cache_bytes;  /* decoded images kept in memory; 0: none */
   int duplicate_bits;   /* pictures of two parts that differ in so few bits of their hashes (data/phash.h) are refused; 0: not looked for */
+  char dataset[32];     /* the layout of folders of videos: "auto" or one of um_set_kind (data/sets/sets.h) */
   char video_cache_dir[1024]; /* "": the user's cache; faces of videos (faces/footage.h) */
   int64_t video_cache_bytes;
   int max_per_class; /* 0: all; a smaller experiment otherwise (the first after a seeded shuffle of groups) */

@@ -53,6 +53,15 @@ bool um_face_settings_get(um_face_settings *s, const cJSON *o) {
   return true;
 }
 
+void um_face_settings_usual(um_face_settings *s, const char *detector) {
+  um_face_settings_recipe(s);
+  snprintf(s->detector, sizeof s->detector, "%s", detector);
+  if (strncmp(detector, "haar", 4) == 0) return;
+  s->choice = UM_FACES_MAIN;
+  s->crop = UM_CROP_SQUARE;
+  s->margin = 0.3;
+}
+
 void um_face_settings_settle(um_face_settings *s) {
   if (strcmp(s->detector, "auto") == 0) snprintf(s->detector, sizeof s->detector, "haar");
 }

@@ -16,7 +16,7 @@ typedef enum um_face_choice { UM_FACES_LARGEST, UM_FACES_ALL, UM_FACES_MAIN } um
 typedef enum um_crop_shape { UM_CROP_RECIPE, UM_CROP_SQUARE, UM_CROP_TIGHT } um_crop_shape;
 
 typedef struct um_face_settings {
-  char detector[32]; /* "haar", "haar-strict", "mtcnn", "yunet" */
+  char detector[32]; /* "haar", "haar-strict", "mtcnn" */
   um_face_choice choice;
   int min_face; /* least side of a face in pixels of the frames that are looked at; 0: the detector's own */
   um_crop_shape crop;
@@ -30,6 +30,10 @@ typedef struct um_face_settings {
 
 /* The recipe's: haar, the largest face, its square without a margin, 2 frames a second that fit 1000. */
 void um_face_settings_recipe(um_face_settings *s);
+/* What goes best with a detector: the recipe's with a Haar cascade. Those that give points find faces well enough that a person can be
+ * followed, and their boxes end at the chin and the hairline, while a fake's seams may lie outside of these: the person longest in view,
+ * a square, a margin of 0.3. */
+void um_face_settings_usual(um_face_settings *s, const char *detector);
 /* "auto", which a config may hold, becomes "haar". */
 void um_face_settings_settle(um_face_settings *s);
 /* Equal in all that decides about the pixels of a crop. */

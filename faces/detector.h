@@ -18,7 +18,7 @@ typedef enum um_face_point {
 /* In pixels of the picture: x to the right, y down, (0, 0) the outer corner of the first pixel. */
 typedef struct um_detection {
   double x, y, width, height;
-  double score; /* mtcnn, yunet: 0 to 1; haar: how many raw hits were grouped */
+  double score; /* mtcnn: 0 to 1; haar: how many raw hits were grouped */
   bool has_points;
   double point[UM_POINTS][2];
 } um_detection;

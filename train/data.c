@@ -28,17 +28,24 @@ static bool holds_videos(const char *dir) {
   return videos && !pictures;
 }
 
-/* How faces of videos are cut: as the config says; "auto": by the best detector that is here. */
+/* How faces of videos are cut: as the config says; "auto": by the best detector that is here, with what goes best with it where the config
+ * leaves the rest as it is by default. */
 static void settle_faces(run *r) {
-  um_face_settings *s = &r->config.faces;
-  if (strcmp(s->detector, "auto") == 0) snprintf(s->detector, sizeof s->detector, "%s", um_detector_best());
+  um_face_settings *s = &r->config.faces, plain;
+  um_face_settings_recipe(&plain);
+  if (strcmp(s->detector, "auto") != 0) return;
+  snprintf(s->detector, sizeof s->detector, "%s", plain.detector);
+  const bool untouched = um_face_settings_same(s, &plain);
+  snprintf(s->detector, sizeof s->detector, "%s", um_detector_best());
+  if (untouched) um_face_settings_usual(s, um_detector_best());
 }
 
 static int open_videos(um_dataset *d, run *r, run_videos *v, const char *dir, um_error *err) {
   const um_data_config *c = &r->config.data;
   um_set_report report = {0};
   char cache[4096], *text = NULL;
-  int status = um_sets_scan(&v->sources, &report, "auto", dir, NULL, err);
+  int status = um_sets_scan(&v->sources, &report, c->dataset, dir, NULL, err);
+  if (status && strcmp(c->dataset, "auto") == 0) um_fail_context(err, "data.dataset=auto");
   if (!status) status = um_set_report_text(&text, &v->sources, &report, err);
   if (!status) um_log_progress(true, "%s", text);
   free(text);

@@ -42,7 +42,7 @@ static void describe_data(const run *r) {
   else if (r->validation.count > 0 && !c->validation_dir[0])
     um_log_progress(true, "  split     %g by %s%s", c->validation_split,
                     c->split_by == UM_SPLIT_FILES ? "files, the first of each class, as Keras does"
-                    : r->train.grouped > 0        ? "group (manifest.csv), drawn from the seed"
+                    : r->train.grouped > 0        ? "group (footage), drawn from the seed"
                                                   : "group: no manifest.csv, so each file is one",
                     "");
   um_log_progress(true, "  input     %dx%d, %s, %s", c->target_size[0], c->target_size[1],

@@ -131,12 +131,25 @@ static int measure_phases(run *r, um_error *err) {
   return UM_OK;
 }
 
+/* Known before anything that takes long. */
+static int find_weights(run *r, um_error *err) {
+  const um_config *c = &r->config;
+  if (r->resumed || !c->weights[0]) return UM_OK;
+  if (strcmp(c->weights, "imagenet") == 0) return um_weights_find(r->weights, sizeof r->weights, c->weights, c->backbone, err);
+  if (!um_is_file(c->weights))
+    return um_fail(err, UM_EIO, "model.weights: %s: no such file; expected \"imagenet\", a weights file, or null for random weights",
+                   c->weights);
+  snprintf(r->weights, sizeof r->weights, "%s", c->weights);
+  return UM_OK;
+}
+
 int run_prepare(run *r, const char *device, int threads, bool verbose, um_error *err) {
   um_config *c = &r->config;
   int status;
 
   if ((status = um_config_graph(&r->graph, &r->backbone_last, c, err))) return um_fail_context(err, "%s", r->name);
   if ((status = open_device(r, device, threads, verbose, err))) return status;
+  if ((status = find_weights(r, err))) return status;
   if ((status = run_open_data(r, err))) return status;
   if ((status = digest_data(r, err))) return status;
   const char *const names[] = {r->train.class_name[0], r->train.class_name[1]};
@@ -150,12 +163,6 @@ int run_prepare(run *r, const char *device, int threads, bool verbose, um_error 
       .batch = c->data.batch_size, .training = true, .algorithm = c->algorithm, .precision = c->precision, .optimizer = c->optimizer};
   run_take_phase(r);
   if ((status = measure_phases(r, err))) return status;
-  if (r->resumed || !c->weights[0]) return UM_OK;
-  if (strcmp(c->weights, "imagenet") == 0) return um_weights_find(r->weights, sizeof r->weights, c->weights, c->backbone, err);
-  if (!um_is_file(c->weights))
-    return um_fail(err, UM_EIO, "model.weights: %s: no such file; expected \"imagenet\", a weights file, or null for random weights",
-                   c->weights);
-  snprintf(r->weights, sizeof r->weights, "%s", c->weights);
   return UM_OK;
 }
 

@@ -9,10 +9,10 @@
 #include "core/log.h"
 #include "tools/extract/extract.h"
 
+#define SQUARE_MARGIN 0.3 /* of any detector's squares, where none is given */
+
 static const char *const formats[] = {"png", "jpeg"};
 
-/* The detectors that give points find faces well enough that a person can be followed, and their boxes end at the chin and the
- * hairline, while a fake's seams may lie outside of these. Haar's box is wider; with it the first recipe's way is the default. */
 static bool is_haar(const char *detector) { return strncmp(detector, "haar", 4) == 0; }
 
 static int json_path(char *path, size_t size, const char *out, um_error *err) { return um_path_join(path, size, out, "extract.json", err); }
@@ -47,9 +47,11 @@ int settings_resolve(options *o, um_error *err) {
   if ((r = known_detector(name, err)) < 0) return r;
   snprintf(s->detector, sizeof s->detector, "%s", name);
   const bool haar = is_haar(s->detector);
-  s->choice = o->choice >= 0 ? (um_face_choice)o->choice : haar ? UM_FACES_LARGEST : UM_FACES_MAIN;
-  s->crop = o->crop >= 0 ? (um_crop_shape)o->crop : haar ? UM_CROP_RECIPE : UM_CROP_SQUARE;
-  s->margin = !isnan(o->margin) ? o->margin : s->crop == UM_CROP_SQUARE ? 0.3 : 0;
+  um_face_settings usual;
+  um_face_settings_usual(&usual, s->detector);
+  s->choice = o->choice >= 0 ? (um_face_choice)o->choice : usual.choice;
+  s->crop = o->crop >= 0 ? (um_crop_shape)o->crop : usual.crop;
+  s->margin = !isnan(o->margin) ? o->margin : s->crop == UM_CROP_SQUARE ? SQUARE_MARGIN : 0;
   if (s->align && haar)
     return um_fail(err, UM_ECONFIG, "--align: %s finds no eyes to align by; expected a detector that gives points, as mtcnn does",
                    s->detector);
