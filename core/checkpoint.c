@@ -66,11 +66,12 @@ static item *list_items(const um_model *m, unsigned with_states, int *count, um_
 char *um_preprocess_text(const um_preprocess *p) {
   cJSON *o = cJSON_CreateObject();
   char *text = NULL;
-  cJSON *size = cJSON_CreateIntArray(p->target_size, 2);
+  cJSON *scoring, *size = cJSON_CreateIntArray(p->target_size, 2);
   if (!size || !cJSON_AddItemToObject(o, "target_size", size)) cJSON_Delete(size);
   if (size && cJSON_AddStringToObject(o, "interpolation", interpolations[p->interpolation]) &&
       cJSON_AddNumberToObject(o, "rescale", p->rescale) && cJSON_AddStringToObject(o, "preprocessing", preprocessings[p->preprocessing]) &&
-      cJSON_AddStringToObject(o, "channels", p->preprocessing == UM_PREPROCESS_CAFFE ? "BGR" : "RGB") && um_face_settings_put(o, &p->faces))
+      cJSON_AddStringToObject(o, "channels", p->preprocessing == UM_PREPROCESS_CAFFE ? "BGR" : "RGB") &&
+      um_face_settings_put(o, &p->faces) && (scoring = cJSON_AddObjectToObject(o, "scoring")) && um_scoring_put(scoring, &p->scoring))
     text = cJSON_PrintUnformatted(o);
   cJSON_Delete(o);
   return text;
@@ -235,7 +236,8 @@ bool um_preprocess_parse(um_preprocess *p, const char *text) {
   }
   ok = ok && um_json_word(o, "interpolation", interpolations, 2, &interpolation) &&
        um_json_word(o, "preprocessing", preprocessings, 2, &preprocessing) && um_json_number(o, "rescale", 1e-30, 1e30, &p->rescale) &&
-       um_face_settings_get(&p->faces, o);
+       um_face_settings_get(&p->faces, o) && (!cJSON_HasObjectItem(o, "scoring") || cJSON_IsObject(cJSON_GetObjectItem(o, "scoring"))) &&
+       um_scoring_get(&p->scoring, cJSON_GetObjectItem(o, "scoring"));
   p->interpolation = interpolation;
   p->preprocessing = preprocessing;
   cJSON_Delete(o);

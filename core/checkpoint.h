@@ -5,6 +5,7 @@
 #include "core/config.h"
 #include "core/model.h"
 #include "core/safetensors.h"
+#include "core/scoring.h"
 
 /* What scoring must repeat. */
 typedef struct um_preprocess {
@@ -13,6 +14,7 @@ typedef struct um_preprocess {
   double rescale;
   um_preprocessing preprocessing;
   um_face_settings faces;
+  um_scoring scoring; /* how a video's score comes from its faces' */
   char classes[2][64];
 } um_preprocess;
 

@@ -6,6 +6,7 @@
 #include "core/face_settings.h"
 #include "core/graph.h"
 #include "core/schedule.h"
+#include "core/scoring.h"
 
 typedef enum um_semantics { UM_KERAS2, UM_KERAS3 } um_semantics;
 typedef enum um_split_by { UM_SPLIT_GROUP, UM_SPLIT_FILES, UM_SPLIT_PART } um_split_by;
@@ -95,6 +96,7 @@ typedef struct um_config {
   um_engine engine;        /* cuda */
   int64_t workspace_limit; /* cuda: bytes */
   um_face_settings faces; /* what infer repeats on videos; detector "auto": as the folder was extracted (extract.json), else the recipe's */
+  um_scoring scoring;     /* what infer makes of the faces of a video */
   int epochs;             /* of all phases */
   bool tensorboard;       /* event files in the run folder */
   double checkpoint_minutes; /* 0: only at an epoch's end */

@@ -126,6 +126,10 @@ const um_key um_keys[] = {
   {"faces.align",                     UM_KEY_BOOL,      FIELD(faces.align),                  0, 0,          NULL,                          "false",          UM_KEY_FREE,  "turn faces so that the eyes are level"},
   {"faces.fps",                       UM_KEY_FPS,       FIELD(faces.fps),                    0.001, 1000,   NULL,                          "2",              UM_KEY_FREE,  "frames a second that infer looks at, or \"all\""},
   {"faces.max_size",                  UM_KEY_INT,       FIELD(faces.max_size),               0, 16384,      NULL,                          "1000",           UM_KEY_FREE,  "frames are scaled to fit this square before; 0: as they are"},
+
+  {"scoring.frames",                  UM_KEY_CHOICE,    FIELD(scoring.frames),               0, 0,          "mean|mean_logit|median|top_k|confident", "\"mean\"", UM_KEY_FREE, "how a video's score comes from its frames' (docs/evaluation.md)"},
+  {"scoring.top_k",                   UM_KEY_INT,       FIELD(scoring.top_k),                1, 1000000,    NULL,                          "10",             UM_KEY_FREE,  "top_k: of how many of the highest the mean is taken"},
+  {"scoring.people",                  UM_KEY_CHOICE,    FIELD(scoring.together),             0, 0,          "highest|together",            "\"highest\"",    UM_KEY_FREE,  "of several people the highest score, or all faces as if of one (counts where faces.faces is all)"},
   {"epochs",                          UM_KEY_INT,       FIELD(epochs),                       1, 1e6,        NULL,                          "10",             UM_KEY_FREE,  "times through the training pictures"},
   {"tensorboard",                     UM_KEY_BOOL,      FIELD(tensorboard),                  0, 0,          NULL,                          "true",           UM_KEY_FREE,  "write the curves for TensorBoard, too (OUT/tensorboard)"},
   {"checkpoint_minutes",              UM_KEY_NUMBER,    FIELD(checkpoint_minutes),           0, 100000,     NULL,                          "10",             UM_KEY_FREE,  "save inside an epoch too, every so many minutes; 0: never"},

@@ -25,6 +25,7 @@ static const um_preprocess preprocess = {.target_size = {16, 20},
                                          .interpolation = UM_BILINEAR,
                                          .rescale = 1.0 / 255,
                                          .preprocessing = UM_PREPROCESS_CAFFE,
+                                         .scoring = {UM_FRAMES_TOP_K, 4, true},
                                          .faces.detector = "haar",
                                          .faces.margin = 0.3,
                                          .faces.fps = 2.5,
@@ -133,6 +134,7 @@ static void a_run_comes_back(void **state) {
     assert_int_equal(p.target_size[1], 20);
     assert_int_equal(p.interpolation, UM_BILINEAR);
     assert_int_equal(p.preprocessing, UM_PREPROCESS_CAFFE);
+    assert_true(p.scoring.frames == UM_FRAMES_TOP_K && p.scoring.top_k == 4 && p.scoring.together);
     assert_true(p.rescale == 1.0 / 255 && p.faces.margin == 0.3 && p.faces.fps == 2.5 && p.faces.max_size == 1000);
     assert_string_equal(p.faces.detector, "haar");
     assert_string_equal(p.classes[1], "re\"al");

@@ -75,6 +75,7 @@ static int fill_preprocess(run *r, um_error *err) {
   p->interpolation = c->data.interpolation;
   p->rescale = c->data.rescale;
   p->preprocessing = c->data.preprocessing;
+  p->scoring = c->scoring;
   um_preprocess_warp(&r->warp, p);
   r->warp.fill = c->augmentation.fill_mode;
   r->warp.cval = (float)c->augmentation.cval;
