@@ -3,16 +3,18 @@
 #define UM_INFER_INFER_H
 
 #include "core/checkpoint.h"
+#include "core/metrics.h"
+#include "core/scoring.h"
 #include "faces/faces.h"
 
 typedef struct options {
-  const char *model, *json, *csv, *labels, *device;
+  const char *model, *json, *csv, *labels, *by, *device;
   const char *detector; /* NULL, and negative numbers: as the model says */
   double fps, margin;
-  int faces, min_face, crop, align, max_size;
-  int jobs, threads;
+  int faces, min_face, crop, align, max_size, aggregate, top_k, people;
+  int jobs, threads, resamples;
   um_precision precision;
-  bool faces_are_cut, force, quiet;
+  bool faces_are_cut, force, quiet, compare;
 } options;
 
 typedef enum label { LABEL_NONE = -1, LABEL_REAL = 0, LABEL_FAKE = 1 } label;
@@ -31,14 +33,20 @@ typedef struct input {
   char *path;
   um_media kind;
   label label;
+  char *group;       /* the original footage */
+  char *video;       /* of a face that was cut out before: what it is of; NULL otherwise */
+  char *by;          /* its cell of the column of --by; NULL without that */
+  int person;        /* of a face that was cut out before: its track; else -1 */
   bool skipped;      /* it could not be read */
   bool done;         /* walked to its end */
   int faces_to_come; /* found, not yet scored */
   int64_t frames;
   detail *detail;
   int faces, capacity;
-  int dropped[UM_FATES]; /* faces that do not count, by why */
-  double score;          /* NaN: none */
+  int dropped[UM_FATES];   /* faces that do not count, by why */
+  double score;            /* NaN: none */
+  um_person *person_score; /* of each person, where faces are told apart */
+  int people;
   char reason[1024];
 } input;
 
@@ -47,9 +55,13 @@ typedef struct inputs {
   int count;
 } inputs;
 
-/* inputs.c: files and folders, as data/sources.h collects them. labels: "folders", a metadata.json, or NULL. */
-int inputs_open(inputs *in, const char *const *path, int count, const char *labels, um_error *err);
+/* inputs.c: files and folders, as data/sources.h collects them. labels: "folders", a metadata.json, a manifest's CSV, or NULL. */
+int inputs_open(inputs *in, const char *const *path, int count, const options *o, um_error *err);
 void inputs_free(inputs *in);
+
+/* facts.c: takes group, video, track and the column `by` (may be NULL), and where `labels` the label, from a CSV as extract writes it
+ * to the inputs that its column path names; *named: how many. */
+int facts_read(inputs *in, const char *csv, bool labels, const char *by, int *named, um_error *err);
 
 /* A model that is ready to score. */
 typedef struct scorer {
@@ -60,6 +72,12 @@ typedef struct scorer {
   int fake; /* index of the class that is fake: the sigmoid is P(class 1) */
   char sha256[65];
 } scorer;
+
+/* score.c. The model's rule; people are told apart where all faces are taken: else there is one face a frame, and a track that was lost
+ * and found again would pass for two people. */
+um_scoring scoring_rule(const um_preprocess *p);
+/* The scores of an input's people and its own, from its faces'; UM_ENOMEM. */
+int score_input(input *in, const um_preprocess *p, um_error *err);
 
 int scorer_open(scorer *s, const options *o, int batch, um_error *err);
 void scorer_close(scorer *s);
@@ -72,21 +90,73 @@ typedef void (*finished_fn)(void *arg, input *in);
 int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop,
                  um_error *err);
 
-/* Numbers of one kind: by face or by input. */
-typedef struct numbers {
-  int count;
-  double accuracy, log_loss, auc;
-} numbers;
+/* evaluate.c: how right scores are. */
+
+/* A labelled video or picture that has a score. */
+typedef struct subject {
+  const char *name, *group_name, *by; /* of an input */
+  bool fake;
+  int group;
+  double score;
+  const double *face; /* its faces' scores */
+  int faces;
+} subject;
+
+/* In the order of their names; groups are numbered in the order of theirs. */
+typedef struct subjects {
+  subject *at;
+  int count, groups;
+  double *face;
+} subjects;
+
+/* Of inputs with a label and a score; those that are faces of one video become one subject, scored by the rule. The inputs must stay. */
+int subjects_collect(subjects *s, const inputs *in, const um_scoring *rule, um_error *err);
+void subjects_free(subjects *s);
+
+/* Numbers of one kind: by face or by video. */
+typedef struct evaluation {
+  int count, fakes, groups;
+  um_measures measures;
+  um_interval interval[UM_METRICS];
+} evaluation;
+
+/* Both kinds of all subjects, or of those with one value in the column of --by (those with none count with each: real videos have no
+ * method). */
+typedef struct part {
+  const char *value;
+  evaluation frame, video;
+} part;
+
+typedef struct findings {
+  part all;
+  part *part; /* in the order of their values */
+  int parts, resamples;
+  const char *by;
+  subjects subjects;
+} findings;
+
+/* The seed of all resamples. */
+#define BOOTSTRAP_SEED 42
+#define THRESHOLD      .5
+/* The scores of the subjects, by face or by video, as a ranking. */
+int subjects_rank(um_ranking **out, const subjects *s, bool by_frame, um_error *err);
+int report_make(findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err);
+void report_free(findings *r);
+void report_print(const findings *r, const inputs *in);
+/* The value of "metrics" in JSON; false without memory. */
+bool report_put(cJSON *o, const findings *r);
+
+/* compare.c: infer --compare A.json B.json. */
+int compare(const char *a, const char *b, const options *o, um_error *err);
+/* Inputs, with their labels and scores, and the rule, from what write_json wrote. */
+int results_read(inputs *in, um_scoring *rule, const char *path, um_error *err);
 
 /* output.c */
-int measure(numbers *frame, numbers *video, const inputs *in, um_error *err);
 const char *verdict(const input *in); /* "fake", "real", "none" */
 void print_head(void);
 void print_row(const input *in);
 void print_dropped(const int dropped[UM_FATES]); /* of all inputs; nothing where none are */
-void print_metrics(const numbers *frame, const numbers *video, const inputs *in);
-int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video,
-               um_error *err);
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const findings *r, um_error *err); /* r may be NULL */
 int write_csv(const char *path, const inputs *in, um_error *err);
 
 #endif

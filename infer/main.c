@@ -17,34 +17,49 @@ static volatile bool stop;
 static void on_signal(int number) { (void)number, stop = true; }
 
 static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
+                            "       infer --compare A.json B.json [--json FILE|-] [--resamples N]\n"
                             "\n"
-                            "Gives every INPUT a score: the probability, from 0 to 1, that its faces are FAKE.\n"
-                            "An INPUT is a video, a picture, or a folder of them (walked into the depth). What\n"
-                            "the model file says of frame rate, face detection and sizes is repeated here. The\n"
-                            "score of a video is the mean over its faces; above 0.5 the verdict is fake. Patches\n"
-                            "of background that show up in one frame are dropped and counted. Where no face is\n"
-                            "found or a file cannot be read the verdict is none, and why is said.\n"
+                            "Gives every INPUT a score: the probability, from 0 to 1, that its faces are\n"
+                            "FAKE. An INPUT is a video, a picture, or a folder of them (walked into the\n"
+                            "depth). What the model file says of frame rate, face detection and sizes is\n"
+                            "repeated here, and how the score of a video comes from its faces'; above 0.5\n"
+                            "the verdict is fake. Patches of background that show up in one frame are\n"
+                            "dropped and counted. Where no face is found or a file cannot be read the\n"
+                            "verdict is none, and why is said.\n"
                             "\n"
-                            "  --model FILE      what train wrote (best.safetensors, last.safetensors), or what\n"
-                            "                    export did, in any of its formats\n"
+                            "  --model FILE      what train wrote (best.safetensors, last.safetensors), or\n"
+                            "                    what export did, in any of its formats\n"
                             "  --json FILE|-     all results as one JSON object (- : to standard output)\n"
                             "  --csv FILE        one line an input\n"
-                            "  --labels WHICH    how right it is: a metadata.json as of the DFDC set, or the\n"
-                            "                    word folders (files below fake/ and real/)\n"
+                            "  --labels WHICH    how right it is: a metadata.json as of the DFDC set, a CSV\n"
+                            "                    with the columns path and label (extract's manifest.csv),\n"
+                            "                    or the word folders (files below fake/ and real/)\n"
+                            "  --by COLUMN       that in parts, too: by a column of the CSV, or of a\n"
+                            "                    manifest.csv in or above a folder of inputs (method,\n"
+                            "                    dataset, quality, part), or by folder. What has no value\n"
+                            "                    there counts in every part\n"
+                            "  --resamples N     for the 95 % intervals (2000); 0: none\n"
+                            "  --compare         is B.json (of infer --labels --json) better than A.json on\n"
+                            "                    the videos that both have?\n"
                             "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
                             "                    them: nothing is detected, the whole picture is the face\n"
                             "\n"
-                            "How faces are found and cut is as the model was trained. What is asked for otherwise\n"
-                            "is refused, or with --force taken all the same, and said:\n"
+                            "How faces are found and cut is as the model was trained. What is asked for\n"
+                            "otherwise is refused, or with --force taken all the same, and said:\n"
                             "  --fps N|all       frames a second to look at\n"
                             "  --max-size PX     frames are scaled to fit PX x PX before (0: as they are)\n"
                             "  --detector NAME   haar, haar-strict or mtcnn\n"
                             "  --min-face PX     smaller faces are not looked for (0: the detector's own)\n"
-                            "  --faces WHICH     main: of the person who is longest in view; largest: of each\n"
-                            "                    frame; all\n"
+                            "  --faces WHICH     main: of the person who is longest in view; largest: of\n"
+                            "                    each frame; all\n"
                             "  --crop SHAPE      recipe, square or tight\n"
                             "  --margin F        how much around the face\n"
                             "  --align yes|no    turn faces until the eyes are level\n"
+                            "  --aggregate NAME  the score of a person from those of the frames: mean,\n"
+                            "                    mean_logit, median, top_k or confident\n"
+                            "  --top-k N         of how many of the highest top_k is the mean\n"
+                            "  --people WHICH    with --faces all, of several people: the highest score, or\n"
+                            "                    all faces together as if of one\n"
                             "  --force\n"
                             "\n"
                             "  --device NAME     auto, cpu, ref or cuda[:N] (auto)\n"
@@ -54,8 +69,8 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "  --quiet           no table, no progress\n"
                             "  --help, --version\n"
                             "\n"
-                            "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs could not be\n"
-                            "read (each named on standard error), 130 stopped.\n";
+                            "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs could not\n"
+                            "be read (each named on standard error), 130 stopped.\n";
 
 static int bad(const char *name, const char *expected, const char *got) {
   um_log(UM_LOG_ERROR, "%s: expected %s, got \"%s\"", name, expected, got);
@@ -78,12 +93,20 @@ static int which(const char *(*name)(int), const char *word) {
 
 /* 0, or the exit status that main returns; *done where there is nothing more to do. */
 static int read_options(options *o, int argc, char **argv, bool *done) {
-  static const struct option known[] = {
-      {"model", 1, 0, 'm'},         {"json", 1, 0, 'j'},   {"csv", 1, 0, 'c'},      {"labels", 1, 0, 'l'},    {"fps", 1, 0, 'f'},
-      {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'}, {"threads", 1, 0, 't'},  {"precision", 1, 0, 'p'}, {"detector", 1, 0, 'D'},
-      {"margin", 1, 0, 'M'},        {"force", 0, 0, 'F'},  {"jobs", 1, 0, 'n'},     {"quiet", 0, 0, 'q'},     {"help", 0, 0, 'h'},
-      {"version", 0, 0, 'v'},       {"faces", 1, 0, 'w'},  {"min-face", 1, 0, 's'}, {"crop", 1, 0, 'C'},      {"align", 1, 0, 'A'},
-      {"max-size", 1, 0, 'x'},      {0, 0, 0, 0}};
+  static const struct option known[] = {{"model", 1, 0, 'm'},     {"json", 1, 0, 'j'},
+                                        {"csv", 1, 0, 'c'},       {"labels", 1, 0, 'l'},
+                                        {"fps", 1, 0, 'f'},       {"faces-are-cut", 0, 0, 'a'},
+                                        {"device", 1, 0, 'd'},    {"threads", 1, 0, 't'},
+                                        {"precision", 1, 0, 'p'}, {"detector", 1, 0, 'D'},
+                                        {"margin", 1, 0, 'M'},    {"force", 0, 0, 'F'},
+                                        {"jobs", 1, 0, 'n'},      {"quiet", 0, 0, 'q'},
+                                        {"help", 0, 0, 'h'},      {"version", 0, 0, 'v'},
+                                        {"faces", 1, 0, 'w'},     {"min-face", 1, 0, 's'},
+                                        {"crop", 1, 0, 'C'},      {"align", 1, 0, 'A'},
+                                        {"max-size", 1, 0, 'x'},  {"by", 1, 0, 'b'},
+                                        {"resamples", 1, 0, 'r'}, {"compare", 0, 0, 'o'},
+                                        {"aggregate", 1, 0, 'g'}, {"top-k", 1, 0, 'k'},
+                                        {"people", 1, 0, 'P'},    {0, 0, 0, 0}};
   static const char *const precisions[] = {"fp32", "tf32", "bf16"};
   int key;
   while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -120,6 +143,22 @@ static int read_options(options *o, int argc, char **argv, bool *done) {
     case 'x':
       if (!whole(optarg, 0, 16384, &o->max_size)) return bad("--max-size", "a whole number from 0 to 16384", optarg);
       break;
+    case 'b': o->by = optarg; break;
+    case 'o': o->compare = true; break;
+    case 'r':
+      if (!whole(optarg, 0, 1000000, &o->resamples)) return bad("--resamples", "a whole number from 0 to 1000000", optarg);
+      break;
+    case 'g':
+      if ((o->aggregate = which(um_frames_rule_name, optarg)) < 0)
+        return bad("--aggregate", "mean, mean_logit, median, top_k or confident", optarg);
+      break;
+    case 'k':
+      if (!whole(optarg, 1, 1000000, &o->top_k)) return bad("--top-k", "a whole number from 1 to 1000000", optarg);
+      break;
+    case 'P':
+      o->people = strcmp(optarg, "together") == 0;
+      if (!o->people && strcmp(optarg, "highest")) return bad("--people", "highest or together", optarg);
+      break;
     case 'p':
       for (o->precision = UM_PRECISION_FP32; strcmp(precisions[o->precision], optarg);)
         if (++o->precision > UM_PRECISION_BF16) return bad("--precision", "fp32, tf32 or bf16", optarg);
@@ -141,6 +180,15 @@ static int read_options(options *o, int argc, char **argv, bool *done) {
     case 'v': puts("infer (unmask) " UM_VERSION), *done = true; return 0;
     default: um_log(UM_LOG_ERROR, "see infer --help"); return 2;
     }
+  }
+  if (o->compare) {
+    if (argc - optind == 2) return 0;
+    um_log(UM_LOG_ERROR, "--compare: expected two files that infer --labels --json wrote, got %d; see infer --help", argc - optind);
+    return 2;
+  }
+  if (o->by && !o->labels) {
+    um_log(UM_LOG_ERROR, "--by %s: parts are measured with --labels; see infer --help", o->by);
+    return 2;
   }
   if (!o->model) {
     um_log(UM_LOG_ERROR, "--model: expected the file that train wrote (RUN/best.safetensors), got nothing; see infer --help");
@@ -175,10 +223,20 @@ static void finished(void *arg, input *in) {
 }
 
 int main(int argc, char **argv) {
-  options o = {.fps = -1, .margin = -1, .faces = -1, .min_face = -1, .crop = -1, .align = -1, .max_size = -1, .device = "auto"};
+  options o = {.fps = -1,
+               .margin = -1,
+               .faces = -1,
+               .min_face = -1,
+               .crop = -1,
+               .align = -1,
+               .max_size = -1,
+               .aggregate = -1,
+               .people = -1,
+               .resamples = UM_RESAMPLES,
+               .device = "auto"};
   inputs in = {0};
   scorer s = {0};
-  numbers frame, video;
+  findings r = {0};
   um_error err = {0};
   bool done = false, open = false;
   progress p = {.o = &o};
@@ -187,7 +245,11 @@ int main(int argc, char **argv) {
   if (rc || done) return rc;
   if (o.quiet) um_log_open("infer", UM_LOG_WARN);
 
-  rc = inputs_open(&in, (const char *const *)argv + optind, argc - optind, o.labels, &err);
+  if (o.compare) {
+    rc = compare(argv[optind], argv[optind + 1], &o, &err);
+    goto done;
+  }
+  rc = inputs_open(&in, (const char *const *)argv + optind, argc - optind, &o, &err);
   if (!rc) rc = scorer_open(&s, &o, BATCH, &err), open = !rc;
   if (rc) goto done;
   if (!o.jobs) o.jobs = s.backend->threads > 0 ? s.backend->threads : 1;
@@ -198,15 +260,17 @@ int main(int argc, char **argv) {
   if (p.table) print_head();
   rc = pipeline_run(&in, &s, &o, BATCH, finished, &p, &stop, &err);
   if (!rc && p.table) print_dropped(p.dropped);
-  if (!rc && o.labels) rc = measure(&frame, &video, &in, &err);
-  if (!rc && o.labels && p.table) print_metrics(&frame, &video, &in);
-  if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, o.labels ? &frame : NULL, &video, &err);
+  const um_scoring rule = scoring_rule(&s.preprocess);
+  if (!rc && o.labels) rc = report_make(&r, &in, &rule, &o, &err);
+  if (!rc && o.labels && p.table) report_print(&r, &in);
+  if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, o.labels ? &r : NULL, &err);
   if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);
   if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);
 done:
   if (rc) um_log(UM_LOG_ERROR, "%s", err.text);
   int status = rc ? um_exit_status(rc) : p.skipped ? 3 : 0;
   if (open) scorer_close(&s);
+  report_free(&r);
   inputs_free(&in);
   return status;
 }

@@ -9,36 +9,11 @@
 #include <cjson/cJSON.h>
 
 #include "core/file.h"
-#include "core/metrics.h"
 #include "data/csv.h"
-
-#define THRESHOLD .5
 
 const char *verdict(const input *in) { return isnan(in->score) ? "none" : in->score > THRESHOLD ? "fake" : "real"; }
 static const char *label_name(label l) { return l == LABEL_FAKE ? "fake" : l == LABEL_REAL ? "real" : ""; }
 static const char *kind_name(um_media kind) { return kind == UM_MEDIA_IMAGE ? "image" : kind == UM_MEDIA_VIDEO ? "video" : NULL; }
-
-static void measure_one(numbers *out, const double *score, const bool *fake, int n) {
-  *out = (numbers){n, um_accuracy(score, fake, n, THRESHOLD), um_log_loss(score, fake, n), um_auc(score, fake, n)};
-}
-
-int measure(numbers *frame, numbers *video, const inputs *in, um_error *err) {
-  size_t most = 1;
-  for (int i = 0; i < in->count; i++) most += 1 + (size_t)in->at[i].faces;
-  double *score = malloc(most * sizeof *score);
-  bool *fake = malloc(most * sizeof *fake);
-  int n = 0, rc = score && fake ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %zu scores", most);
-  for (int i = 0; !rc && i < in->count; i++)
-    for (int k = 0; in->at[i].label != LABEL_NONE && k < in->at[i].faces; k++)
-      score[n] = in->at[i].detail[k].score, fake[n++] = in->at[i].label == LABEL_FAKE;
-  if (!rc) measure_one(frame, score, fake, n);
-  n = 0;
-  for (int i = 0; !rc && i < in->count; i++)
-    if (in->at[i].label != LABEL_NONE && !isnan(in->at[i].score)) score[n] = in->at[i].score, fake[n++] = in->at[i].label == LABEL_FAKE;
-  if (!rc) measure_one(video, score, fake, n);
-  free(score), free(fake);
-  return rc;
-}
 
 void print_head(void) { printf("%-7s  %6s  %5s  %6s  %-5s  %s\n", "verdict", "score", "faces", "frames", "label", "file"); }
 
@@ -51,24 +26,6 @@ void print_row(const input *in) {
 void print_dropped(const int dropped[UM_FATES]) {
   for (int i = UM_KEPT + 1; i < UM_FATES; i++)
     if (dropped[i]) printf("%d face%s not counted: %s\n", dropped[i], dropped[i] == 1 ? "" : "s", um_fate_text((um_fate)i));
-}
-
-static void print_numbers(const char *name, const numbers *n) {
-  char text[3][16];
-  const double value[3] = {n->accuracy, n->log_loss, n->auc};
-  for (int i = 0; i < 3; i++) snprintf(text[i], sizeof text[i], isnan(value[i]) ? "-" : "%.4f", value[i]);
-  printf("%-8s  %6d  %8s  %8s  %8s\n", name, n->count, text[0], text[1], text[2]);
-}
-
-void print_metrics(const numbers *frame, const numbers *video, const inputs *in) {
-  int without = 0, unlabelled = 0;
-  for (int i = 0; i < in->count; i++)
-    without += in->at[i].label != LABEL_NONE && isnan(in->at[i].score), unlabelled += in->at[i].label == LABEL_NONE;
-  printf("\n%-8s  %6s  %8s  %8s  %8s\n", "by", "number", "accuracy", "log loss", "AUC");
-  print_numbers("frame", frame);
-  print_numbers("video", video);
-  if (without) printf("%d labelled input%s without a score not counted\n", without, without == 1 ? "" : "s");
-  if (unlabelled) printf("%d input%s without a label not counted\n", unlabelled, unlabelled == 1 ? "" : "s");
 }
 
 /* A number, or null where there is none. */
@@ -92,6 +49,9 @@ static bool put_model(FILE *f, const scorer *s, const options *o) {
   const char *const names[2] = {s->preprocess.classes[0], s->preprocess.classes[1]};
   cJSON *m = cJSON_CreateObject(), *classes = cJSON_CreateStringArray(names, 2);
   bool whole = m && classes && put_text(m, "file", o->model) && put_text(m, "sha256", s->sha256);
+  const um_scoring rule = scoring_rule(&s->preprocess);
+  cJSON *scoring = whole ? cJSON_AddObjectToObject(m, "scoring") : NULL;
+  whole = scoring && um_scoring_put(scoring, &rule);
   if (!whole || !cJSON_AddItemToObject(m, "classes", classes)) cJSON_Delete(classes), whole = false;
   return flush(f, m, whole);
 }
@@ -106,11 +66,32 @@ static bool put_dropped(cJSON *r, const input *in) {
   return whole;
 }
 
+/* A score each, where there are several people. */
+static bool put_people(cJSON *r, const input *in) {
+  cJSON *list = cJSON_AddArrayToObject(r, "people");
+  bool whole = list != NULL;
+  for (int i = 0; whole && i < in->people; i++) {
+    const um_person *p = &in->person_score[i];
+    cJSON *o = cJSON_CreateObject();
+    whole = o && cJSON_AddItemToArray(list, o);
+    if (!whole) cJSON_Delete(o);
+    whole = whole && put_number(o, "person", p->person) && put_number(o, "faces", p->faces) && put_number(o, "score", p->score);
+  }
+  return whole;
+}
+
+/* What the numbers take from a labelled input. */
+static bool put_label(cJSON *r, const input *in) {
+  if (in->label == LABEL_NONE) return true;
+  return put_text(r, "label", label_name(in->label)) && put_text(r, "group", in->group) && put_text(r, "video", in->video);
+}
+
 static bool put_result(FILE *f, const input *in) {
   cJSON *r = cJSON_CreateObject(), *list;
   bool whole = r && put_text(r, "path", in->path) && put_text(r, "kind", kind_name(in->kind)) && put_number(r, "score", in->score) &&
                put_text(r, "verdict", verdict(in)) && put_text(r, "reason", in->reason) && put_number(r, "frames", (double)in->frames) &&
-               put_number(r, "faces", in->faces) && put_dropped(r, in) && (list = cJSON_AddArrayToObject(r, "detail"));
+               put_number(r, "faces", in->faces) && put_dropped(r, in) && put_label(r, in) && put_people(r, in) &&
+               (list = cJSON_AddArrayToObject(r, "detail"));
   for (int i = 0; whole && i < in->faces; i++) {
     const detail *d = &in->detail[i];
     cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);
@@ -124,22 +105,14 @@ static bool put_result(FILE *f, const input *in) {
   return flush(f, r, whole);
 }
 
-static bool put_metrics(FILE *f, const numbers *frame, const numbers *video) {
-  if (!frame) return fputs("null", f) >= 0;
+static bool put_metrics(FILE *f, const findings *r) {
+  if (!r) return fputs("null", f) >= 0;
   cJSON *o = cJSON_CreateObject();
-  bool whole = o != NULL;
-  for (int i = 0; whole && i < 2; i++) {
-    const numbers *n = i ? video : frame;
-    cJSON *part = cJSON_AddObjectToObject(o, i ? "video" : "frame");
-    whole =
-        part && put_number(part, "accuracy", n->accuracy) && put_number(part, "log_loss", n->log_loss) && put_number(part, "auc", n->auc);
-  }
-  return flush(f, o, whole);
+  return flush(f, o, o && report_put(o, r));
 }
 
-/* frame NULL: no labels. Written piece by piece: the details of many videos need not be in memory twice. */
-int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const numbers *frame, const numbers *video,
-               um_error *err) {
+/* Written piece by piece: the details of many videos need not be in memory twice. */
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const findings *r, um_error *err) {
   bool to_stdout = !strcmp(path, "-");
   um_writer w = {0};
   int rc = to_stdout ? UM_OK : um_writer_open(&w, path, err);
@@ -147,7 +120,7 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
   FILE *f = to_stdout ? stdout : w.file;
   bool ok = fputs("{\"model\": ", f) >= 0 && put_model(f, s, o) && fputs(",\n\"results\": [", f) >= 0;
   for (int i = 0; ok && i < in->count; i++) ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i]);
-  ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, frame, video) && fputs("}\n", f) >= 0;
+  ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, r) && fputs("}\n", f) >= 0;
   if (!to_stdout) {
     if (ok || ferror(f)) return um_writer_commit(&w, err);
     um_writer_abandon(&w);

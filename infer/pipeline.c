@@ -99,7 +99,7 @@ static int on_frame(void *arg, const um_face_frame *frame, um_error *err) {
 static int walk_cut(walker *w, um_face_report *report, um_error *err) {
   int rc = um_image_read(&w->frame, w->in->path, err);
   if (rc) return rc;
-  const detail d = {.track = -1, .box = {0, 0, w->frame.width, w->frame.height}};
+  const detail d = {.track = w->in->person, .box = {0, 0, w->frame.width, w->frame.height}};
   *report = (um_face_report){.frames = 1, .faces = 1};
   return push(w, &w->frame, &d, err);
 }
@@ -185,12 +185,12 @@ static int take(pipeline *p) {
 static int hand_on(pipeline *p, int next, finished_fn finished, void *arg) {
   for (; next < p->in->count && p->in->at[next].done && p->in->at[next].faces_to_come == 0; next++) {
     input *in = &p->in->at[next];
-    double sum = 0;
     int kept = 0;
     for (int i = 0; i < in->faces; i++)
-      if (in->detail[i].fate == UM_KEPT) sum += in->detail[i].score, in->detail[kept++] = in->detail[i];
+      if (in->detail[i].fate == UM_KEPT) in->detail[kept++] = in->detail[i];
     in->faces = kept;
-    if (kept) in->score = sum / kept;
+    um_error err;
+    if (score_input(in, &p->s->preprocess, &err) && !p->failed) p->failed = true, p->error = err;
     finished(arg, in);
   }
   return next;

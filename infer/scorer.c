@@ -39,9 +39,24 @@ static void whole_number(char *text, size_t size, const char *name, int asked, i
   differ(text, size, name, a, b);
 }
 
+/* *asked gets the rule of the flags. */
+static void take_scoring(char *text, size_t size, um_scoring *asked, const um_scoring *its, const options *o) {
+  *asked = *its;
+  if (o->aggregate >= 0) asked->frames = (um_frames_rule)o->aggregate;
+  if (o->top_k > 0) asked->top_k = o->top_k;
+  if (asked->top_k < 1) asked->top_k = UM_TOP_K;
+  if (o->people >= 0) asked->together = o->people;
+  if (asked->frames != its->frames) differ(text, size, "--aggregate", um_frames_rule_name(asked->frames), um_frames_rule_name(its->frames));
+  if (asked->frames == its->frames && asked->frames == UM_FRAMES_TOP_K && asked->top_k != its->top_k)
+    whole_number(text, size, "--top-k", asked->top_k, its->top_k);
+  if (asked->together != its->together)
+    differ(text, size, "--people", asked->together ? "together" : "highest", its->together ? "together" : "highest");
+}
+
 /* A model scores what it was trained on. Other settings by flag are refused, or with --force taken and said. */
 static int take_flags(scorer *s, const options *o, um_error *err) {
   um_face_settings *its = &s->preprocess.faces, asked = *its;
+  um_scoring rule;
   char text[1024] = "", a[32], b[32];
   if (o->fps >= 0) asked.fps = o->fps;
   if (o->margin >= 0) asked.margin = o->margin;
@@ -61,12 +76,16 @@ static int take_flags(scorer *s, const options *o, um_error *err) {
   if (asked.margin != its->margin) differ(text, sizeof text, "--margin", number(a, asked.margin, -1), number(b, its->margin, -1));
   if (asked.align != its->align) differ(text, sizeof text, "--align", asked.align ? "yes" : "no", its->align ? "yes" : "no");
   if (asked.max_size != its->max_size) whole_number(text, sizeof text, "--max-size", asked.max_size, its->max_size);
+  take_scoring(text, sizeof text, &rule, &s->preprocess.scoring, o);
+  if (o->top_k > 0 && rule.frames != UM_FRAMES_TOP_K)
+    return um_fail(err, UM_ECONFIG, "--top-k %d: the rule is %s, which takes no number; --aggregate top_k does", o->top_k,
+                   um_frames_rule_name(rule.frames));
   if (!*text) return UM_OK;
   if (!o->force)
     return um_fail(err, UM_ECONFIG, "%s: was trained on other settings than are asked for: %s; leave these out, or --force", o->model,
                    text);
   um_log(UM_LOG_WARN, "other settings than the model was trained on: %s", text);
-  *its = asked;
+  *its = asked, s->preprocess.scoring = rule;
   return UM_OK;
 }
 

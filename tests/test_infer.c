@@ -18,89 +18,17 @@
 #include "data/csv.h"
 #include "data/image.h"
 #include "tests/support/clip.h"
+#include "tests/support/infer_run.h"
 #include "tests/support/scene.h"
 #include "tests/support/tmp.h"
 
-static const float weights[3] = {3, -5, 2.5f}, bias = .25f;
-
-/* A model file of 32 x 32 faces at 2 frames a second. */
-static void write_model(const char *path, const char *class_0, const char *class_1) {
-  um_graph g = {0};
-  um_backend *be;
-  um_model *m;
-  um_error err;
-  um_preprocess p = {.target_size = {32, 32}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 2, .faces.max_size = 1000};
-  snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
-  snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
-  int at = um_graph_add_input(&g, "input", 32, 32, 3, &err);
-  at = um_graph_add_simple(&g, "mean", UM_OP_GLOBAL_AVG_POOL, &at, 1, UM_ACT_NONE, &err);
-  at = um_graph_add_dense(&g, "dense", at, 1, UM_ACT_NONE, &err);
-  at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
-  assert_true(at > 0);
-  assert_int_equal(um_ref_open(&be, &err), UM_OK);
-  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
-  int count;
-  const um_param *param = um_model_params(m, &count);
-  for (int i = 0; i < count; i++) assert_int_equal(um_model_set(m, 'w', i, strstr(param[i].name, "bias") ? &bias : weights, &err), UM_OK);
-  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
-  um_model_free(m);
-  be->ops->close(be);
-  um_graph_free(&g);
-}
-
-/* P(class 1) of a colour. */
-static double known(const uint8_t rgb[3]) {
-  double z = bias;
-  for (int c = 0; c < 3; c++) z += weights[c] * rgb[c] / 255;
-  return 1 / (1 + exp(-z));
-}
-
 static const uint8_t colours[4][3] = {{255, 0, 0}, {10, 200, 30}, {120, 120, 120}, {0, 255, 255}};
-
-static void write_colour(const char *path, const uint8_t rgb[3], int width, int height) {
-  um_image im = {0};
-  um_error err;
-  assert_int_equal(um_image_alloc(&im, width, height, &err), UM_OK);
-  for (int i = 0; i < width * height * 3; i++) im.pixels[i] = rgb[i % 3];
-  assert_int_equal(um_image_write_png(&im, path, &err), UM_OK);
-  um_image_free(&im);
-}
 
 /* Pictures of one colour: 0 and 1 in fake/, 2 and 3 in real/. */
 static const char *colour_folder(void) {
   static const char *const name[4] = {"colours/fake/a.png", "colours/fake/b.png", "colours/real/c.png", "colours/real/deep/d.png"};
-  for (int i = 0; i < 4; i++) write_colour(tmp_path(name[i]), colours[i], 20 + 13 * i, 50);
+  for (int i = 0; i < 4; i++) infer_colour(tmp_path(name[i]), colours[i], 20 + 13 * i, 50);
   return tmp_path("colours");
-}
-
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...) {
-  char command[16384], arguments[12288];
-  const char *bin = getenv("UM_BIN");
-  va_list args;
-  va_start(args, format);
-  vsnprintf(arguments, sizeof arguments, format, args);
-  va_end(args);
-  snprintf(command, sizeof command, "%s/infer %s", bin ? bin : "bin", arguments);
-  int status = system(command);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static cJSON *read_json(const char *path) {
-  char *text;
-  size_t size;
-  um_error err;
-  assert_int_equal(um_file_read(&text, &size, path, 1 << 26, &err), UM_OK);
-  cJSON *root = cJSON_Parse(text);
-  free(text);
-  assert_non_null(root);
-  return root;
-}
-
-static const cJSON *get(const cJSON *o, const char *key) {
-  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-  if (!v) fail_msg("no key %s", key);
-  return v;
 }
 
 /* Single-precision sums over 1024 pixels. */
@@ -112,36 +40,37 @@ static void known_scores(void **state) {
   char hex[65];
   um_error err;
   (void)state;
-  write_model(model, "fake", "real");
-  write_model(other, "REAL", "FAKE");
-  assert_int_equal(run("--model %s --faces-are-cut --json %s --csv %s --labels folders %s >/dev/null 2>&1", model, json, csv, folder), 0);
-  assert_int_equal(run("--model %s --faces-are-cut --json - %s 2>/dev/null >%s", other, folder, json_2), 0);
-  cJSON *a = read_json(json), *b = read_json(json_2);
+  infer_model(model, "fake", "real");
+  infer_model(other, "REAL", "FAKE");
+  assert_int_equal(infer_run("--model %s --faces-are-cut --json %s --csv %s --labels folders %s >/dev/null 2>&1", model, json, csv, folder),
+                   0);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --json - %s 2>/dev/null >%s", other, folder, json_2), 0);
+  cJSON *a = infer_json(json), *b = infer_json(json_2);
 
-  const cJSON *about = get(a, "model"), *results = get(a, "results");
-  assert_string_equal(get(about, "file")->valuestring, model);
+  const cJSON *about = infer_get(a, "model"), *results = infer_get(a, "results");
+  assert_string_equal(infer_get(about, "file")->valuestring, model);
   assert_int_equal(um_sha256_file(hex, model, &err), UM_OK);
-  assert_string_equal(get(about, "sha256")->valuestring, hex);
-  assert_string_equal(cJSON_GetArrayItem(get(about, "classes"), 0)->valuestring, "fake");
-  assert_string_equal(cJSON_GetArrayItem(get(about, "classes"), 1)->valuestring, "real");
-  assert_true(cJSON_IsNull(get(b, "metrics")));
+  assert_string_equal(infer_get(about, "sha256")->valuestring, hex);
+  assert_string_equal(cJSON_GetArrayItem(infer_get(about, "classes"), 0)->valuestring, "fake");
+  assert_string_equal(cJSON_GetArrayItem(infer_get(about, "classes"), 1)->valuestring, "real");
+  assert_true(cJSON_IsNull(infer_get(b, "metrics")));
 
   double loss = 0;
   int right = 0;
   assert_int_equal(cJSON_GetArraySize(results), 4);
   for (int i = 0; i < 4; i++) {
-    const cJSON *r = cJSON_GetArrayItem(results, i), *d = cJSON_GetArrayItem(get(r, "detail"), 0), *box = get(d, "box");
-    double fake = 1 - known(colours[i]), other_fake = known(colours[i]);
-    assert_true(fabs(get(r, "score")->valuedouble - fake) < CLOSE);
-    assert_true(fabs(get(d, "score")->valuedouble - fake) < CLOSE);
-    assert_true(fabs(get(cJSON_GetArrayItem(get(b, "results"), i), "score")->valuedouble - other_fake) < CLOSE);
-    assert_string_equal(get(r, "verdict")->valuestring, fake > .5 ? "fake" : "real");
-    assert_string_equal(get(r, "kind")->valuestring, "image");
-    assert_true(cJSON_IsNull(get(r, "reason")) && cJSON_IsNull(get(d, "track")));
-    assert_int_equal(get(r, "frames")->valueint, 1);
-    assert_int_equal(get(r, "faces")->valueint, 1);
-    assert_int_equal(get(d, "frame")->valueint, 0);
-    assert_true(get(d, "time_s")->valuedouble == 0);
+    const cJSON *r = cJSON_GetArrayItem(results, i), *d = cJSON_GetArrayItem(infer_get(r, "detail"), 0), *box = infer_get(d, "box");
+    double fake = 1 - infer_known(colours[i]), other_fake = infer_known(colours[i]);
+    assert_true(fabs(infer_get(r, "score")->valuedouble - fake) < CLOSE);
+    assert_true(fabs(infer_get(d, "score")->valuedouble - fake) < CLOSE);
+    assert_true(fabs(infer_get(cJSON_GetArrayItem(infer_get(b, "results"), i), "score")->valuedouble - other_fake) < CLOSE);
+    assert_string_equal(infer_get(r, "verdict")->valuestring, fake > .5 ? "fake" : "real");
+    assert_string_equal(infer_get(r, "kind")->valuestring, "image");
+    assert_true(cJSON_IsNull(infer_get(r, "reason")) && cJSON_IsNull(infer_get(d, "track")));
+    assert_int_equal(infer_get(r, "frames")->valueint, 1);
+    assert_int_equal(infer_get(r, "faces")->valueint, 1);
+    assert_int_equal(infer_get(d, "frame")->valueint, 0);
+    assert_true(infer_get(d, "time_s")->valuedouble == 0);
     assert_int_equal(cJSON_GetArrayItem(box, 2)->valueint, 20 + 13 * i);
     assert_int_equal(cJSON_GetArrayItem(box, 3)->valueint, 50);
     loss -= log(i < 2 ? fake : 1 - fake) / 4;
@@ -150,12 +79,12 @@ static void known_scores(void **state) {
   /* Colours 0 and 1 are fake: of the four pairs, how many are in order is counted by hand from the known scores. */
   double pairs = 0;
   for (int f = 0; f < 2; f++)
-    for (int r = 2; r < 4; r++) pairs += known(colours[f]) < known(colours[r]);
+    for (int r = 2; r < 4; r++) pairs += infer_known(colours[f]) < infer_known(colours[r]);
   for (int k = 0; k < 2; k++) {
-    const cJSON *n = get(get(a, "metrics"), k ? "video" : "frame");
-    assert_true(fabs(get(n, "log_loss")->valuedouble - loss) < CLOSE);
-    assert_true(get(n, "accuracy")->valuedouble == right / 4.);
-    assert_true(get(n, "auc")->valuedouble == pairs / 4);
+    const cJSON *n = infer_get(infer_get(a, "metrics"), k ? "video" : "frame");
+    assert_true(fabs(infer_get(n, "log_loss")->valuedouble - loss) < CLOSE);
+    assert_true(infer_get(n, "accuracy")->valuedouble == right / 4.);
+    assert_true(infer_get(n, "auc")->valuedouble == pairs / 4);
   }
   cJSON_Delete(a), cJSON_Delete(b);
 
@@ -166,7 +95,7 @@ static void known_scores(void **state) {
   int score = um_csv_column(c, "score"), label = um_csv_column(c, "label");
   assert_true(score >= 0 && label >= 0);
   for (; um_csv_next(c, &field, &err) == 1; rows++) {
-    assert_true(fabs(atof(field[score]) - (1 - known(colours[rows]))) < CLOSE);
+    assert_true(fabs(atof(field[score]) - (1 - infer_known(colours[rows]))) < CLOSE);
     assert_string_equal(field[label], rows < 2 ? "fake" : "real");
   }
   assert_int_equal(rows, 4);
@@ -182,25 +111,26 @@ static void unreadable_inputs(void **state) {
   size_t size;
   um_error err;
   (void)state;
-  write_model(model, "fake", "real");
-  write_colour(good, colours[1], 64, 64);
+  infer_model(model, "fake", "real");
+  infer_colour(good, colours[1], 64, 64);
   assert_int_equal(um_file_read(&bytes, &size, good, 1 << 20, &err), UM_OK);
   tmp_write(cut, bytes, size / 2);
   free(bytes);
   tmp_write(empty, "", 0);
   tmp_write(text, "not a picture at all", 20);
   tmp_write(tmp_path("bad/notes.txt"), "passed over without a word", 26);
-  assert_int_equal(run("--model %s --json %s %s %s >/dev/null 2>%s", model, json, tmp_path("bad"), tmp_path("nowhere.mp4"), log), 3);
-  cJSON *root = read_json(json);
-  const cJSON *results = get(root, "results");
+  assert_int_equal(infer_run("--model %s --json %s %s %s >/dev/null 2>%s", model, json, tmp_path("bad"), tmp_path("nowhere.mp4"), log), 3);
+  cJSON *root = infer_json(json);
+  const cJSON *results = infer_get(root, "results");
   assert_int_equal(cJSON_GetArraySize(results), 5);
   for (int i = 0; i < 5; i++) {
     const cJSON *r = cJSON_GetArrayItem(results, i);
     /* good.png, the fourth, holds no face: that is a result, not a failure. None has a score. */
-    assert_true(cJSON_IsNull(get(r, "score")));
-    assert_string_equal(get(r, "verdict")->valuestring, "none");
-    assert_true(strlen(get(r, "reason")->valuestring) > 5);
-    if (strstr(get(r, "path")->valuestring, "good.png")) assert_string_equal(get(r, "reason")->valuestring, "no face found in 1 frame");
+    assert_true(cJSON_IsNull(infer_get(r, "score")));
+    assert_string_equal(infer_get(r, "verdict")->valuestring, "none");
+    assert_true(strlen(infer_get(r, "reason")->valuestring) > 5);
+    if (strstr(infer_get(r, "path")->valuestring, "good.png"))
+      assert_string_equal(infer_get(r, "reason")->valuestring, "no face found in 1 frame");
   }
   cJSON_Delete(root);
   assert_int_equal(um_file_read(&bytes, &size, log, 1 << 20, &err), UM_OK);
@@ -211,22 +141,12 @@ static void unreadable_inputs(void **state) {
   assert_null(strstr(bytes, "notes.txt"));
   free(bytes);
   /* The same folder as cut faces: only good.png can be one. */
-  assert_int_equal(run("--model %s --faces-are-cut --json %s %s >/dev/null 2>&1", model, json, tmp_path("bad")), 3);
-  root = read_json(json);
-  assert_int_equal(cJSON_GetArraySize(get(root, "results")), 4);
-  assert_true(fabs(get(cJSON_GetArrayItem(get(root, "results"), 2), "score")->valuedouble - (1 - known(colours[1]))) < CLOSE);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --json %s %s >/dev/null 2>&1", model, json, tmp_path("bad")), 3);
+  root = infer_json(json);
+  assert_int_equal(cJSON_GetArraySize(infer_get(root, "results")), 4);
+  assert_true(fabs(infer_get(cJSON_GetArrayItem(infer_get(root, "results"), 2), "score")->valuedouble - (1 - infer_known(colours[1]))) <
+              CLOSE);
   cJSON_Delete(root);
-}
-
-/* True where PATH.txt holds the text. */
-static bool says(const char *path, const char *text) {
-  char name[4200], *data = NULL;
-  size_t size;
-  um_error err = {0};
-  snprintf(name, sizeof name, "%s.txt", path);
-  const bool found = um_file_read(&data, &size, name, 1 << 20, &err) == UM_OK && strstr(data, text);
-  free(data);
-  return found;
 }
 
 /* Drawn clips: each gets a score, the mean over its faces; any number of jobs gives the same bytes; --fps counts. */
@@ -237,45 +157,47 @@ static void videos(void **state) {
   char command[12288], hex[2][65];
   um_error err;
   (void)state;
-  write_model(model, "fake", "real");
+  infer_model(model, "fake", "real");
   snprintf(command, sizeof command, "%s/demo_clips --out %s --train 4 --test 0 --seconds 1 --fps 5 --size 320x240 >/dev/null 2>&1",
            bin ? bin : "bin", clips);
   assert_int_equal(system(command), 0);
-  assert_int_equal(run("--model %s --jobs 1 --json %s --labels %s/train/metadata.json %s >/dev/null 2>&1", model, one, clips, clips), 0);
-  assert_int_equal(run("--model %s --jobs 3 --json %s --labels %s/train/metadata.json %s >/dev/null 2>&1", model, three, clips, clips), 0);
+  assert_int_equal(infer_run("--model %s --jobs 1 --json %s --labels %s/train/metadata.json %s >/dev/null 2>&1", model, one, clips, clips),
+                   0);
+  assert_int_equal(
+      infer_run("--model %s --jobs 3 --json %s --labels %s/train/metadata.json %s >/dev/null 2>&1", model, three, clips, clips), 0);
   assert_int_equal(um_sha256_file(hex[0], one, &err), UM_OK);
   assert_int_equal(um_sha256_file(hex[1], three, &err), UM_OK);
   assert_string_equal(hex[0], hex[1]);
-  cJSON *root = read_json(one);
-  assert_int_equal(cJSON_GetArraySize(get(root, "results")), 4);
-  for (const cJSON *r = get(root, "results")->child, *d; r; r = r->next) {
+  cJSON *root = infer_json(one);
+  assert_int_equal(cJSON_GetArraySize(infer_get(root, "results")), 4);
+  for (const cJSON *r = infer_get(root, "results")->child, *d; r; r = r->next) {
     double sum = 0;
-    assert_string_equal(get(r, "kind")->valuestring, "video");
-    assert_int_equal(get(r, "frames")->valueint, 2);
-    assert_int_equal(get(r, "faces")->valueint, cJSON_GetArraySize(get(r, "detail")));
-    assert_true(get(r, "faces")->valueint >= 1);
-    cJSON_ArrayForEach(d, get(r, "detail")) {
-      const cJSON *box = get(d, "box");
-      sum += get(d, "score")->valuedouble;
-      assert_true(fabs(get(d, "time_s")->valuedouble - .5 * get(d, "frame")->valuedouble) < 1e-6);
+    assert_string_equal(infer_get(r, "kind")->valuestring, "video");
+    assert_int_equal(infer_get(r, "frames")->valueint, 2);
+    assert_int_equal(infer_get(r, "faces")->valueint, cJSON_GetArraySize(infer_get(r, "detail")));
+    assert_true(infer_get(r, "faces")->valueint >= 1);
+    cJSON_ArrayForEach(d, infer_get(r, "detail")) {
+      const cJSON *box = infer_get(d, "box");
+      sum += infer_get(d, "score")->valuedouble;
+      assert_true(fabs(infer_get(d, "time_s")->valuedouble - .5 * infer_get(d, "frame")->valuedouble) < 1e-6);
       /* In the frame of 1000 x 750: a face of these clips is a third to two thirds of the height, and lies in the picture. */
       assert_in_range(cJSON_GetArrayItem(box, 2)->valueint, 750 / 4, 750 * 3 / 4);
       assert_true(cJSON_GetArrayItem(box, 0)->valueint >= 0);
       assert_true(cJSON_GetArrayItem(box, 0)->valueint + cJSON_GetArrayItem(box, 2)->valueint <= 1000);
     }
-    assert_true(fabs(get(r, "score")->valuedouble - sum / get(r, "faces")->valueint) < 1e-12);
+    assert_true(fabs(infer_get(r, "score")->valuedouble - sum / infer_get(r, "faces")->valueint) < 1e-12);
   }
-  assert_true(cJSON_IsNumber(get(get(get(root, "metrics"), "video"), "auc")));
-  char *first = strdup(get(get(root, "results")->child, "path")->valuestring);
+  assert_true(cJSON_IsNumber(infer_get(infer_get(infer_get(root, "metrics"), "video"), "auc")));
+  char *first = strdup(infer_get(infer_get(root, "results")->child, "path")->valuestring);
   cJSON_Delete(root);
   assert_non_null(first);
-  assert_int_equal(run("--model %s --fps all --margin 0.5 %s 2>%s.txt >/dev/null", model, first, one), 2); /* not as it was trained */
-  assert_true(says(one, "--fps all (the model's: 2), --margin 0.5 (the model's: 0)"));
-  assert_int_equal(run("--model %s --fps 2 --detector haar %s >/dev/null 2>&1", model, first), 0); /* as it was trained */
-  assert_int_equal(run("--model %s --force --fps all --json %s %s >/dev/null 2>&1", model, one, first), 0);
+  assert_int_equal(infer_run("--model %s --fps all --margin 0.5 %s 2>%s.txt >/dev/null", model, first, one), 2); /* not as it was trained */
+  assert_true(infer_says(one, "--fps all (the model's: 2), --margin 0.5 (the model's: 0)"));
+  assert_int_equal(infer_run("--model %s --fps 2 --detector haar %s >/dev/null 2>&1", model, first), 0); /* as it was trained */
+  assert_int_equal(infer_run("--model %s --force --fps all --json %s %s >/dev/null 2>&1", model, one, first), 0);
   free(first);
-  root = read_json(one);
-  assert_int_equal(get(get(root, "results")->child, "frames")->valueint, 5);
+  root = infer_json(one);
+  assert_int_equal(infer_get(infer_get(root, "results")->child, "frames")->valueint, 5);
   cJSON_Delete(root);
 }
 
@@ -297,32 +219,43 @@ static void people(void **state) {
   const clip c = {.path = video, .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 8, .rate = 2, .draw = draw_people};
   um_error err;
   (void)state;
-  write_model(model, "fake", "real");
+  infer_model(model, "fake", "real");
   clip_write(&c);
   for (int k = 0; k < 2; k++) {
-    assert_int_equal(run("--model %s --force --faces %s --max-size 0 --json %s --csv %s %s >%s.txt 2>&1", model, k ? "main" : "all", json,
-                         csv, video, json),
+    assert_int_equal(infer_run("--model %s --force --faces %s --max-size 0 --json %s --csv %s %s >%s.txt 2>&1", model, k ? "main" : "all",
+                               json, csv, video, json),
                      0);
-    cJSON *root = read_json(json);
-    const cJSON *r = get(root, "results")->child, *d;
-    double sum = 0;
-    assert_int_equal(get(r, "faces")->valueint, k ? 8 : 15);
-    assert_int_equal(get(get(r, "dropped"), "one_frame")->valueint, 1);
-    assert_int_equal(get(get(r, "dropped"), "not_main")->valueint, k ? 7 : 0);
-    assert_int_equal(cJSON_GetArraySize(get(r, "detail")), k ? 8 : 15);
-    cJSON_ArrayForEach(d, get(r, "detail")) {
-      const cJSON *box = get(d, "box");
+    cJSON *root = infer_json(json);
+    const cJSON *r = infer_get(root, "results")->child, *d;
+    double sum[2] = {0, 0};
+    int count[2] = {0, 0};
+    assert_int_equal(infer_get(r, "faces")->valueint, k ? 8 : 15);
+    assert_int_equal(infer_get(infer_get(r, "dropped"), "one_frame")->valueint, 1);
+    assert_int_equal(infer_get(infer_get(r, "dropped"), "not_main")->valueint, k ? 7 : 0);
+    assert_int_equal(cJSON_GetArraySize(infer_get(r, "detail")), k ? 8 : 15);
+    cJSON_ArrayForEach(d, infer_get(r, "detail")) {
+      const cJSON *box = infer_get(d, "box");
       const int x = cJSON_GetArrayItem(box, 0)->valueint + cJSON_GetArrayItem(box, 2)->valueint / 2;
       const int who = abs(x - scene_faces[0].x) < 20 ? 0 : 1; /* the tracks as the first frame lists them, largest first */
       assert_int_equal(abs(x - scene_faces[who].x) < 20, 1);
-      assert_int_equal(get(d, "track")->valueint, who);
+      assert_int_equal(infer_get(d, "track")->valueint, who);
       if (k) assert_int_equal(who, 1);
-      sum += get(d, "score")->valuedouble;
+      sum[who] += infer_get(d, "score")->valuedouble, count[who]++;
     }
-    assert_true(fabs(get(r, "score")->valuedouble - sum / get(r, "faces")->valueint) < 1e-12);
+    /* All: the person with the highest score. Main: one face a frame, and its mean. */
+    const cJSON *list = infer_get(r, "people");
+    assert_int_equal(cJSON_GetArraySize(list), k ? 0 : 2);
+    for (int i = 0; !k && i < 2; i++) {
+      const cJSON *person = cJSON_GetArrayItem(list, i);
+      assert_int_equal(infer_get(person, "person")->valueint, i);
+      assert_int_equal(infer_get(person, "faces")->valueint, count[i]);
+      assert_true(fabs(infer_get(person, "score")->valuedouble - sum[i] / count[i]) < 1e-12);
+    }
+    const double expected = k ? sum[1] / count[1] : fmax(sum[0] / count[0], sum[1] / count[1]);
+    assert_true(fabs(infer_get(r, "score")->valuedouble - expected) < 1e-12);
     cJSON_Delete(root);
-    assert_true(says(json, "1 face not counted: seen in one frame only"));
-    assert_int_equal(says(json, "7 faces not counted: not the main person"), k);
+    assert_true(infer_says(json, "1 face not counted: seen in one frame only"));
+    assert_int_equal(infer_says(json, "7 faces not counted: not the main person"), k);
     um_csv *table;
     const char *const *field;
     assert_int_equal(um_csv_open(&table, csv, &err), UM_OK);
@@ -350,26 +283,27 @@ static void flags_for_faces(void **state) {
                                       "--min-face -1", "--max-size big", "--detector lbp", "--detector auto"};
   const char *model = tmp_path("keras.safetensors"), *log = tmp_path("flags"), *folder = colour_folder();
   (void)state;
-  write_model(model, "fake", "real");
+  infer_model(model, "fake", "real");
   for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
-    assert_int_equal(run("--model %s %s %s >/dev/null 2>%s.txt", model, other[i].flag, folder, log), 2);
-    if (!says(log, other[i].says)) fail_msg("%s: not \"%s\"", other[i].flag, other[i].says);
+    assert_int_equal(infer_run("--model %s %s %s >/dev/null 2>%s.txt", model, other[i].flag, folder, log), 2);
+    if (!infer_says(log, other[i].says)) fail_msg("%s: not \"%s\"", other[i].flag, other[i].says);
     if (strstr(other[i].flag, "mtcnn")) continue; /* its weights may not be here */
-    assert_int_equal(run("--model %s --force %s %s >/dev/null 2>%s.txt", model, other[i].flag, folder, log), 0);
-    assert_true(says(log, other[i].says));
+    assert_int_equal(infer_run("--model %s --force %s %s >/dev/null 2>%s.txt", model, other[i].flag, folder, log), 0);
+    assert_true(infer_says(log, other[i].says));
   }
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    assert_int_equal(run("--model %s --force %s %s >/dev/null 2>%s.txt", model, wrong[i], folder, log), 2);
-    assert_true(says(log, "expected"));
+    assert_int_equal(infer_run("--model %s --force %s %s >/dev/null 2>%s.txt", model, wrong[i], folder, log), 2);
+    assert_true(infer_says(log, "expected"));
   }
   assert_int_equal(
-      run("--model %s --faces largest --min-face 0 --crop recipe --align no --max-size 1000 --margin 0 %s >/dev/null 2>&1", model, folder),
+      infer_run("--model %s --faces largest --min-face 0 --crop recipe --align no --max-size 1000 --margin 0 %s >/dev/null 2>&1", model,
+                folder),
       0);
   /* Weights that are not there: the command that gets them. */
   const char *kept = getenv("UM_WEIGHTS");
   setenv("UM_WEIGHTS", tmp_path("nothing"), 1);
-  assert_int_equal(run("--model %s --force --detector mtcnn %s >/dev/null 2>%s.txt", model, folder, log), 1);
-  assert_true(says(log, "weights fetch"));
+  assert_int_equal(infer_run("--model %s --force --detector mtcnn %s >/dev/null 2>%s.txt", model, folder, log), 1);
+  assert_true(infer_says(log, "weights fetch"));
   kept ? setenv("UM_WEIGHTS", kept, 1) : unsetenv("UM_WEIGHTS");
 }
 
@@ -378,26 +312,26 @@ static void wrong_usage_and_models(void **state) {
              *junk = tmp_path("junk.safetensors");
   const char *labels = tmp_path("labels.json");
   (void)state;
-  write_model(model, "fake", "real");
-  write_model(odd, "cats", "dogs");
+  infer_model(model, "fake", "real");
+  infer_model(odd, "cats", "dogs");
   tmp_write(junk, "not a model", 11);
-  assert_int_equal(run("%s >/dev/null 2>&1", folder), 2);
-  assert_int_equal(run("--model %s >/dev/null 2>&1", model), 2);
-  assert_int_equal(run("--model %s --fps fast %s >/dev/null 2>&1", model, folder), 2);
-  assert_int_equal(run("--model %s --device abacus %s >/dev/null 2>&1", model, folder), 2);
-  assert_int_equal(run("--model %s --nonsense %s >/dev/null 2>&1", model, folder), 2);
-  assert_int_equal(run("--model %s %s >/dev/null 2>&1", tmp_path("none.safetensors"), folder), 1);
-  assert_int_equal(run("--model %s %s >/dev/null 2>&1", junk, folder), 1);
-  assert_int_equal(run("--model %s --faces-are-cut %s >/dev/null 2>&1", odd, folder), 1);
+  assert_int_equal(infer_run("%s >/dev/null 2>&1", folder), 2);
+  assert_int_equal(infer_run("--model %s >/dev/null 2>&1", model), 2);
+  assert_int_equal(infer_run("--model %s --fps fast %s >/dev/null 2>&1", model, folder), 2);
+  assert_int_equal(infer_run("--model %s --device abacus %s >/dev/null 2>&1", model, folder), 2);
+  assert_int_equal(infer_run("--model %s --nonsense %s >/dev/null 2>&1", model, folder), 2);
+  assert_int_equal(infer_run("--model %s %s >/dev/null 2>&1", tmp_path("none.safetensors"), folder), 1);
+  assert_int_equal(infer_run("--model %s %s >/dev/null 2>&1", junk, folder), 1);
+  assert_int_equal(infer_run("--model %s --faces-are-cut %s >/dev/null 2>&1", odd, folder), 1);
   tmp_write(labels, "{\"a.png\": {\"label\": \"MAYBE\"}}", 29);
-  assert_int_equal(run("--model %s --faces-are-cut --labels %s %s >/dev/null 2>&1", model, labels, folder), 1);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --labels %s %s >/dev/null 2>&1", model, labels, folder), 1);
   tmp_write(labels, "{\"z.png\": {\"label\": \"REAL\"}}", 28);
-  assert_int_equal(run("--model %s --faces-are-cut --labels %s %s >/dev/null 2>&1", model, labels, folder), 1);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --labels %s %s >/dev/null 2>&1", model, labels, folder), 1);
   tmp_write(labels, "{\"a.png\": {\"label\": \"REAL\"}}", 28);
-  assert_int_equal(run("--model %s --faces-are-cut --labels %s %s >/dev/null 2>&1", model, labels, folder), 0);
-  assert_int_equal(run("--model %s --faces-are-cut --json %s/no/such/folder.json %s >/dev/null 2>&1", model, folder, folder), 1);
-  assert_int_equal(run("--help >/dev/null"), 0);
-  assert_int_equal(run("--version >/dev/null"), 0);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --labels %s %s >/dev/null 2>&1", model, labels, folder), 0);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --json %s/no/such/folder.json %s >/dev/null 2>&1", model, folder, folder), 1);
+  assert_int_equal(infer_run("--help >/dev/null"), 0);
+  assert_int_equal(infer_run("--version >/dev/null"), 0);
 }
 
 /* The real clips: each gets a score or a reason. */
@@ -410,17 +344,17 @@ static void real_clips(void **state) {
     printf("skipped: scores of whole real clips, %s is not there\n", clips);
     skip();
   }
-  write_model(model, "fake", "real");
-  assert_int_equal(run("--model %s --force --fps 0.3 --json %s --labels folders %s >/dev/null 2>&1", model, json, clips), 0);
-  cJSON *root = read_json(json);
+  infer_model(model, "fake", "real");
+  assert_int_equal(infer_run("--model %s --force --fps 0.3 --json %s --labels folders %s >/dev/null 2>&1", model, json, clips), 0);
+  cJSON *root = infer_json(json);
   const cJSON *r;
-  assert_int_equal(cJSON_GetArraySize(get(root, "results")), 6);
-  cJSON_ArrayForEach(r, get(root, "results")) {
-    assert_true(get(r, "frames")->valueint > 0);
-    if (cJSON_IsNull(get(r, "score")))
-      assert_true(cJSON_IsString(get(r, "reason")));
+  assert_int_equal(cJSON_GetArraySize(infer_get(root, "results")), 6);
+  cJSON_ArrayForEach(r, infer_get(root, "results")) {
+    assert_true(infer_get(r, "frames")->valueint > 0);
+    if (cJSON_IsNull(infer_get(r, "score")))
+      assert_true(cJSON_IsString(infer_get(r, "reason")));
     else
-      assert_in_range((int)(1e6 * get(r, "score")->valuedouble), 0, 1000000);
+      assert_in_range((int)(1e6 * infer_get(r, "score")->valuedouble), 0, 1000000);
   }
   cJSON_Delete(root);
 }

@@ -1,0 +1,97 @@
+#include "tests/support/infer_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "core/checkpoint.h"
+#include "core/file.h"
+#include "data/image.h"
+#include "tests/support/tmp.h"
+
+static const float weights[3] = {3, -5, 2.5f}, bias = .25f;
+
+void infer_model(const char *path, const char *class_0, const char *class_1) {
+  um_graph g = {0};
+  um_backend *be;
+  um_model *m;
+  um_error err;
+  um_preprocess p = {.target_size = {32, 32}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 2, .faces.max_size = 1000};
+  snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
+  snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
+  int at = um_graph_add_input(&g, "input", 32, 32, 3, &err);
+  at = um_graph_add_simple(&g, "mean", UM_OP_GLOBAL_AVG_POOL, &at, 1, UM_ACT_NONE, &err);
+  at = um_graph_add_dense(&g, "dense", at, 1, UM_ACT_NONE, &err);
+  at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
+  assert_true(at > 0);
+  assert_int_equal(um_ref_open(&be, &err), UM_OK);
+  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
+  int count;
+  const um_param *param = um_model_params(m, &count);
+  for (int i = 0; i < count; i++) assert_int_equal(um_model_set(m, 'w', i, strstr(param[i].name, "bias") ? &bias : weights, &err), UM_OK);
+  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
+  um_model_free(m);
+  be->ops->close(be);
+  um_graph_free(&g);
+}
+
+double infer_known(const uint8_t rgb[3]) {
+  double z = bias;
+  for (int c = 0; c < 3; c++) z += weights[c] * rgb[c] / 255;
+  return 1 / (1 + exp(-z));
+}
+
+void infer_colour(const char *path, const uint8_t rgb[3], int width, int height) {
+  um_image im = {0};
+  um_error err;
+  assert_int_equal(um_image_alloc(&im, width, height, &err), UM_OK);
+  for (int i = 0; i < width * height * 3; i++) im.pixels[i] = rgb[i % 3];
+  assert_int_equal(um_image_write_png(&im, path, &err), UM_OK);
+  um_image_free(&im);
+}
+
+int infer_run(const char *format, ...) {
+  char command[16384], arguments[12288];
+  const char *bin = getenv("UM_BIN");
+  va_list args;
+  va_start(args, format);
+  vsnprintf(arguments, sizeof arguments, format, args);
+  va_end(args);
+  snprintf(command, sizeof command, "%s/infer %s", bin ? bin : "bin", arguments);
+  int status = system(command);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+cJSON *infer_json(const char *path) {
+  char *text;
+  size_t size;
+  um_error err;
+  assert_int_equal(um_file_read(&text, &size, path, 1 << 26, &err), UM_OK);
+  cJSON *root = cJSON_Parse(text);
+  free(text);
+  assert_non_null(root);
+  return root;
+}
+
+const cJSON *infer_get(const cJSON *o, const char *key) {
+  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+  if (!v) fail_msg("no key %s", key);
+  return v;
+}
+
+bool infer_says(const char *path, const char *text) {
+  char name[4200], *data = NULL;
+  size_t size;
+  um_error err = {0};
+  snprintf(name, sizeof name, "%s.txt", path);
+  const bool found = um_file_read(&data, &size, name, 1 << 20, &err) == UM_OK && strstr(data, text);
+  free(data);
+  return found;
+}

@@ -1,0 +1,25 @@
+/* The infer program as tests run it, and models whose scores are known without it: a global average and one weight a channel, so that a
+ * picture of one colour has the logit w . rgb / 255 + b. */
+#ifndef UM_TESTS_SUPPORT_INFER_RUN_H
+#define UM_TESTS_SUPPORT_INFER_RUN_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A model file of 32 x 32 faces at 2 frames a second. */
+void infer_model(const char *path, const char *class_0, const char *class_1);
+/* P(class 1) of a colour. */
+double infer_known(const uint8_t rgb[3]);
+/* A PNG of one colour. */
+void infer_colour(const char *path, const uint8_t rgb[3], int width, int height);
+/* Runs infer with these arguments; its exit status. */
+int infer_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A JSON file; fails the test where it is none. */
+cJSON *infer_json(const char *path);
+/* A member; fails the test where it is missing. */
+const cJSON *infer_get(const cJSON *o, const char *key);
+/* True where PATH.txt holds the text. */
+bool infer_says(const char *path, const char *text);
+
+#endif
