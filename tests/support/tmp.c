@@ -1,12 +1,14 @@
 #include "tests/support/tmp.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 
-static char own[64];
+static char own[64], shared[3072];
 
 static void remove_own(void) {
   char command[128];
@@ -32,6 +34,9 @@ const char *tmp_path(const char *name) {
       atexit(remove_own);
     }
     root = own;
+  } else {
+    if (!shared[0]) snprintf(shared, sizeof shared, "%s/%s-%d", root, program_invocation_short_name, (int)getpid());
+    root = shared;
   }
   snprintf(out, sizeof ring[0], "%s/%s", root, name);
   slash = strrchr(out, '/');

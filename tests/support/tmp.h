@@ -1,4 +1,4 @@
-/* Temporary folders of tests: below $UM_TMP where tests/run.sh set it, else a folder of this process in /tmp. */
+/* Temporary folders of tests: in a folder of the program's own below $UM_TMP where tests/run.sh set it, else a folder of this process in /tmp. */
 #ifndef UM_TESTS_SUPPORT_TMP_H
 #define UM_TESTS_SUPPORT_TMP_H
 
