@@ -243,7 +243,7 @@ int um_model_backward(um_model *m, um_loss_sums *sums, const float *labels, um_e
 
 int um_model_backward_logit(um_model *m, um_error *err) {
   um_tensor *dz = loss_gradient(m);
-  float *ones = (float *)(m->slot[0].host + m->label_offset); /* no labels are there in this use */
+  float *ones = (void *)(m->slot[0].host + m->label_offset); /* no labels are there in this use */
   if (m->state != UM_MODEL_FORWARD) return um_fail(err, UM_EINTERNAL, "model: backward without a forward before it");
   m->state = UM_MODEL_EMPTY;
   for (int64_t i = 0; i < m->options.batch; i++) ones[i] = i < m->n ? 1 : 0;

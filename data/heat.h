@@ -5,7 +5,8 @@
 #include "data/image.h"
 
 /* The colour of a value from 0 (dark blue) over green to 1 (dark red), RGB: the Turbo map (Mikhailov, "Turbo, An Improved Rainbow Colormap for
- * Visualization", 2019) by the polynomials that were published with it, within 22 of 255 of its table, 32 at the dark end. What lies outside is as at the end. */
+ * Visualization", 2019) by the polynomials that were published with it, within 22 of 255 of its table, 32 at the dark end. What lies
+ * outside is as at the end. */
 void um_heat_colour(uint8_t rgb[3], double value);
 
 /* Colours over a picture: heat is height x width (the picture's) of values from 0 to 1. Where it is 0 the picture stays as it is; the colours

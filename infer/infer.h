@@ -3,6 +3,7 @@
 #define UM_INFER_INFER_H
 
 #include "core/checkpoint.h"
+#include "core/gradcam.h"
 #include "core/metrics.h"
 #include "core/scoring.h"
 #include "faces/faces.h"
@@ -15,6 +16,8 @@ typedef struct options {
   int jobs, threads, resamples;
   um_precision precision;
   bool faces_are_cut, force, quiet, compare;
+  const char *explain; /* a folder for pictures of the most suspicious faces, explain_faces an input; or NULL */
+  int explain_faces;
 } options;
 
 typedef enum label { LABEL_NONE = -1, LABEL_REAL = 0, LABEL_FAKE = 1 } label;
@@ -28,6 +31,16 @@ typedef struct detail {
   um_fate fate; /* known at the video's end; what is not kept is taken out before the input is finished */
   double score;
 } detail;
+
+/* A face that may be shown. */
+typedef struct candidate {
+  detail d;
+  int face_index;  /* into the input's detail, before what is not kept is taken out */
+  int seen;        /* faces of its track so far, since one of them is among the candidates */
+  um_image face;   /* as cut, made smaller where it is large */
+  uint8_t *pixels; /* as scored */
+  char name[160];  /* of its picture's file */
+} candidate;
 
 typedef struct input {
   char *path;
@@ -48,6 +61,8 @@ typedef struct input {
   um_person *person_score; /* of each person, where faces are told apart */
   int people;
   char reason[1024];
+  candidate *candidate; /* with --explain; at the end those that are shown, in their order */
+  int candidates;
 } input;
 
 typedef struct inputs {
@@ -69,7 +84,9 @@ typedef struct scorer {
   um_model *model;
   um_preprocess preprocess;
   um_warp warp;
-  int fake; /* index of the class that is fake: the sigmoid is P(class 1) */
+  int fake;            /* index of the class that is fake: the sigmoid is P(class 1) */
+  um_model *map_model; /* with --explain: the same for heat maps */
+  um_gradcam cam;
   char sha256[65];
 } scorer;
 
@@ -89,6 +106,29 @@ int scorer_run(scorer *s, double *score, const uint8_t *pixels, int n, um_error 
 typedef void (*finished_fn)(void *arg, input *in);
 int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop,
                  um_error *err);
+
+/* explain.c */
+/* A face as cut, for candidate_add: at most as large as it will be shown. out is {0} or an earlier picture. */
+int candidate_face(um_image *out, const um_image *face, um_error *err);
+/* Makes the face, whose score is known, a candidate where it is among the most suspicious; takes the picture then (leaves {0}). Memory is
+ * bounded: of each track no more than wanted, and of all no more than 8 wanted, from which the tracks that were seen least go first. */
+int candidate_add(input *in, int face, um_image *picture, const uint8_t *pixels, size_t bytes, int wanted, um_error *err);
+void candidate_free(candidate *c);
+/* The wanted faces of those that are kept, highest score first, of equal ones the earlier. */
+void candidates_choose(input *in, int wanted);
+/* Writes their pictures into o->explain. number: of the input, from 1. */
+int explain_input(scorer *s, input *in, int number, const options *o, um_error *err);
+
+/* The most suspicious seconds of a video. Faces of one time are a moment, whose score is the highest of theirs. A span begins at a moment
+ * and goes over all within the 2 seconds from there; its score is their mean. Spans of less than half as many moments as the fullest are
+ * left out: a face alone beside a gap says little. The highest comes first, of equal ones the earlier; spans do not overlap. */
+enum { SPANS = 3, SPAN_SECONDS = 2 };
+typedef struct span {
+  double start, end; /* seconds: of the first and the last moment */
+  double score;
+  int moments;
+} span;
+int suspicious_seconds(span out[SPANS], int *count, const input *in, um_error *err); /* none of a picture */
 
 /* evaluate.c: how right scores are. */
 

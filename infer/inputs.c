@@ -99,6 +99,8 @@ void inputs_free(inputs *in) {
     free(in->at[i].by);
     free(in->at[i].detail);
     free(in->at[i].person_score);
+    for (int k = 0; k < in->at[i].candidates; k++) candidate_free(&in->at[i].candidate[k]);
+    free(in->at[i].candidate);
   }
   free(in->at);
   *in = (inputs){0};

@@ -41,6 +41,9 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "  --resamples N     for the 95 % intervals (2000); 0: none\n"
                             "  --compare         is B.json (of infer --labels --json) better than A.json on\n"
                             "                    the videos that both have?\n"
+                            "  --explain DIR     pictures of the most suspicious faces of each input, with the places\n"
+                            "                    that spoke for FAKE in colours (Grad-CAM), as PNG files in DIR\n"
+                            "  --explain-faces N how many an input (4)\n"
                             "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
                             "                    them: nothing is detected, the whole picture is the face\n"
                             "\n"
@@ -93,20 +96,13 @@ static int which(const char *(*name)(int), const char *word) {
 
 /* 0, or the exit status that main returns; *done where there is nothing more to do. */
 static int read_options(options *o, int argc, char **argv, bool *done) {
-  static const struct option known[] = {{"model", 1, 0, 'm'},     {"json", 1, 0, 'j'},
-                                        {"csv", 1, 0, 'c'},       {"labels", 1, 0, 'l'},
-                                        {"fps", 1, 0, 'f'},       {"faces-are-cut", 0, 0, 'a'},
-                                        {"device", 1, 0, 'd'},    {"threads", 1, 0, 't'},
-                                        {"precision", 1, 0, 'p'}, {"detector", 1, 0, 'D'},
-                                        {"margin", 1, 0, 'M'},    {"force", 0, 0, 'F'},
-                                        {"jobs", 1, 0, 'n'},      {"quiet", 0, 0, 'q'},
-                                        {"help", 0, 0, 'h'},      {"version", 0, 0, 'v'},
-                                        {"faces", 1, 0, 'w'},     {"min-face", 1, 0, 's'},
-                                        {"crop", 1, 0, 'C'},      {"align", 1, 0, 'A'},
-                                        {"max-size", 1, 0, 'x'},  {"by", 1, 0, 'b'},
-                                        {"resamples", 1, 0, 'r'}, {"compare", 0, 0, 'o'},
-                                        {"aggregate", 1, 0, 'g'}, {"top-k", 1, 0, 'k'},
-                                        {"people", 1, 0, 'P'},    {0, 0, 0, 0}};
+  static const struct option known[] = {
+      {"model", 1, 0, 'm'},         {"json", 1, 0, 'j'},   {"csv", 1, 0, 'c'},       {"labels", 1, 0, 'l'},        {"fps", 1, 0, 'f'},
+      {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'}, {"threads", 1, 0, 't'},   {"precision", 1, 0, 'p'},     {"detector", 1, 0, 'D'},
+      {"margin", 1, 0, 'M'},        {"force", 0, 0, 'F'},  {"jobs", 1, 0, 'n'},      {"quiet", 0, 0, 'q'},         {"help", 0, 0, 'h'},
+      {"version", 0, 0, 'v'},       {"faces", 1, 0, 'w'},  {"min-face", 1, 0, 's'},  {"crop", 1, 0, 'C'},          {"align", 1, 0, 'A'},
+      {"max-size", 1, 0, 'x'},      {"by", 1, 0, 'b'},     {"resamples", 1, 0, 'r'}, {"compare", 0, 0, 'o'},       {"aggregate", 1, 0, 'g'},
+      {"top-k", 1, 0, 'k'},         {"people", 1, 0, 'P'}, {"explain", 1, 0, 'e'},   {"explain-faces", 1, 0, 'E'}, {0, 0, 0, 0}};
   static const char *const precisions[] = {"fp32", "tf32", "bf16"};
   int key;
   while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -118,6 +114,10 @@ static int read_options(options *o, int argc, char **argv, bool *done) {
     case 'l': o->labels = optarg; break;
     case 'd': o->device = optarg; break;
     case 'F': o->force = true; break;
+    case 'e': o->explain = optarg; break;
+    case 'E':
+      if (!whole(optarg, 1, 64, &o->explain_faces)) return bad("--explain-faces", "a whole number from 1 to 64", optarg);
+      break;
     case 'D':
       for (int i = 0; um_detector_name(i) && strcmp(um_detector_name(i), optarg);)
         if (!um_detector_name(++i)) return bad("--detector", "haar, haar-strict or mtcnn", optarg);
@@ -233,7 +233,8 @@ int main(int argc, char **argv) {
                .aggregate = -1,
                .people = -1,
                .resamples = UM_RESAMPLES,
-               .device = "auto"};
+               .device = "auto",
+               .explain_faces = 4};
   inputs in = {0};
   scorer s = {0};
   findings r = {0};
@@ -251,6 +252,7 @@ int main(int argc, char **argv) {
   }
   rc = inputs_open(&in, (const char *const *)argv + optind, argc - optind, &o, &err);
   if (!rc) rc = scorer_open(&s, &o, BATCH, &err), open = !rc;
+  if (!rc && o.explain) rc = um_mkdirs(o.explain, &err);
   if (rc) goto done;
   if (!o.jobs) o.jobs = s.backend->threads > 0 ? s.backend->threads : 1;
   struct sigaction action = {.sa_handler = on_signal};

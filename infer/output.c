@@ -80,18 +80,48 @@ static bool put_people(cJSON *r, const input *in) {
   return whole;
 }
 
+static bool put_seconds(cJSON *r, const input *in) {
+  span at[SPANS];
+  int count;
+  um_error err;
+  cJSON *list = cJSON_AddArrayToObject(r, "seconds");
+  bool whole = list && suspicious_seconds(at, &count, in, &err) == UM_OK;
+  for (int i = 0; whole && i < count; i++) {
+    cJSON *o = cJSON_CreateObject();
+    whole = o && put_number(o, "start_s", at[i].start) && put_number(o, "end_s", at[i].end) && put_number(o, "score", at[i].score) &&
+            put_number(o, "moments", at[i].moments);
+    if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
+  }
+  return whole;
+}
+
+/* With --explain alone. */
+static bool put_pictures(cJSON *r, const input *in, const options *opt) {
+  if (!opt->explain) return true;
+  cJSON *list = cJSON_AddArrayToObject(r, "pictures");
+  bool whole = list != NULL;
+  for (int i = 0; whole && i < in->candidates; i++) {
+    const candidate *c = &in->candidate[i];
+    cJSON *o = cJSON_CreateObject();
+    whole = o && put_text(o, "file", c->name) && put_number(o, "frame", (double)c->d.frame) &&
+            put_number(o, "track", c->d.track < 0 ? NAN : c->d.track) && put_number(o, "score", c->d.score);
+    if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
+  }
+  return whole;
+}
+
 /* What the numbers take from a labelled input. */
 static bool put_label(cJSON *r, const input *in) {
   if (in->label == LABEL_NONE) return true;
   return put_text(r, "label", label_name(in->label)) && put_text(r, "group", in->group) && put_text(r, "video", in->video);
 }
 
-static bool put_result(FILE *f, const input *in) {
+static bool put_result(FILE *f, const input *in, const options *opt) {
   cJSON *r = cJSON_CreateObject(), *list;
   bool whole = r && put_text(r, "path", in->path) && put_text(r, "kind", kind_name(in->kind)) && put_number(r, "score", in->score) &&
                put_text(r, "verdict", verdict(in)) && put_text(r, "reason", in->reason) && put_number(r, "frames", (double)in->frames) &&
-               put_number(r, "faces", in->faces) && put_dropped(r, in) && put_label(r, in) && put_people(r, in) &&
-               (list = cJSON_AddArrayToObject(r, "detail"));
+               put_number(r, "faces", in->faces) && put_dropped(r, in) && put_label(r, in) && put_people(r, in) && put_seconds(r, in) &&
+               put_pictures(r, in, opt) && (list = cJSON_AddArrayToObject(r, "detail"));
   for (int i = 0; whole && i < in->faces; i++) {
     const detail *d = &in->detail[i];
     cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);
@@ -119,7 +149,7 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
   if (rc) return rc;
   FILE *f = to_stdout ? stdout : w.file;
   bool ok = fputs("{\"model\": ", f) >= 0 && put_model(f, s, o) && fputs(",\n\"results\": [", f) >= 0;
-  for (int i = 0; ok && i < in->count; i++) ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i]);
+  for (int i = 0; ok && i < in->count; i++) ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i], o);
   ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, r) && fputs("}\n", f) >= 0;
   if (!to_stdout) {
     if (ok || ferror(f)) return um_writer_commit(&w, err);

@@ -12,7 +12,8 @@
 
 typedef struct slot {
   input *in;
-  int face; /* index into in->detail */
+  int face;         /* index into in->detail */
+  um_image picture; /* with --explain: the face as cut */
 } slot;
 
 typedef struct pipeline {
@@ -50,7 +51,9 @@ static int push(walker *w, const um_image *face, const detail *d, um_error *err)
   size_t bytes = (size_t)p->height * (size_t)p->width * 3;
   uint8_t *scaled = malloc(bytes); /* outside of the lock: resizing takes longer than anything below */
   if (!scaled) return um_fail(err, UM_ENOMEM, "no memory for a face of %d x %d", p->width, p->height);
+  um_image picture = {0};
   int rc = um_resize(scaled, p->height, p->width, face, p->s->preprocess.interpolation, err);
+  if (!rc && p->o->explain) rc = candidate_face(&picture, face, err);
   if (rc) goto done;
   pthread_mutex_lock(&p->lock);
   while (p->filled == p->capacity && !stopped(p)) pthread_cond_wait(&p->room, &p->lock);
@@ -68,13 +71,16 @@ static int push(walker *w, const um_image *face, const detail *d, um_error *err)
   if (!rc) {
     int k = (p->first + p->filled++) % p->capacity;
     memcpy(p->pixels + (size_t)k * bytes, scaled, bytes);
-    p->slot[k] = (slot){in, in->faces};
+    um_image_free(&p->slot[k].picture);
+    p->slot[k] = (slot){in, in->faces, picture};
+    picture = (um_image){0};
     in->detail[in->faces++] = *d;
     in->faces_to_come++;
     pthread_cond_signal(&p->work);
   }
   pthread_mutex_unlock(&p->lock);
 done:
+  um_image_free(&picture);
   free(scaled);
   return rc;
 }
@@ -181,16 +187,21 @@ static int take(pipeline *p) {
   }
 }
 
-/* Inputs are handed on in order. Called with the lock held. */
+/* Inputs are handed on in order; with --explain their pictures are written before. Called with the lock held. */
 static int hand_on(pipeline *p, int next, finished_fn finished, void *arg) {
-  for (; next < p->in->count && p->in->at[next].done && p->in->at[next].faces_to_come == 0; next++) {
+  for (; !p->failed && next < p->in->count && p->in->at[next].done && p->in->at[next].faces_to_come == 0; next++) {
     input *in = &p->in->at[next];
     int kept = 0;
+    candidates_choose(in, p->o->explain_faces);
     for (int i = 0; i < in->faces; i++)
       if (in->detail[i].fate == UM_KEPT) in->detail[kept++] = in->detail[i];
     in->faces = kept;
-    um_error err;
+    um_error err = {0};
     if (score_input(in, &p->s->preprocess, &err) && !p->failed) p->failed = true, p->error = err;
+    if (!p->failed && in->candidates && explain_input(p->s, in, next + 1, p->o, &err)) {
+      p->failed = true, p->error = err;
+      break;
+    }
     finished(arg, in);
   }
   return next;
@@ -216,9 +227,16 @@ static int score_all(pipeline *p, finished_fn finished, void *arg, um_error *err
       break;
     }
     for (int i = 0; i < n; i++) {
-      const slot *s = &p->slot[first + i];
+      slot *s = &p->slot[first + i];
       s->in->detail[s->face].score = score[i];
       s->in->faces_to_come--;
+      if (p->o->explain)
+        rc = candidate_add(s->in, s->face, &s->picture, p->pixels + (size_t)(first + i) * bytes, bytes, p->o->explain_faces, err);
+      if (rc) break;
+    }
+    if (rc) {
+      p->failed = true, p->error = *err;
+      break;
     }
     p->first = (p->first + n) % p->capacity, p->filled -= n;
     pthread_cond_broadcast(&p->room);
@@ -283,6 +301,7 @@ int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn
 done:
   um_face_finder_close(p.finder);
   if (p.detecting) p.detecting->ops->close(p.detecting);
+  for (int i = 0; p.slot && i < p.capacity; i++) um_image_free(&p.slot[i].picture);
   free(p.pixels), free(p.slot), free(thread);
   return rc;
 }

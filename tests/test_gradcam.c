@@ -78,7 +78,7 @@ static void check_layer(const char *device, const char *model, const char *layer
     }
   }
   print_message("%s %s %s: off by at most %.1e, correlation at least %.9f\n", device, model, layer, worst, least);
-  assert_true(worst <= 1e-5 && least > 0.999);
+  assert_true(worst <= 1e-5 && least > 0.999999);
   close_gradcam(&f);
 }
 

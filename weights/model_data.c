@@ -149,7 +149,11 @@ done:
 
 int um_model_data_bind(um_model **m, const um_model_data *d, um_backend *be, int64_t batch, um_precision precision, um_error *err) {
   const um_model_options o = {.batch = batch, .precision = precision};
-  int count = 0, status = um_model_create(m, &d->graph, be, &o, err);
+  return um_model_data_bind_with(m, d, be, &o, err);
+}
+
+int um_model_data_bind_with(um_model **m, const um_model_data *d, um_backend *be, const um_model_options *options, um_error *err) {
+  int count = 0, status = um_model_create(m, &d->graph, be, options, err);
   if (status) return status;
   um_model_params(*m, &count);
   if (count != d->count) status = um_fail(err, UM_EINTERNAL, "model: %d parameters, expected %d", count, d->count);

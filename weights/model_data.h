@@ -20,6 +20,8 @@ void um_model_data_free(um_model_data *d);
 
 /* A model for inference on the backend with these parameters. */
 int um_model_data_bind(um_model **m, const um_model_data *d, um_backend *be, int64_t batch, um_precision precision, um_error *err);
+/* The same with all that may be said of a model. */
+int um_model_data_bind_with(um_model **m, const um_model_data *d, um_backend *be, const um_model_options *options, um_error *err);
 /* Our own model file (DESIGN, section 4). */
 int um_model_data_save(const um_model_data *d, const char *path, um_error *err);
 

@@ -1,0 +1,247 @@
+/* infer --explain: pictures whose heat is known without it, which faces are shown, and the most suspicious seconds, counted here once more
+ * from the scores of single faces. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "core/checkpoint.h"
+#include "core/file.h"
+#include "data/heat.h"
+#include "tests/support/clip.h"
+#include "tests/support/scene.h"
+#include "tests/support/tmp.h"
+
+enum { SIDE = 32, SHOWN = 256, GAP = 8 };
+
+/* One channel: how much redder than green a place is, ReLU; its mean times weight is the logit of class 1. So the heat of red places is 1
+ * where the logit of fake grows with it, and there is none where it falls. */
+static void write_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey) {
+  const float red_not_green[3] = {1, -1, 0}, brightness[3] = {1, 1, 1}, zero = 0;
+  um_graph g = {0};
+  um_backend *be;
+  um_model *m;
+  um_error err;
+  um_preprocess p = {.target_size = {SIDE, SIDE}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 4};
+  p.faces.choice = UM_FACES_ALL;
+  snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
+  snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
+  int at = um_graph_add_input(&g, "input", SIDE, SIDE, 3, &err);
+  at = um_graph_add_conv2d(&g, "conv", at, 1, (const int[]){1, 1}, (const int[]){1, 1}, UM_PAD_VALID, UM_ACT_RELU, &err);
+  at = um_graph_add_simple(&g, "mean", UM_OP_GLOBAL_AVG_POOL, &at, 1, UM_ACT_NONE, &err);
+  at = um_graph_add_dense(&g, "dense", at, 1, UM_ACT_NONE, &err);
+  at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
+  assert_true(at > 0);
+  assert_int_equal(um_ref_open(&be, &err), UM_OK);
+  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
+  const float *const values[4] = {grey ? brightness : red_not_green, &zero, &weight, &bias};
+  for (int i = 0; i < 4; i++) assert_int_equal(um_model_set(m, 'w', i, values[i], &err), UM_OK);
+  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
+  um_model_free(m);
+  be->ops->close(be);
+  um_graph_free(&g);
+}
+
+static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int run(const char *format, ...) {
+  char command[8192], arguments[6144];
+  const char *bin = getenv("UM_BIN");
+  va_list args;
+  va_start(args, format);
+  vsnprintf(arguments, sizeof arguments, format, args);
+  va_end(args);
+  snprintf(command, sizeof command, "%s/infer %s", bin ? bin : "bin", arguments);
+  int status = system(command);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static cJSON *read_json(const char *path) {
+  char *text;
+  size_t size;
+  um_error err;
+  assert_int_equal(um_file_read(&text, &size, path, 1 << 26, &err), UM_OK);
+  cJSON *root = cJSON_Parse(text);
+  free(text);
+  assert_non_null(root);
+  return root;
+}
+
+static const cJSON *get(const cJSON *o, const char *key) {
+  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+  if (!v) fail_msg("no key %s", key);
+  return v;
+}
+static double number(const cJSON *o, const char *key) { return get(o, key)->valuedouble; }
+
+/* Grey, with a red square from (8, 8) to (16, 16). */
+static const uint8_t red[3] = {220, 60, 60}, grey_colour[3] = {128, 128, 128};
+static bool in_square(int x, int y) { return x >= 8 && x < 16 && y >= 8 && y < 16; }
+
+static void write_face(const char *path) {
+  um_image im = {0};
+  um_error err;
+  assert_int_equal(um_image_alloc(&im, SIDE, SIDE, &err), UM_OK);
+  for (int i = 0; i < SIDE * SIDE; i++) memcpy(im.pixels + 3 * i, in_square(i % SIDE, i / SIDE) ? red : grey_colour, 3);
+  assert_int_equal(um_image_write_png(&im, path, &err), UM_OK);
+  um_image_free(&im);
+}
+
+static void same_colour(const um_image *im, int x, int y, const uint8_t want[3]) {
+  for (int c = 0; c < 3; c++) assert_true(abs(im->pixels[(y * im->width + x) * 3 + c] - want[c]) <= 1);
+}
+
+/* The heat is in the square, or nowhere, by which class is fake and which way the logit goes. */
+static void heat(void **state) {
+  static const struct {
+    const char *classes[2];
+    float weight;
+    bool hot;
+  } of[] = {{{"fake", "real"}, -3, true}, {{"fake", "real"}, 3, false}, {{"real", "fake"}, 3, true}, {{"real", "fake"}, -3, false}};
+  (void)state;
+  for (int k = 0; k < 4; k++) {
+    const char *model = tmp_path("heat.safetensors"), *face = tmp_path("set a/the face.v1.png"), *out = tmp_path("heat"),
+               *json = tmp_path("heat.json");
+    char path[1024];
+    um_image im = {0};
+    um_error err;
+    uint8_t colour[3], want[3];
+    write_model(model, of[k].classes[0], of[k].classes[1], of[k].weight, 0, false);
+    write_face(face);
+    assert_int_equal(run("--model %s --faces-are-cut --quiet --explain %s --json %s '%s'", model, out, json, face), 0);
+    cJSON *root = read_json(json);
+    const cJSON *r = get(root, "results")->child, *p = get(r, "pictures")->child;
+    assert_int_equal(cJSON_GetArraySize(get(r, "pictures")), 1);
+    assert_int_equal(cJSON_GetArraySize(get(r, "seconds")), 0);
+    assert_string_equal(get(p, "file")->valuestring, "0001-the_face.v1-frame000000-face0.png");
+    assert_true(number(p, "score") == number(r, "score"));
+    assert_true((number(r, "score") > 0.5) == of[k].hot);
+    snprintf(path, sizeof path, "%s/%s", out, get(p, "file")->valuestring);
+    assert_int_equal(um_image_read(&im, path, &err), UM_OK);
+    const int scale = (im.width - GAP) / 2 / SIDE; /* places lie in the middle of their pixels */
+    assert_int_equal(im.width, 2 * SHOWN + GAP);
+    um_heat_colour(colour, 1);
+    for (int c = 0; c < 3; c++) want[c] = (uint8_t)(0.4 * red[c] + 0.6 * colour[c] + 0.5);
+    for (int y = 10; y < SIDE; y += 12)
+      for (int x = 10; x < SIDE; x += 12) {
+        const uint8_t *plain = in_square(x, y) ? red : grey_colour;
+        const int px = x * scale + scale / 2, py = y * scale + scale / 2;
+        same_colour(&im, px, py, plain);
+        same_colour(&im, SHOWN + GAP + px, py, in_square(x, y) && of[k].hot ? want : plain);
+      }
+    um_image_free(&im);
+    cJSON_Delete(root);
+  }
+}
+
+/* Two people of unlike brightness from frame to frame, nobody for a second, and a patch that shows up once. */
+static void draw_people(uint8_t *grey, int width, int height, int i, void *arg) {
+  scene_face face[3];
+  int n = 0;
+  (void)arg;
+  face[n++] = scene_faces[0];
+  if (i % 5) face[n++] = scene_faces[1];
+  if (i == 3) face[n++] = scene_faces[2];
+  scene_draw(grey, width, height, face, i >= 12 && i < 17 ? 0 : n);
+  for (int k = 0; k < width * height; k++) grey[k] = (uint8_t)(grey[k] * (100 - i * 7 % 12 * 2) / 100);
+}
+
+/* What the pictures are of, from the list of all faces: the highest scores, of equal ones the earlier. */
+static void check_pictures(const cJSON *r, int wanted) {
+  const cJSON *picture = get(r, "pictures"), *detail = get(r, "detail");
+  const int n = cJSON_GetArraySize(detail);
+  bool taken[256] = {false};
+  assert_int_equal(cJSON_GetArraySize(picture), n < wanted ? n : wanted);
+  for (int i = 0; i < cJSON_GetArraySize(picture); i++) {
+    const cJSON *p = cJSON_GetArrayItem(picture, i);
+    int best = -1;
+    for (int k = 0; k < n; k++)
+      if (!taken[k] && (best < 0 || number(cJSON_GetArrayItem(detail, k), "score") > number(cJSON_GetArrayItem(detail, best), "score")))
+        best = k;
+    taken[best] = true;
+    const cJSON *d = cJSON_GetArrayItem(detail, best);
+    assert_true(number(p, "score") == number(d, "score"));
+    assert_true(number(p, "frame") == number(d, "frame") && number(p, "track") == number(d, "track"));
+  }
+}
+
+/* The first span by trying every moment: the mean over moments within 2 seconds, of those that are at least half as full as any. */
+static void check_seconds(const cJSON *r) {
+  const cJSON *detail = get(r, "detail"), *d, *s = get(r, "seconds")->child;
+  double time[256], score[256], best = -1, start = 0, end = 0;
+  int n = 0, most = 0;
+  cJSON_ArrayForEach(d, detail) {
+    if (n && time[n - 1] == number(d, "time_s"))
+      score[n - 1] = fmax(score[n - 1], number(d, "score"));
+    else
+      time[n] = number(d, "time_s"), score[n++] = number(d, "score");
+  }
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < n; i++) {
+      double sum = 0;
+      int k = i;
+      for (; k < n && time[k] < time[i] + 2; k++) sum += score[k];
+      if (!pass) most = k - i > most ? k - i : most;
+      if (pass && 2 * (k - i) >= most && sum / (k - i) > best + 1e-12) best = sum / (k - i), start = time[i], end = time[k - 1];
+    }
+  assert_true(fabs(number(s, "score") - best) < 1e-9);
+  assert_true(number(s, "start_s") == start && number(s, "end_s") == end);
+  for (const cJSON *a = s; a; a = a->next)
+    for (const cJSON *b = a->next; b; b = b->next) {
+      assert_true(number(a, "score") >= number(b, "score"));
+      assert_true(number(a, "end_s") < number(b, "start_s") || number(b, "end_s") < number(a, "start_s"));
+    }
+}
+
+static void people(void **state) {
+  const char *model = tmp_path("people.safetensors"), *video = tmp_path("people.mp4"), *out = tmp_path("people"),
+             *json = tmp_path("people.json"), *plain = tmp_path("plain.json");
+  const clip c = {.path = video, .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 28, .rate = 4, .draw = draw_people};
+  (void)state;
+  write_model(model, "fake", "real", 9, -12, true);
+  clip_write(&c);
+  assert_int_equal(run("--model %s --quiet --json %s %s", model, plain, video), 0);
+  cJSON *without = read_json(plain);
+  assert_null(cJSON_GetObjectItem(get(without, "results")->child, "pictures"));
+  for (int wanted = 1; wanted <= 64; wanted *= 4) {
+    assert_int_equal(run("--model %s --quiet --explain %s --explain-faces %d --json %s %s", model, out, wanted, json, video), 0);
+    cJSON *root = read_json(json);
+    const cJSON *r = get(root, "results")->child, *p;
+    assert_true(cJSON_GetArraySize(get(r, "detail")) > 30);
+    assert_int_equal(number(get(r, "dropped"), "one_frame"), 1);
+    assert_true(cJSON_Compare(get(r, "detail"), get(get(without, "results")->child, "detail"), true)); /* asking changes no score */
+    check_pictures(r, wanted);
+    check_seconds(r);
+    cJSON_ArrayForEach(p, get(r, "pictures")) {
+      char path[1024];
+      snprintf(path, sizeof path, "%s/%s", out, get(p, "file")->valuestring);
+      assert_int_equal(access(path, R_OK), 0);
+    }
+    cJSON_Delete(root);
+  }
+  cJSON_Delete(without);
+}
+
+/* A folder that cannot be made, a number that is none. */
+static void refused(void **state) {
+  const char *model = tmp_path("refused.safetensors"), *face = tmp_path("refused.png"), *file = tmp_path("refused.txt");
+  (void)state;
+  write_model(model, "fake", "real", -3, 0, false);
+  write_face(face);
+  tmp_write(file, "x", 1);
+  assert_int_equal(run("--model %s --faces-are-cut --quiet --explain %s/below %s 2>/dev/null", model, file, face), 1);
+  assert_int_equal(run("--model %s --faces-are-cut --quiet --explain %s --explain-faces 0 %s 2>/dev/null", model, file, face), 2);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(heat), cmocka_unit_test(people), cmocka_unit_test(refused)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
