@@ -35,8 +35,7 @@ static void set_weights(um_model *m) {
     const double scale = bias ? 1 / 8192. : exp2(floor(log2(sqrt(12 / fan)))) / 2048;
     float *x = malloc((size_t)n * sizeof *x);
     assert_non_null(x);
-    for (int64_t k = 0; k < n; k++)
-      x[k] = (float)(((int)(golden_word(300 + (uint32_t)i, (uint32_t)k) % 2001) - 1000) * scale);
+    for (int64_t k = 0; k < n; k++) x[k] = (float)(((int)(golden_word(300 + (uint32_t)i, (uint32_t)k) % 2001) - 1000) * scale);
     OK(um_model_set(m, 'w', i, x, err));
     free(x);
   }
