@@ -1,5 +1,5 @@
-/* Grad-CAM against the real Keras (tests/golden/gradcam.py), by finite differences, and on ref and cpu alike; the pictures made of it. On the emulated CUDA device:
- * tests/cuda_host/test_model.c. */
+/* Grad-CAM against the real Keras (tests/golden/gradcam.py), by finite differences, and on ref and cpu alike; the pictures made of it.
+ * On the emulated CUDA device: tests/cuda_host/test_model.c. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -171,7 +171,8 @@ static void test_differences(void **state) {
   close_fixture(&f);
 }
 
-/* A model for maps gives the logits of one for scores (of other algorithms, maybe), and has no gradients of parameters; what it does not do is refused. */
+/* A model for maps gives the logits of one for scores (of other algorithms, maybe), and has no gradients of parameters; what it does not
+ * do is refused. */
 static void test_model(void **state) {
   um_error failure;
   gradcam_fixture a, b;
