@@ -12,12 +12,6 @@
  * than are wanted, as more cannot be shown. */
 enum { POOL_FACTOR = 8, SIDE = 256 };
 
-void candidate_free(candidate *c) {
-  um_image_free(&c->face);
-  free(c->pixels);
-  *c = (candidate){0};
-}
-
 int candidate_face(um_image *out, const um_image *face, um_error *err) {
   const int longer = face->width > face->height ? face->width : face->height;
   const double scale = longer > SIDE ? (double)SIDE / longer : 1;

@@ -91,6 +91,12 @@ int inputs_open(inputs *in, const char *const *path, int count, const options *o
   return rc;
 }
 
+void candidate_free(candidate *c) {
+  um_image_free(&c->face);
+  free(c->pixels);
+  *c = (candidate){0};
+}
+
 void inputs_free(inputs *in) {
   for (int i = 0; i < in->count; i++) {
     free(in->at[i].path);
