@@ -180,6 +180,7 @@ static void round_trip(um_model_data *d) {
                                   .faces.margin = 0.25,
                                   .faces.fps = 3,
                                   .faces.max_size = 800,
+                                  .scoring.top_k = UM_TOP_K,
                                   .classes = {"forged", "genuine"}};
   OK(um_graph_to_json(&d->graph, &graph, err));
   for (int k = 0; k < 2; k++) {

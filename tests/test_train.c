@@ -392,7 +392,7 @@ static void real_faces(void **state) {
       "--set epochs=1",
       faces);
   SAYS("groups");
-  SAYS("by group (manifest.csv)");
+  SAYS("by group (footage)");
 }
 
 int main(void) {

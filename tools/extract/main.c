@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -47,6 +48,16 @@ static int write_sheet(const store *s, um_error *err) {
   for (int i = 0; i < n; i++) free((char *)item[i].path);
   free(item);
   return r;
+}
+
+/* A run that was killed between its manifest and its sheet leaves the manifest newer. */
+static bool sheet_is_old(const char *out) {
+  char path[4096];
+  struct stat sheet, manifest;
+  if (um_path_join(path, sizeof path, out, "manifest.csv", NULL) < 0 || stat(path, &manifest) != 0) return false;
+  if (um_path_join(path, sizeof path, out, "contact_sheet.jpg", NULL) < 0 || stat(path, &sheet) != 0) return true;
+  if (sheet.st_mtim.tv_sec != manifest.st_mtim.tv_sec) return sheet.st_mtim.tv_sec < manifest.st_mtim.tv_sec;
+  return sheet.st_mtim.tv_nsec < manifest.st_mtim.tv_nsec;
 }
 
 /* Inputs that are skipped before any work, each named. */
@@ -126,14 +137,14 @@ static int run(options *o, int argc, char *const *argv, const char *const *path,
   o->face.always_rgb = o->draw != NULL;
   o->face.threads = o->face.decode_threads = (cores + o->jobs - 1) / o->jobs;
   if (in.todo && (r = um_face_finder_open(&j.finder, &o->face, err)) < 0) goto done;
+  const bool sheet = o->sheet && (in.todo || sheet_is_old(o->out));
   if ((r = settings_write(o, argc, argv, err)) < 0 || (r = store_write(&s, err)) < 0) goto done;
   name_skipped(&in, &s, o);
   if (in.todo) start(&j, o->jobs);
   r = store_write(&s, err);
   if (atomic_load(&j.failed)) *err = j.error, r = err->code;
   if (r < 0) goto done;
-  if (o->sheet && in.todo && write_sheet(&s, err) < 0)
-    um_log(UM_LOG_WARN, "no contact sheet: %s", err->text); /* a crop was removed by hand */
+  if (sheet && write_sheet(&s, err) < 0) um_log(UM_LOG_WARN, "no contact sheet: %s", err->text); /* a crop was removed by hand */
   const int skipped = sum_up(&in, &s, &j.sum, o->out), all = in.count + in.missings;
   if (atomic_load(&interrupted))
     r = um_fail(err, UM_EINTERRUPTED, "stopped: what was finished is in %s; the same command again goes on", o->out);
