@@ -1,5 +1,6 @@
 /* Datasets in their makers' layouts: small made-up trees (tests/fixtures/make_datasets.sh) against the manifests that they must give
- * (tests/fixtures/datasets, written and read over by hand), and what is said of wrong ones. */
+ * (tests/fixtures/datasets: written by this reader and read over line by line, so they guard against change and are no second opinion), and
+ * what is said of wrong ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
