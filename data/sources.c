@@ -128,7 +128,7 @@ static int walk(um_sources *s, const char *folder, int depth, um_error *err) {
   return r;
 }
 
-/* A source by what tells it from others: device and inode for files (the same file given twice), the name for names. */
+/* A source by what tells it from others: device and inode for files, the name for names. */
 typedef struct key {
   dev_t device;
   ino_t inode;
@@ -149,25 +149,34 @@ static int by_given_name(const void *pa, const void *pb) {
   return order ? order : a->index - b->index;
 }
 
-/* Takes out files that were given twice; the first stays. */
-static int drop_doubles(um_sources *s, um_error *err) {
+int um_sources_same_files(int *first, const um_sources *s, um_error *err) {
   key *k = calloc((size_t)s->count + 1, sizeof *k);
-  int n = 0, kept = 0;
+  int n = 0;
   struct stat st;
   if (!k) return um_fail(err, UM_ENOMEM, "no memory for %d inputs", s->count);
-  for (int i = 0; i < s->count; i++)
+  for (int i = 0; i < s->count; i++) {
+    first[i] = i;
     if (stat(s->item[i].path, &st) == 0) k[n++] = (key){.device = st.st_dev, .inode = st.st_ino, .index = i};
+  }
   qsort(k, (size_t)n, sizeof *k, by_file);
   for (int i = 1; i < n; i++)
-    if (k[i].device == k[i - 1].device && k[i].inode == k[i - 1].inode) {
-      um_source_free(&s->item[k[i].index]);
-      s->item[k[i].index].path = NULL;
-    }
-  for (int i = 0; i < s->count; i++)
-    if (s->item[i].path) s->item[kept++] = s->item[i];
-  s->count = kept;
+    if (k[i].device == k[i - 1].device && k[i].inode == k[i - 1].inode) first[k[i].index] = first[k[i - 1].index];
   free(k);
   return UM_OK;
+}
+
+/* Takes out files that were given twice; the first stays. */
+static int drop_doubles(um_sources *s, um_error *err) {
+  int *first = malloc(((size_t)s->count + 1) * sizeof *first), kept = 0;
+  int r = first ? um_sources_same_files(first, s, err) : um_fail(err, UM_ENOMEM, "no memory for %d inputs", s->count);
+  for (int i = 0, n = s->count; r == UM_OK && i < n; i++)
+    if (first[i] == i)
+      s->item[kept++] = s->item[i];
+    else
+      um_source_free(&s->item[i]);
+  if (r == UM_OK) s->count = kept;
+  free(first);
+  return r;
 }
 
 static char *stem_of(const char *path) {

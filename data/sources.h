@@ -44,6 +44,8 @@ void um_sources_label_all(um_sources *s, int label);
 
 /* For those who fill a list: appends a source of this path (the rest "" and -1; the pointer is good until the next one). NULL: no memory. */
 um_source *um_sources_add(um_sources *s, const char *path);
+/* first[i]: the first source that is the same file as the i-th (by device and inode; i itself, and for what is not there). Room for all. */
+int um_sources_same_files(int *first, const um_sources *s, um_error *err);
 int um_source_set(char **field, const char *text); /* UM_ENOMEM, or UM_OK; the old text is freed */
 /* Makes each name (where it is "", the file's without folder and ending) fit for a file's name, then unlike the others: of equal ones
  * the later get "-2", "-3", ... A group that is still "" becomes um_footage_group's or the name. */

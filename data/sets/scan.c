@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "core/file.h"
 #include "data/sets/scan.h"
@@ -128,61 +127,43 @@ static int check_words(const set_scan *s, const char *option, const char *list, 
   return UM_OK;
 }
 
-/* A file by what it is, whatever it is called. */
-typedef struct key {
-  dev_t device;
-  ino_t inode;
-  int index;
-} key;
-
-static int by_file(const void *pa, const void *pb) {
-  const key *a = pa, *b = pb;
-  if (a->device != b->device) return a->device < b->device ? -1 : 1;
-  if (a->inode != b->inode) return a->inode < b->inode ? -1 : 1;
-  return a->index - b->index;
-}
-
 static int by_path(const void *a, const void *b) { return strcmp(((const um_source *)a)->path, ((const um_source *)b)->path); }
 
-/* Takes out what the options do not want, and files that are there under two names (the first stays). */
+/* The same file under two names: the first that is wanted stays. */
+static int note_double(set_scan *s, const um_source *one, const um_source *other, um_error *err) {
+  if (one->label == other->label)
+    return set_note(s, UM_SET_IGNORED, relative(s, other->path), "the same file as another (a link to it, or named twice)", err);
+  return set_note(s, UM_SET_WARNING, relative(s, other->path), "the same file as another, with another label: left out", err);
+}
+
+/* Takes out what the options do not want, then files that are there under two names. */
 static int choose(set_scan *s, um_error *err) {
   um_sources *out = s->out;
-  int n = 0, kept = 0, r = UM_OK;
-  struct stat st;
+  int kept = 0, r = UM_OK, *first = malloc(((size_t)out->count + 1) * sizeof *first);
+  if (!first) return um_fail(err, UM_ENOMEM, "no memory for %d sources", out->count);
   if (out->count) qsort(out->item, (size_t)out->count, sizeof *out->item, by_path);
-  key *k = calloc((size_t)out->count + 1, sizeof *k);
-  bool *out_of = calloc((size_t)out->count + 1, sizeof *out_of);
-  if (!k || !out_of) r = um_fail(err, UM_ENOMEM, "no memory for %d sources", out->count);
-  for (int i = 0; r == UM_OK && i < out->count; i++) {
+  const int all = out->count;
+  for (int i = 0; i < all; i++) {
     um_source *item = &out->item[i];
-    if (!set_wanted(s, item->label, item->method, item->quality, item->part)) {
-      out_of[i] = true;
+    if (r == UM_OK && !set_wanted(s, item->label, item->method, item->quality, item->part)) {
       r = set_note(s, UM_SET_LEFT_OUT, relative(s, item->path), "not what was asked for", err);
-    } else if (stat(item->path, &st) == 0) {
-      k[n++] = (key){st.st_dev, st.st_ino, i};
+      um_source_free(item);
+    } else {
+      out->item[kept++] = *item;
     }
   }
-  if (r == UM_OK) qsort(k, (size_t)n, sizeof *k, by_file);
-  for (int i = 1, first = 0; r == UM_OK && i < n; i++) {
-    if (k[i].device != k[first].device || k[i].inode != k[first].inode) {
-      first = i;
-      continue;
-    }
-    const um_source *one = &out->item[k[first].index], *other = &out->item[k[i].index];
-    out_of[k[i].index] = true;
-    if (one->label == other->label)
-      r = set_note(s, UM_SET_IGNORED, relative(s, other->path), "the same file as another (a link to it, or named twice)", err);
-    else
-      r = set_note(s, UM_SET_WARNING, relative(s, other->path), "the same file as another, with another label: left out", err);
-  }
+  out->count = kept;
+  if (r == UM_OK) r = um_sources_same_files(first, out, err);
   for (int i = 0; r == UM_OK && i < out->count; i++)
-    if (out_of[i])
-      um_source_free(&out->item[i]);
-    else
+    if (first[i] != i) r = note_double(s, &out->item[first[i]], &out->item[i], err);
+  kept = 0;
+  for (int i = 0, n = out->count; r == UM_OK && i < n; i++)
+    if (first[i] == i)
       out->item[kept++] = out->item[i];
+    else
+      um_source_free(&out->item[i]);
   if (r == UM_OK) out->count = kept;
-  free(out_of);
-  free(k);
+  free(first);
   return r;
 }
 
