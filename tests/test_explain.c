@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cjson/cJSON.h>
@@ -18,6 +17,7 @@
 #include "core/file.h"
 #include "data/heat.h"
 #include "tests/support/clip.h"
+#include "tests/support/infer_run.h"
 #include "tests/support/scene.h"
 #include "tests/support/tmp.h"
 
@@ -51,36 +51,7 @@ static void write_model(const char *path, const char *class_0, const char *class
   um_graph_free(&g);
 }
 
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...) {
-  char command[8192], arguments[6144];
-  const char *bin = getenv("UM_BIN");
-  va_list args;
-  va_start(args, format);
-  vsnprintf(arguments, sizeof arguments, format, args);
-  va_end(args);
-  snprintf(command, sizeof command, "%s/infer %s", bin ? bin : "bin", arguments);
-  int status = system(command);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static cJSON *read_json(const char *path) {
-  char *text;
-  size_t size;
-  um_error err;
-  assert_int_equal(um_file_read(&text, &size, path, 1 << 26, &err), UM_OK);
-  cJSON *root = cJSON_Parse(text);
-  free(text);
-  assert_non_null(root);
-  return root;
-}
-
-static const cJSON *get(const cJSON *o, const char *key) {
-  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-  if (!v) fail_msg("no key %s", key);
-  return v;
-}
-static double number(const cJSON *o, const char *key) { return get(o, key)->valuedouble; }
+static double number(const cJSON *o, const char *key) { return infer_get(o, key)->valuedouble; }
 
 /* Grey, with a red square from (8, 8) to (16, 16). */
 static const uint8_t red[3] = {220, 60, 60}, grey_colour[3] = {128, 128, 128};
@@ -116,15 +87,15 @@ static void heat(void **state) {
     uint8_t colour[3], want[3];
     write_model(model, of[k].classes[0], of[k].classes[1], of[k].weight, 0, false);
     write_face(face);
-    assert_int_equal(run("--model %s --faces-are-cut --quiet --explain %s --json %s '%s'", model, out, json, face), 0);
-    cJSON *root = read_json(json);
-    const cJSON *r = get(root, "results")->child, *p = get(r, "pictures")->child;
-    assert_int_equal(cJSON_GetArraySize(get(r, "pictures")), 1);
-    assert_int_equal(cJSON_GetArraySize(get(r, "seconds")), 0);
-    assert_string_equal(get(p, "file")->valuestring, "0001-the_face.v1-frame000000-face0.png");
+    assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --explain %s --json %s '%s'", model, out, json, face), 0);
+    cJSON *root = infer_json(json);
+    const cJSON *r = infer_get(root, "results")->child, *p = infer_get(r, "pictures")->child;
+    assert_int_equal(cJSON_GetArraySize(infer_get(r, "pictures")), 1);
+    assert_int_equal(cJSON_GetArraySize(infer_get(r, "seconds")), 0);
+    assert_string_equal(infer_get(p, "file")->valuestring, "0001-the_face.v1-frame000000-face0.png");
     assert_true(number(p, "score") == number(r, "score"));
     assert_true((number(r, "score") > 0.5) == of[k].hot);
-    snprintf(path, sizeof path, "%s/%s", out, get(p, "file")->valuestring);
+    snprintf(path, sizeof path, "%s/%s", out, infer_get(p, "file")->valuestring);
     assert_int_equal(um_image_read(&im, path, &err), UM_OK);
     const int scale = (im.width - GAP) / 2 / SIDE; /* places lie in the middle of their pixels */
     assert_int_equal(im.width, 2 * SHOWN + GAP);
@@ -156,7 +127,7 @@ static void draw_people(uint8_t *grey, int width, int height, int i, void *arg) 
 
 /* What the pictures are of, from the list of all faces: the highest scores, of equal ones the earlier. */
 static void check_pictures(const cJSON *r, int wanted) {
-  const cJSON *picture = get(r, "pictures"), *detail = get(r, "detail");
+  const cJSON *picture = infer_get(r, "pictures"), *detail = infer_get(r, "detail");
   const int n = cJSON_GetArraySize(detail);
   bool taken[256] = {false};
   assert_int_equal(cJSON_GetArraySize(picture), n < wanted ? n : wanted);
@@ -175,7 +146,7 @@ static void check_pictures(const cJSON *r, int wanted) {
 
 /* The first span by trying every moment: the mean over moments within 2 seconds, of those that are at least half as full as any. */
 static void check_seconds(const cJSON *r) {
-  const cJSON *detail = get(r, "detail"), *d, *s = get(r, "seconds")->child;
+  const cJSON *detail = infer_get(r, "detail"), *d, *s = infer_get(r, "seconds")->child;
   double time[256], score[256], best = -1, start = 0, end = 0;
   int n = 0, most = 0;
   cJSON_ArrayForEach(d, detail) {
@@ -208,21 +179,22 @@ static void people(void **state) {
   (void)state;
   write_model(model, "fake", "real", 9, -12, true);
   clip_write(&c);
-  assert_int_equal(run("--model %s --quiet --json %s %s", model, plain, video), 0);
-  cJSON *without = read_json(plain);
-  assert_null(cJSON_GetObjectItem(get(without, "results")->child, "pictures"));
+  assert_int_equal(infer_run("--model %s --quiet --json %s %s", model, plain, video), 0);
+  cJSON *without = infer_json(plain);
+  assert_null(cJSON_GetObjectItem(infer_get(without, "results")->child, "pictures"));
   for (int wanted = 1; wanted <= 64; wanted *= 4) {
-    assert_int_equal(run("--model %s --quiet --explain %s --explain-faces %d --json %s %s", model, out, wanted, json, video), 0);
-    cJSON *root = read_json(json);
-    const cJSON *r = get(root, "results")->child, *p;
-    assert_true(cJSON_GetArraySize(get(r, "detail")) > 30);
-    assert_int_equal(number(get(r, "dropped"), "one_frame"), 1);
-    assert_true(cJSON_Compare(get(r, "detail"), get(get(without, "results")->child, "detail"), true)); /* asking changes no score */
+    assert_int_equal(infer_run("--model %s --quiet --explain %s --explain-faces %d --json %s %s", model, out, wanted, json, video), 0);
+    cJSON *root = infer_json(json);
+    const cJSON *r = infer_get(root, "results")->child, *p;
+    assert_true(cJSON_GetArraySize(infer_get(r, "detail")) > 30);
+    assert_int_equal(number(infer_get(r, "dropped"), "one_frame"), 1);
+    assert_true(cJSON_Compare(infer_get(r, "detail"), infer_get(infer_get(without, "results")->child, "detail"),
+                              true)); /* asking changes no score */
     check_pictures(r, wanted);
     check_seconds(r);
-    cJSON_ArrayForEach(p, get(r, "pictures")) {
+    cJSON_ArrayForEach(p, infer_get(r, "pictures")) {
       char path[1024];
-      snprintf(path, sizeof path, "%s/%s", out, get(p, "file")->valuestring);
+      snprintf(path, sizeof path, "%s/%s", out, infer_get(p, "file")->valuestring);
       assert_int_equal(access(path, R_OK), 0);
     }
     cJSON_Delete(root);
@@ -237,8 +209,8 @@ static void refused(void **state) {
   write_model(model, "fake", "real", -3, 0, false);
   write_face(face);
   tmp_write(file, "x", 1);
-  assert_int_equal(run("--model %s --faces-are-cut --quiet --explain %s/below %s 2>/dev/null", model, file, face), 1);
-  assert_int_equal(run("--model %s --faces-are-cut --quiet --explain %s --explain-faces 0 %s 2>/dev/null", model, file, face), 2);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --explain %s/below %s 2>/dev/null", model, file, face), 1);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --explain %s --explain-faces 0 %s 2>/dev/null", model, file, face), 2);
 }
 
 int main(void) {
