@@ -149,7 +149,7 @@ static int list_values(const char ***out, int *count, const subjects *s, const c
   return um_fail(err, UM_ECONFIG, "--by %s: expected at most %d different values, found %d", by, PARTS_MAX, kept);
 }
 
-int report_make(findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err) {
+int findings_make(findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err) {
   const char **value = NULL;
   *r = (findings){.resamples = o->resamples, .by = o->by};
   int rc = subjects_collect(&r->subjects, in, rule, err);
@@ -159,11 +159,11 @@ int report_make(findings *r, const inputs *in, const um_scoring *rule, const opt
     rc = um_fail(err, UM_ENOMEM, "no memory for %d parts", r->parts);
   for (int i = 0; !rc && i < r->parts; i++) rc = evaluate_part(&r->part[i], &r->subjects, value[i], o->resamples, err);
   free(value);
-  if (rc) report_free(r);
+  if (rc) findings_free(r);
   return rc;
 }
 
-void report_free(findings *r) {
+void findings_free(findings *r) {
   free(r->part);
   subjects_free(&r->subjects);
   *r = (findings){0};

@@ -20,6 +20,9 @@ typedef struct options {
   int explain_faces;
 } options;
 
+/* options.c: 0, or the exit status that main returns; *done where there is nothing more to do. Inputs begin at optind. */
+int options_read(options *o, int argc, char **argv, bool *done);
+
 typedef enum label { LABEL_NONE = -1, LABEL_REAL = 0, LABEL_FAKE = 1 } label;
 
 /* One scored face. */
@@ -180,11 +183,11 @@ typedef struct findings {
 #define THRESHOLD      .5
 /* The scores of the subjects, by face or by video, as a ranking. */
 int subjects_rank(um_ranking **out, const subjects *s, bool by_frame, um_error *err);
-int report_make(findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err);
-void report_free(findings *r);
-void report_print(const findings *r, const inputs *in);
+int findings_make(findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err);
+void findings_free(findings *r);
+void findings_print(const findings *r, const inputs *in);
 /* The value of "metrics" in JSON; false without memory. */
-bool report_put(cJSON *o, const findings *r);
+bool findings_put(cJSON *o, const findings *r);
 
 /* compare.c: infer --compare A.json B.json. */
 int compare(const char *a, const char *b, const options *o, um_error *err);

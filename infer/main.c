@@ -1,9 +1,7 @@
 /* infer: scores videos and pictures with a trained model. */
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,191 +13,6 @@ enum { BATCH = 16 };
 
 static volatile bool stop;
 static void on_signal(int number) { (void)number, stop = true; }
-
-static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
-                            "       infer --compare A.json B.json [--json FILE|-] [--resamples N]\n"
-                            "\n"
-                            "Gives every INPUT a score: the probability, from 0 to 1, that its faces are\n"
-                            "FAKE. An INPUT is a video, a picture, or a folder of them (walked into the\n"
-                            "depth). What the model file says of frame rate, face detection and sizes is\n"
-                            "repeated here, and how the score of a video comes from its faces'; above 0.5\n"
-                            "the verdict is fake. Patches of background that show up in one frame are\n"
-                            "dropped and counted. Where no face is found or a file cannot be read the\n"
-                            "verdict is none, and why is said.\n"
-                            "\n"
-                            "  --model FILE      what train wrote (best.safetensors, last.safetensors), or\n"
-                            "                    what export did, in any of its formats\n"
-                            "  --json FILE|-     all results as one JSON object (- : to standard output)\n"
-                            "  --csv FILE        one line an input\n"
-                            "  --labels WHICH    how right it is: a metadata.json as of the DFDC set, a CSV\n"
-                            "                    with the columns path and label (extract's manifest.csv),\n"
-                            "                    or the word folders (files below fake/ and real/)\n"
-                            "  --by COLUMN       that in parts, too: by a column of the CSV, or of a\n"
-                            "                    manifest.csv in or above a folder of inputs (method,\n"
-                            "                    dataset, quality, part), or by folder. What has no value\n"
-                            "                    there counts in every part\n"
-                            "  --resamples N     for the 95 % intervals (2000); 0: none\n"
-                            "  --compare         is B.json (of infer --labels --json) better than A.json on\n"
-                            "                    the videos that both have?\n"
-                            "  --explain DIR     pictures of the most suspicious faces of each input, with the places\n"
-                            "                    that spoke for FAKE in colours (Grad-CAM), as PNG files in DIR\n"
-                            "  --explain-faces N how many an input (4)\n"
-                            "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
-                            "                    them: nothing is detected, the whole picture is the face\n"
-                            "\n"
-                            "How faces are found and cut is as the model was trained. What is asked for\n"
-                            "otherwise is refused, or with --force taken all the same, and said:\n"
-                            "  --fps N|all       frames a second to look at\n"
-                            "  --max-size PX     frames are scaled to fit PX x PX before (0: as they are)\n"
-                            "  --detector NAME   haar, haar-strict or mtcnn\n"
-                            "  --min-face PX     smaller faces are not looked for (0: the detector's own)\n"
-                            "  --faces WHICH     main: of the person who is longest in view; largest: of\n"
-                            "                    each frame; all\n"
-                            "  --crop SHAPE      recipe, square or tight\n"
-                            "  --margin F        how much around the face\n"
-                            "  --align yes|no    turn faces until the eyes are level\n"
-                            "  --aggregate NAME  the score of a person from those of the frames: mean,\n"
-                            "                    mean_logit, median, top_k or confident\n"
-                            "  --top-k N         of how many of the highest top_k is the mean\n"
-                            "  --people WHICH    with --faces all, of several people: the highest score, or\n"
-                            "                    all faces together as if of one\n"
-                            "  --force\n"
-                            "\n"
-                            "  --device NAME     auto, cpu, ref or cuda[:N] (auto)\n"
-                            "  --precision P     fp32, or on a GPU tf32 or bf16, which are faster (fp32)\n"
-                            "  --threads N       compute threads (all that the process may use)\n"
-                            "  --jobs N          inputs that are read at a time (as many as threads)\n"
-                            "  --quiet           no table, no progress\n"
-                            "  --help, --version\n"
-                            "\n"
-                            "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs could not\n"
-                            "be read (each named on standard error), 130 stopped.\n";
-
-static int bad(const char *name, const char *expected, const char *got) {
-  um_log(UM_LOG_ERROR, "%s: expected %s, got \"%s\"", name, expected, got);
-  return 2;
-}
-
-static bool whole(const char *text, int low, int high, int *out) {
-  char *end;
-  long v = strtol(text, &end, 10);
-  *out = (int)v;
-  return end != text && !*end && v >= low && v <= high;
-}
-
-/* The number of a word; -1: none. */
-static int which(const char *(*name)(int), const char *word) {
-  for (int i = 0; name(i); i++)
-    if (strcmp(name(i), word) == 0) return i;
-  return -1;
-}
-
-/* 0, or the exit status that main returns; *done where there is nothing more to do. */
-static int read_options(options *o, int argc, char **argv, bool *done) {
-  static const struct option known[] = {
-      {"model", 1, 0, 'm'},         {"json", 1, 0, 'j'},   {"csv", 1, 0, 'c'},       {"labels", 1, 0, 'l'},        {"fps", 1, 0, 'f'},
-      {"faces-are-cut", 0, 0, 'a'}, {"device", 1, 0, 'd'}, {"threads", 1, 0, 't'},   {"precision", 1, 0, 'p'},     {"detector", 1, 0, 'D'},
-      {"margin", 1, 0, 'M'},        {"force", 0, 0, 'F'},  {"jobs", 1, 0, 'n'},      {"quiet", 0, 0, 'q'},         {"help", 0, 0, 'h'},
-      {"version", 0, 0, 'v'},       {"faces", 1, 0, 'w'},  {"min-face", 1, 0, 's'},  {"crop", 1, 0, 'C'},          {"align", 1, 0, 'A'},
-      {"max-size", 1, 0, 'x'},      {"by", 1, 0, 'b'},     {"resamples", 1, 0, 'r'}, {"compare", 0, 0, 'o'},       {"aggregate", 1, 0, 'g'},
-      {"top-k", 1, 0, 'k'},         {"people", 1, 0, 'P'}, {"explain", 1, 0, 'e'},   {"explain-faces", 1, 0, 'E'}, {0, 0, 0, 0}};
-  static const char *const precisions[] = {"fp32", "tf32", "bf16"};
-  int key;
-  while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
-    char *end;
-    switch (key) {
-    case 'm': o->model = optarg; break;
-    case 'j': o->json = optarg; break;
-    case 'c': o->csv = optarg; break;
-    case 'l': o->labels = optarg; break;
-    case 'd': o->device = optarg; break;
-    case 'F': o->force = true; break;
-    case 'e': o->explain = optarg; break;
-    case 'E':
-      if (!whole(optarg, 1, 64, &o->explain_faces)) return bad("--explain-faces", "a whole number from 1 to 64", optarg);
-      break;
-    case 'D':
-      for (int i = 0; um_detector_name(i) && strcmp(um_detector_name(i), optarg);)
-        if (!um_detector_name(++i)) return bad("--detector", "haar, haar-strict or mtcnn", optarg);
-      o->detector = optarg;
-      break;
-    case 'M':
-      o->margin = strtod(optarg, &end);
-      if (end == optarg || *end || !(o->margin >= 0 && o->margin <= 4)) return bad("--margin", "a number from 0 to 4", optarg);
-      break;
-    case 'w':
-      if ((o->faces = which(um_face_choice_name, optarg)) < 0) return bad("--faces", "largest, all or main", optarg);
-      break;
-    case 'C':
-      if ((o->crop = which(um_crop_shape_name, optarg)) < 0) return bad("--crop", "recipe, square or tight", optarg);
-      break;
-    case 'A':
-      o->align = strcmp(optarg, "yes") == 0;
-      if (!o->align && strcmp(optarg, "no")) return bad("--align", "yes or no", optarg);
-      break;
-    case 's':
-      if (!whole(optarg, 0, 10000, &o->min_face)) return bad("--min-face", "a whole number from 0 to 10000", optarg);
-      break;
-    case 'x':
-      if (!whole(optarg, 0, 16384, &o->max_size)) return bad("--max-size", "a whole number from 0 to 16384", optarg);
-      break;
-    case 'b': o->by = optarg; break;
-    case 'o': o->compare = true; break;
-    case 'r':
-      if (!whole(optarg, 0, 1000000, &o->resamples)) return bad("--resamples", "a whole number from 0 to 1000000", optarg);
-      break;
-    case 'g':
-      if ((o->aggregate = which(um_frames_rule_name, optarg)) < 0)
-        return bad("--aggregate", "mean, mean_logit, median, top_k or confident", optarg);
-      break;
-    case 'k':
-      if (!whole(optarg, 1, 1000000, &o->top_k)) return bad("--top-k", "a whole number from 1 to 1000000", optarg);
-      break;
-    case 'P':
-      o->people = strcmp(optarg, "together") == 0;
-      if (!o->people && strcmp(optarg, "highest")) return bad("--people", "highest or together", optarg);
-      break;
-    case 'p':
-      for (o->precision = UM_PRECISION_FP32; strcmp(precisions[o->precision], optarg);)
-        if (++o->precision > UM_PRECISION_BF16) return bad("--precision", "fp32, tf32 or bf16", optarg);
-      break;
-    case 'a': o->faces_are_cut = true; break;
-    case 'q': o->quiet = true; break;
-    case 'f':
-      o->fps = strcmp(optarg, "all") ? strtod(optarg, &end) : 0;
-      if (strcmp(optarg, "all") && (end == optarg || *end || !(o->fps >= .001 && o->fps <= 1000)))
-        return bad("--fps", "a number from 0.001 to 1000, or all", optarg);
-      break;
-    case 't':
-      if (!whole(optarg, 1, 1024, &o->threads)) return bad("--threads", "a whole number from 1 to 1024", optarg);
-      break;
-    case 'n':
-      if (!whole(optarg, 1, 256, &o->jobs)) return bad("--jobs", "a whole number from 1 to 256", optarg);
-      break;
-    case 'h': fputs(usage, stdout), *done = true; return 0;
-    case 'v': puts("infer (unmask) " UM_VERSION), *done = true; return 0;
-    default: um_log(UM_LOG_ERROR, "see infer --help"); return 2;
-    }
-  }
-  if (o->compare) {
-    if (argc - optind == 2) return 0;
-    um_log(UM_LOG_ERROR, "--compare: expected two files that infer --labels --json wrote, got %d; see infer --help", argc - optind);
-    return 2;
-  }
-  if (o->by && !o->labels) {
-    um_log(UM_LOG_ERROR, "--by %s: parts are measured with --labels; see infer --help", o->by);
-    return 2;
-  }
-  if (!o->model) {
-    um_log(UM_LOG_ERROR, "--model: expected the file that train wrote (RUN/best.safetensors), got nothing; see infer --help");
-    return 2;
-  }
-  if (optind == argc) {
-    um_log(UM_LOG_ERROR, "INPUT: expected videos, pictures or folders of them, got nothing; see infer --help");
-    return 2;
-  }
-  return 0;
-}
 
 typedef struct progress {
   const options *o;
@@ -223,18 +36,7 @@ static void finished(void *arg, input *in) {
 }
 
 int main(int argc, char **argv) {
-  options o = {.fps = -1,
-               .margin = -1,
-               .faces = -1,
-               .min_face = -1,
-               .crop = -1,
-               .align = -1,
-               .max_size = -1,
-               .aggregate = -1,
-               .people = -1,
-               .resamples = UM_RESAMPLES,
-               .device = "auto",
-               .explain_faces = 4};
+  options o;
   inputs in = {0};
   scorer s = {0};
   findings r = {0};
@@ -242,7 +44,7 @@ int main(int argc, char **argv) {
   bool done = false, open = false;
   progress p = {.o = &o};
   um_log_open("infer", UM_LOG_INFO);
-  int rc = read_options(&o, argc, argv, &done);
+  int rc = options_read(&o, argc, argv, &done);
   if (rc || done) return rc;
   if (o.quiet) um_log_open("infer", UM_LOG_WARN);
 
@@ -263,8 +65,8 @@ int main(int argc, char **argv) {
   rc = pipeline_run(&in, &s, &o, BATCH, finished, &p, &stop, &err);
   if (!rc && p.table) print_dropped(p.dropped);
   const um_scoring rule = scoring_rule(&s.preprocess);
-  if (!rc && o.labels) rc = report_make(&r, &in, &rule, &o, &err);
-  if (!rc && o.labels && p.table) report_print(&r, &in);
+  if (!rc && o.labels) rc = findings_make(&r, &in, &rule, &o, &err);
+  if (!rc && o.labels && p.table) findings_print(&r, &in);
   if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, o.labels ? &r : NULL, &err);
   if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);
   if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);
@@ -272,7 +74,7 @@ done:
   if (rc) um_log(UM_LOG_ERROR, "%s", err.text);
   int status = rc ? um_exit_status(rc) : p.skipped ? 3 : 0;
   if (open) scorer_close(&s);
-  report_free(&r);
+  findings_free(&r);
   inputs_free(&in);
   return status;
 }

@@ -138,7 +138,7 @@ static bool put_result(FILE *f, const input *in, const options *opt) {
 static bool put_metrics(FILE *f, const findings *r) {
   if (!r) return fputs("null", f) >= 0;
   cJSON *o = cJSON_CreateObject();
-  return flush(f, o, o && report_put(o, r));
+  return flush(f, o, o && findings_put(o, r));
 }
 
 /* Written piece by piece: the details of many videos need not be in memory twice. */

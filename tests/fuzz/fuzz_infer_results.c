@@ -19,13 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   }
   for (int i = 0; i < in.count; i++) FUZZ_CHECK(in.at[i].path && in.at[i].group && isnan(in.at[i].score) == (in.at[i].faces == 0));
-  FUZZ_CHECK(report_make(&found, &in, &rule, &o, &err) == UM_OK);
+  FUZZ_CHECK(findings_make(&found, &in, &rule, &o, &err) == UM_OK);
   for (int i = 0; i < found.subjects.count; i++) {
     const subject *s = &found.subjects.at[i];
     FUZZ_CHECK(s->score >= 0 && s->score <= 1 && s->group >= 0 && s->group < found.subjects.groups && s->faces > 0);
   }
   FUZZ_CHECK(found.all.video.count == found.subjects.count && found.all.video.groups == found.subjects.groups);
-  report_free(&found);
+  findings_free(&found);
   inputs_free(&in);
   return 0;
 }

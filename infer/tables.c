@@ -52,7 +52,7 @@ static void print_parts(const findings *r) {
   }
 }
 
-void report_print(const findings *r, const inputs *in) {
+void findings_print(const findings *r, const inputs *in) {
   int without = 0, unlabelled = 0, outside = 0;
   for (int i = 0; i < in->count; i++)
     without += in->at[i].label != LABEL_NONE && isnan(in->at[i].score), unlabelled += in->at[i].label == LABEL_NONE;
@@ -88,7 +88,7 @@ static bool put_evaluation(cJSON *to, const char *key, const evaluation *e) {
   return whole;
 }
 
-bool report_put(cJSON *o, const findings *r) {
+bool findings_put(cJSON *o, const findings *r) {
   bool whole =
       put_evaluation(o, "frame", &r->all.frame) && put_evaluation(o, "video", &r->all.video) && put_number(o, "resamples", r->resamples);
   if (!whole || !r->by) return whole;
