@@ -1,4 +1,4 @@
-/* What a training step has beside its layers: dropout and its masks, weights of samples, the decay of kernels. And many small models. */
+/* How parameters begin, and what a training step has beside its layers: dropout and its masks, weights of samples, the decay of kernels. And many small models. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -289,11 +289,72 @@ static void test_sizes(void **state) {
   be->ops->close(be);
 }
 
+/* Glorot's limits are filled to their ends and not passed; biases are zero; another seed is another start. */
+static void test_init(void **state) {
+  fixture f = {0};
+  int count;
+  (void)state;
+  open_fixture(&f, build_chain, 1, false, NULL);
+  const um_param *p = um_model_params(f.model, &count);
+  const double fans[] = {9 * (3 + 5), 0, 9 * (5 + 6), 0, 2 * 2 * 6 + 8, 0, 8 + 1, 0};
+  assert_int_equal(count, 8);
+  for (int i = 0; i < count; i++) {
+    const int64_t n = um_tensor_count(&p[i].plain);
+    const double limit = fans[i] > 0 ? sqrt(6 / fans[i]) : 0;
+    float *w = malloc(sizeof *w * (size_t)n), *other = malloc(sizeof *other * (size_t)n);
+    double sum = 0, most = 0;
+    OK(um_model_init(f.model, 3, err));
+    OK(um_model_get(f.model, 'w', i, w, err));
+    OK(um_model_init(f.model, 4, err));
+    OK(um_model_get(f.model, 'w', i, other, err));
+    for (int64_t k = 0; k < n; k++) sum += w[k], most = fmax(most, fabs(w[k]));
+    assert_true(most <= limit * (1 + 1e-6));
+    if (limit > 0 && n > 100) {
+      assert_true(most > 0.95 * limit);
+      assert_true(fabs(sum / (double)n) < 4 * limit / sqrt(3 * (double)n));
+    }
+    if (limit > 0) assert_true(memcmp(w, other, p[i].plain.bytes) != 0);
+    free(w), free(other);
+  }
+  close_fixture(&f);
+}
+
+/* A layer that begins as the cosine transform does so with any seed; the others are drawn. */
+static void test_init_dct(void **state) {
+  enum { KERNEL = 4 * 4 * 3 * 16 };
+  um_backend *be;
+  um_graph g = {0};
+  um_model *m;
+  int count, at;
+  float *w = malloc(sizeof *w << 20), expected[KERNEL];
+  (void)state;
+  OK(um_ref_open(&be, err));
+  OK(at = um_graph_add_dct(&g, 16, 16, err));
+  OK(at = um_graph_add_simple(&g, NULL, UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, err));
+  OK(um_graph_add_dense(&g, NULL, at, 1, UM_ACT_NONE, err));
+  OK(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, err));
+  const um_param *p = um_model_params(m, &count);
+  assert_string_equal(p[0].name, "dct/kernel");
+  assert_string_equal(p[2].name, "block0_conv/kernel");
+  um_dct_kernel(expected);
+  for (uint64_t seed = 1; seed < 3; seed++) {
+    OK(um_model_init(m, seed, err));
+    OK(um_model_get(m, 'w', 0, w, err));
+    assert_memory_equal(w, expected, sizeof expected);
+    OK(um_model_get(m, 'w', 2, w, err));
+    for (int64_t i = 0; i < um_tensor_count(&p[2].plain); i++) assert_true(fabs(w[i]) <= sqrt(6.0 / (9 * (16 + 32))) * (1 + 1e-6));
+  }
+  free(w);
+  um_model_free(m);
+  um_graph_free(&g);
+  be->ops->close(be);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_masks), cmocka_unit_test(test_far_masks),      cmocka_unit_test(test_validation_has_none),
       cmocka_unit_test(test_views), cmocka_unit_test(test_sample_weights), cmocka_unit_test(test_decay),
-      cmocka_unit_test(test_sizes),
+      cmocka_unit_test(test_sizes), cmocka_unit_test(test_init),           cmocka_unit_test(test_init_dct),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
