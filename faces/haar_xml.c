@@ -296,6 +296,15 @@ static int parse_old(const document *d, um_haar *h, const element *e) {
   return UM_OK;
 }
 
+/* Expat 2.9 counts in 64 bits under another name, and warns of the old one. */
+static unsigned long line_of(XML_Parser parser) {
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 9)
+  return (unsigned long)XML_GetCurrentLineNumber64(parser);
+#else
+  return (unsigned long)XML_GetCurrentLineNumber(parser);
+#endif
+}
+
 int haar_parse(um_haar *h, const char *text, size_t size, const char *name, um_error *err) {
   document d = {.name = name, .err = err};
   int r;
@@ -306,8 +315,7 @@ int haar_parse(um_haar *h, const char *text, size_t size, const char *name, um_e
   XML_SetElementHandler(parser, on_start, on_end);
   XML_SetCharacterDataHandler(parser, on_text);
   if (size > INT_MAX || XML_Parse(parser, text, (int)size, 1) != XML_STATUS_OK) {
-    r = um_fail(err, UM_EFORMAT, "%s: not a cascade: line %lu: %s", name, (unsigned long)XML_GetCurrentLineNumber(parser),
-                XML_ErrorString(XML_GetErrorCode(parser)));
+    r = um_fail(err, UM_EFORMAT, "%s: not a cascade: line %lu: %s", name, line_of(parser), XML_ErrorString(XML_GetErrorCode(parser)));
     goto done;
   }
   if (d.failed) {
