@@ -31,6 +31,12 @@ void um_preprocess_warp(um_warp *how, const um_preprocess *p) {
   memcpy(how->mean, mean, sizeof mean);
 }
 
+um_scoring um_preprocess_scoring(const um_preprocess *p) {
+  um_scoring rule = p->scoring;
+  if (p->faces.choice != UM_FACES_ALL) rule.together = true;
+  return rule;
+}
+
 /* One tensor of the file: a parameter, or a state of it. */
 typedef struct item {
   char which;

@@ -20,6 +20,9 @@ typedef struct um_preprocess {
 
 /* Pixels to the model's input, as it was trained: rescale, or for caffe BGR minus ImageNet's mean. The fill is nearest. */
 void um_preprocess_warp(um_warp *how, const um_preprocess *p);
+/* The rule that scores a video: people are told apart where all faces are taken; else there is one face a frame, and a track that was
+ * lost and found again would pass for two people. */
+um_scoring um_preprocess_scoring(const um_preprocess *p);
 
 /* The preprocessing (without the classes) and the class names as JSON text, malloc'd; and back: false where the texts, which may be
  * NULL, do not say all of it. */

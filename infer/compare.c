@@ -73,14 +73,15 @@ static int pair_up(comparison *c, const char *name_b, um_error *err) {
   return UM_OK;
 }
 
-static int compare_kind(kind *k, const subjects *a, const subjects *b, bool by_frame, int resamples, um_error *err) {
+static int compare_kind(kind *k, const um_subjects *a, const um_subjects *b, bool by_frame, const um_evaluation_settings *e,
+                        um_error *err) {
   um_ranking *x = NULL, *y = NULL;
-  int rc = subjects_rank(&x, a, by_frame, err);
-  if (!rc) rc = subjects_rank(&y, b, by_frame, err);
+  int rc = um_subjects_rank(&x, a, by_frame, e, err);
+  if (!rc) rc = um_subjects_rank(&y, b, by_frame, e, err);
   if (!rc) {
     um_ranking_measure(&k->a, x, NULL), um_ranking_measure(&k->b, y, NULL);
     k->count[0] = um_ranking_count(x), k->count[1] = um_ranking_count(y), k->groups = um_ranking_groups(x);
-    rc = um_bootstrap_difference(k->difference, x, y, resamples, BOOTSTRAP_SEED, err);
+    rc = um_bootstrap_difference(k->difference, x, y, e->resamples, UM_BOOTSTRAP_SEED, err);
   }
   um_ranking_free(x), um_ranking_free(y);
   return rc;
@@ -157,25 +158,36 @@ static int write_comparison(const char *path, const comparison *c, const char *a
   return rc;
 }
 
+static int collect(um_subjects *s, const inputs *in, const um_evaluation_settings *e, um_error *err) {
+  scored one;
+  int rc = scored_make(&one, in, err);
+  if (rc) return rc;
+  rc = um_subjects_collect(s, one.at, one.count, e, err);
+  scored_free(&one);
+  return rc;
+}
+
 int compare(const char *a, const char *b, const options *o, um_error *err) {
   comparison c = {.resamples = o->resamples};
-  subjects x = {0}, y = {0};
+  um_subjects x = {0}, y = {0};
+  um_evaluation_settings of[2];
   int rc = results_read(&c.a, &c.rule[0], a, err);
   if (!rc) rc = results_read(&c.b, &c.rule[1], b, err);
   if (!rc) rc = settle(&c.a, a, err);
   if (!rc) rc = settle(&c.b, b, err);
   if (!rc) rc = pair_up(&c, b, err);
-  if (!rc) rc = subjects_collect(&x, &c.a, &c.rule[0], err);
-  if (!rc) rc = subjects_collect(&y, &c.b, &c.rule[1], err);
+  for (int i = 0; !rc && i < 2; i++) of[i] = evaluation_settings(&c.rule[i], o);
+  if (!rc) rc = collect(&x, &c.a, &of[0], err);
+  if (!rc) rc = collect(&y, &c.b, &of[1], err);
   if (!rc && x.count == 0)
     rc = um_fail(err, UM_EFORMAT, "%s and %s: no labelled input has a score in both; were both made by infer --labels of the same inputs?",
                  a, b);
   c.videos = x.count;
-  if (!rc) rc = compare_kind(&c.frame, &x, &y, true, o->resamples, err);
-  if (!rc) rc = compare_kind(&c.video, &x, &y, false, o->resamples, err);
+  if (!rc) rc = compare_kind(&c.frame, &x, &y, true, of, err);
+  if (!rc) rc = compare_kind(&c.video, &x, &y, false, of, err);
   if (!rc && !o->quiet && !(o->json && !strcmp(o->json, "-"))) print_all(&c, a, b);
   if (!rc && o->json) rc = write_comparison(o->json, &c, a, b, err);
-  subjects_free(&x), subjects_free(&y);
+  um_subjects_free(&x), um_subjects_free(&y);
   inputs_free(&c.a), inputs_free(&c.b);
   return rc;
 }

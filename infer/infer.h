@@ -3,9 +3,8 @@
 #define UM_INFER_INFER_H
 
 #include "core/checkpoint.h"
+#include "core/evaluation.h"
 #include "core/gradcam.h"
-#include "core/metrics.h"
-#include "core/scoring.h"
 #include "faces/faces.h"
 
 typedef struct options {
@@ -93,10 +92,7 @@ typedef struct scorer {
   char sha256[65];
 } scorer;
 
-/* score.c. The model's rule; people are told apart where all faces are taken: else there is one face a frame, and a track that was lost
- * and found again would pass for two people. */
-um_scoring scoring_rule(const um_preprocess *p);
-/* The scores of an input's people and its own, from its faces'; UM_ENOMEM. */
+/* score.c: the scores of an input's people and its own, from its faces'; UM_ENOMEM. */
 int score_input(input *in, const um_preprocess *p, um_error *err);
 
 int scorer_open(scorer *s, const options *o, int batch, um_error *err);
@@ -133,61 +129,20 @@ typedef struct span {
 } span;
 int suspicious_seconds(span out[SPANS], int *count, const input *in, um_error *err); /* none of a picture */
 
-/* evaluate.c: how right scores are. */
+/* evaluate.c: what core/evaluation.h takes. Inputs with a label and a score; they must stay. */
+typedef struct scored {
+  um_scored *at;
+  int count;
+  um_person_face *face;
+} scored;
+int scored_make(scored *s, const inputs *in, um_error *err);
+void scored_free(scored *s);
 
-/* A labelled video or picture that has a score. */
-typedef struct subject {
-  const char *name, *group_name, *by; /* of an input */
-  bool fake;
-  int group;
-  double score;
-  const double *face; /* its faces' scores */
-  int faces;
-} subject;
-
-/* In the order of their names; groups are numbered in the order of theirs. */
-typedef struct subjects {
-  subject *at;
-  int count, groups;
-  double *face;
-} subjects;
-
-/* Of inputs with a label and a score; those that are faces of one video become one subject, scored by the rule. The inputs must stay. */
-int subjects_collect(subjects *s, const inputs *in, const um_scoring *rule, um_error *err);
-void subjects_free(subjects *s);
-
-/* Numbers of one kind: by face or by video. */
-typedef struct evaluation {
-  int count, fakes, groups;
-  um_measures measures;
-  um_interval interval[UM_METRICS];
-} evaluation;
-
-/* Both kinds of all subjects, or of those with one value in the column of --by (those with none count with each: real videos have no
- * method). */
-typedef struct part {
-  const char *value;
-  evaluation frame, video;
-} part;
-
-typedef struct findings {
-  part all;
-  part *part; /* in the order of their values */
-  int parts, resamples;
-  const char *by;
-  subjects subjects;
-} findings;
-
-/* The seed of all resamples. */
-#define BOOTSTRAP_SEED 42
-#define THRESHOLD      .5
-/* The scores of the subjects, by face or by video, as a ranking. */
-int subjects_rank(um_ranking **out, const subjects *s, bool by_frame, um_error *err);
-int findings_make(findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err);
-void findings_free(findings *r);
-void findings_print(const findings *r, const inputs *in);
-/* The value of "metrics" in JSON; false without memory. */
-bool findings_put(cJSON *o, const findings *r);
+#define THRESHOLD .5
+um_evaluation_settings evaluation_settings(const um_scoring *rule, const options *o);
+int findings_make(um_findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err);
+/* tables.c */
+void findings_print(const um_findings *r, const inputs *in);
 
 /* compare.c: infer --compare A.json B.json. */
 int compare(const char *a, const char *b, const options *o, um_error *err);
@@ -199,7 +154,8 @@ const char *verdict(const input *in); /* "fake", "real", "none" */
 void print_head(void);
 void print_row(const input *in);
 void print_dropped(const int dropped[UM_FATES]); /* of all inputs; nothing where none are */
-int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const findings *r, um_error *err); /* r may be NULL */
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const um_findings *r,
+               um_error *err); /* r may be NULL */
 int write_csv(const char *path, const inputs *in, um_error *err);
 
 #endif

@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
   options o;
   inputs in = {0};
   scorer s = {0};
-  findings r = {0};
+  um_findings r = {0};
   um_error err = {0};
   bool done = false, open = false;
   progress p = {.o = &o};
@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
   if (p.table) print_head();
   rc = pipeline_run(&in, &s, &o, BATCH, finished, &p, &stop, &err);
   if (!rc && p.table) print_dropped(p.dropped);
-  const um_scoring rule = scoring_rule(&s.preprocess);
+  const um_scoring rule = um_preprocess_scoring(&s.preprocess);
   if (!rc && o.labels) rc = findings_make(&r, &in, &rule, &o, &err);
   if (!rc && o.labels && p.table) findings_print(&r, &in);
   if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, o.labels ? &r : NULL, &err);
@@ -74,7 +74,7 @@ done:
   if (rc) um_log(UM_LOG_ERROR, "%s", err.text);
   int status = rc ? um_exit_status(rc) : p.skipped ? 3 : 0;
   if (open) scorer_close(&s);
-  findings_free(&r);
+  um_findings_free(&r);
   inputs_free(&in);
   return status;
 }

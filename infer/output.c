@@ -49,7 +49,7 @@ static bool put_model(FILE *f, const scorer *s, const options *o) {
   const char *const names[2] = {s->preprocess.classes[0], s->preprocess.classes[1]};
   cJSON *m = cJSON_CreateObject(), *classes = cJSON_CreateStringArray(names, 2);
   bool whole = m && classes && put_text(m, "file", o->model) && put_text(m, "sha256", s->sha256);
-  const um_scoring rule = scoring_rule(&s->preprocess);
+  const um_scoring rule = um_preprocess_scoring(&s->preprocess);
   cJSON *scoring = whole ? cJSON_AddObjectToObject(m, "scoring") : NULL;
   whole = scoring && um_scoring_put(scoring, &rule);
   if (!whole || !cJSON_AddItemToObject(m, "classes", classes)) cJSON_Delete(classes), whole = false;
@@ -135,14 +135,14 @@ static bool put_result(FILE *f, const input *in, const options *opt) {
   return flush(f, r, whole);
 }
 
-static bool put_metrics(FILE *f, const findings *r) {
+static bool put_metrics(FILE *f, const um_findings *r) {
   if (!r) return fputs("null", f) >= 0;
   cJSON *o = cJSON_CreateObject();
-  return flush(f, o, o && findings_put(o, r));
+  return flush(f, o, o && um_findings_put(o, r));
 }
 
 /* Written piece by piece: the details of many videos need not be in memory twice. */
-int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const findings *r, um_error *err) {
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const um_findings *r, um_error *err) {
   bool to_stdout = !strcmp(path, "-");
   um_writer w = {0};
   int rc = to_stdout ? UM_OK : um_writer_open(&w, path, err);

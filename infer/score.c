@@ -4,15 +4,9 @@
 
 #include "infer/infer.h"
 
-um_scoring scoring_rule(const um_preprocess *p) {
-  um_scoring rule = p->scoring;
-  if (p->faces.choice != UM_FACES_ALL) rule.together = true;
-  return rule;
-}
-
 int score_input(input *in, const um_preprocess *p, um_error *err) {
   const size_t n = (size_t)in->faces;
-  const um_scoring rule = scoring_rule(p);
+  const um_scoring rule = um_preprocess_scoring(p);
   in->score = NAN, in->people = 0;
   if (n == 0) return UM_OK;
   um_person_face *face = malloc(n * sizeof *face);

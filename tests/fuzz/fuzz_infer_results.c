@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const options o = {.resamples = 5};
   inputs in;
   um_scoring rule;
-  findings found;
+  um_findings found;
   um_error err;
   if (results_read(&in, &rule, fuzz_file(data, size), &err)) {
     FUZZ_CHECK(!in.at && in.count == 0);
@@ -21,11 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (int i = 0; i < in.count; i++) FUZZ_CHECK(in.at[i].path && in.at[i].group && isnan(in.at[i].score) == (in.at[i].faces == 0));
   FUZZ_CHECK(findings_make(&found, &in, &rule, &o, &err) == UM_OK);
   for (int i = 0; i < found.subjects.count; i++) {
-    const subject *s = &found.subjects.at[i];
+    const um_subject *s = &found.subjects.at[i];
     FUZZ_CHECK(s->score >= 0 && s->score <= 1 && s->group >= 0 && s->group < found.subjects.groups && s->faces > 0);
   }
   FUZZ_CHECK(found.all.video.count == found.subjects.count && found.all.video.groups == found.subjects.groups);
-  findings_free(&found);
+  um_findings_free(&found);
   inputs_free(&in);
   return 0;
 }
