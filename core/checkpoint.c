@@ -69,16 +69,22 @@ static item *list_items(const um_model *m, unsigned with_states, int *count, um_
   return list;
 }
 
+bool um_preprocess_put(cJSON *o, const um_preprocess *p) {
+  cJSON *scoring, *size = cJSON_CreateIntArray(p->target_size, 2);
+  if (!size || !cJSON_AddItemToObject(o, "target_size", size)) {
+    cJSON_Delete(size);
+    return false;
+  }
+  return cJSON_AddStringToObject(o, "interpolation", interpolations[p->interpolation]) &&
+         cJSON_AddNumberToObject(o, "rescale", p->rescale) &&
+         cJSON_AddStringToObject(o, "preprocessing", preprocessings[p->preprocessing]) &&
+         cJSON_AddStringToObject(o, "channels", p->preprocessing == UM_PREPROCESS_CAFFE ? "BGR" : "RGB") &&
+         um_face_settings_put(o, &p->faces) && (scoring = cJSON_AddObjectToObject(o, "scoring")) && um_scoring_put(scoring, &p->scoring);
+}
+
 char *um_preprocess_text(const um_preprocess *p) {
   cJSON *o = cJSON_CreateObject();
-  char *text = NULL;
-  cJSON *scoring, *size = cJSON_CreateIntArray(p->target_size, 2);
-  if (!size || !cJSON_AddItemToObject(o, "target_size", size)) cJSON_Delete(size);
-  if (size && cJSON_AddStringToObject(o, "interpolation", interpolations[p->interpolation]) &&
-      cJSON_AddNumberToObject(o, "rescale", p->rescale) && cJSON_AddStringToObject(o, "preprocessing", preprocessings[p->preprocessing]) &&
-      cJSON_AddStringToObject(o, "channels", p->preprocessing == UM_PREPROCESS_CAFFE ? "BGR" : "RGB") &&
-      um_face_settings_put(o, &p->faces) && (scoring = cJSON_AddObjectToObject(o, "scoring")) && um_scoring_put(scoring, &p->scoring))
-    text = cJSON_PrintUnformatted(o);
+  char *text = o && um_preprocess_put(o, p) ? cJSON_PrintUnformatted(o) : NULL;
   cJSON_Delete(o);
   return text;
 }
@@ -230,8 +236,7 @@ done:
 }
 
 /* Members of an object from a file; false where one is missing or of another kind. */
-bool um_preprocess_parse(um_preprocess *p, const char *text) {
-  cJSON *o = text ? cJSON_Parse(text) : NULL;
+bool um_preprocess_get(um_preprocess *p, const cJSON *o) {
   const cJSON *size = cJSON_GetObjectItemCaseSensitive(o, "target_size");
   int interpolation = 0, preprocessing = 0;
   bool ok = cJSON_IsArray(size) && cJSON_GetArraySize(size) == 2;
@@ -246,6 +251,12 @@ bool um_preprocess_parse(um_preprocess *p, const char *text) {
        um_scoring_get(&p->scoring, cJSON_GetObjectItem(o, "scoring"));
   p->interpolation = interpolation;
   p->preprocessing = preprocessing;
+  return ok;
+}
+
+bool um_preprocess_parse(um_preprocess *p, const char *text) {
+  cJSON *o = text ? cJSON_Parse(text) : NULL;
+  const bool ok = um_preprocess_get(p, o);
   cJSON_Delete(o);
   return ok;
 }

@@ -24,6 +24,10 @@ void um_preprocess_warp(um_warp *how, const um_preprocess *p);
  * lost and found again would pass for two people. */
 um_scoring um_preprocess_scoring(const um_preprocess *p);
 
+/* The preprocessing (without the classes) as members of a JSON object, false without memory; and back, false where one is wrong: what
+ * older files have not is the recipe's. */
+bool um_preprocess_put(cJSON *o, const um_preprocess *p);
+bool um_preprocess_get(um_preprocess *p, const cJSON *o);
 /* The preprocessing (without the classes) and the class names as JSON text, malloc'd; and back: false where the texts, which may be
  * NULL, do not say all of it. */
 char *um_preprocess_text(const um_preprocess *p);

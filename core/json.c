@@ -45,3 +45,31 @@ bool um_json_exact(const cJSON *o, const char *key, double *out) {
   *out = x;
   return true;
 }
+
+/* Makes a number text that is printed as it is. */
+static bool make_exact(cJSON *o) {
+  char text[40] = "null";
+  if (isfinite(o->valuedouble))
+    for (int digits = 15; digits <= 17; digits++) {
+      snprintf(text, sizeof text, "%.*g", digits, o->valuedouble);
+      if (strtod(text, NULL) == o->valuedouble) break;
+    }
+  cJSON *raw = cJSON_CreateRaw(text);
+  if (!raw) return false;
+  o->type = raw->type | (o->type & cJSON_StringIsConst);
+  o->valuestring = raw->valuestring, raw->valuestring = NULL;
+  cJSON_Delete(raw);
+  return true;
+}
+
+static bool make_all_exact(cJSON *o) {
+  if (cJSON_IsNumber(o)) return make_exact(o);
+  for (cJSON *c = o->child; c; c = c->next)
+    if (!make_all_exact(c)) return false;
+  return true;
+}
+
+char *um_json_print(cJSON *o, bool formatted) {
+  if (!o || !make_all_exact(o)) return NULL;
+  return formatted ? cJSON_Print(o) : cJSON_PrintUnformatted(o);
+}

@@ -62,11 +62,16 @@ void um_detector_close(um_detector *d); /* NULL is fine */
 const char *um_detector_best(void);
 /* The names, "haar", ...; NULL past the last. */
 const char *um_detector_name(int i);
+/* The files (weights, cascades) that the detector of this name is made of, as um_detector_open would find them; failures as there. */
+enum { UM_DETECTOR_FILES = 3 };
+int um_detector_files(char path[UM_DETECTOR_FILES][4096], int *count, const char *name, um_error *err);
 
 /* The detectors' own openers. */
 int um_haar_detector_open(um_detector **out, const um_detector_options *o, um_error *err);  /* haar_detector.c */
 int um_mtcnn_detector_open(um_detector **out, const um_detector_options *o, um_error *err); /* mtcnn_detector.c */
-bool um_mtcnn_there(void);                                                                  /* its weights, verified */
+int um_haar_detector_files(char path[UM_DETECTOR_FILES][4096], int *count, const char *name, um_error *err);
+int um_mtcnn_detector_files(char path[UM_DETECTOR_FILES][4096], int *count, const char *name, um_error *err);
+bool um_mtcnn_there(void); /* its weights, verified */
 
 /* Sorts largest first; equal ones by score, then by place, so that the order never depends on chance. */
 void um_found_sort(um_found *f);

@@ -56,6 +56,15 @@ static void close_haar(um_detector *d) {
   free(h);
 }
 
+static const char *const cascades[2] = {"haarcascade_frontalface_alt.xml", "haarcascade_frontalface_default.xml"};
+
+int um_haar_detector_files(char path[UM_DETECTOR_FILES][4096], int *count, const char *name, um_error *err) {
+  const int n = strcmp(name, "haar-strict") == 0 ? 1 : 2;
+  int r = UM_OK;
+  for (*count = 0; !r && *count < n; ++*count) r = um_haar_find(path[*count], sizeof path[*count], cascades[*count], err);
+  return r;
+}
+
 static int load(um_haar **h, const char *name, um_error *err) {
   char path[4096];
   int r = um_haar_find(path, sizeof path, name, err);
@@ -71,8 +80,7 @@ int um_haar_detector_open(um_detector **out, const um_detector_options *o, um_er
   h->base = (um_detector){.name = strict ? "haar-strict" : "haar", .at_once = 1, .find = find, .close = close_haar};
   h->min_face = o->min_face > 0 ? o->min_face : 30;
   h->threads = o->threads > 0 ? o->threads : 1;
-  if ((r = load(&h->first, "haarcascade_frontalface_alt.xml", err)) < 0 ||
-      (!strict && (r = load(&h->second, "haarcascade_frontalface_default.xml", err)) < 0)) {
+  if ((r = load(&h->first, cascades[0], err)) < 0 || (!strict && (r = load(&h->second, cascades[1], err)) < 0)) {
     close_haar(&h->base);
     return r;
   }

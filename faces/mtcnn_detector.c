@@ -180,6 +180,13 @@ bool um_mtcnn_there(void) {
   return true;
 }
 
+int um_mtcnn_detector_files(char path[UM_DETECTOR_FILES][4096], int *count, const char *name, um_error *err) {
+  int status = UM_OK;
+  for (*count = 0; status == UM_OK && *count < UM_MTCNN_NETS; ++*count)
+    status = um_weights_find_known(path[*count], sizeof path[*count], files[*count], err);
+  return status == UM_OK ? UM_OK : um_fail_context(err, "detector %s", name);
+}
+
 int um_mtcnn_detector_open(um_detector **out, const um_detector_options *o, um_error *err) {
   *out = NULL;
   if (o->min_face != 0 && o->min_face < LEAST_FACE)
