@@ -69,6 +69,13 @@ static item *list_items(const um_model *m, unsigned with_states, int *count, um_
   return list;
 }
 
+/* A model that is not calibrated says nothing of it, and its file is as those that were written before there was calibration. */
+static bool put_calibration(cJSON *o, const um_calibration *c) {
+  if (c->method == UM_CALIBRATION_NONE && !c->band) return true;
+  cJSON *member = cJSON_AddObjectToObject(o, "calibration");
+  return member && um_calibration_put(member, c);
+}
+
 bool um_preprocess_put(cJSON *o, const um_preprocess *p) {
   cJSON *scoring, *size = cJSON_CreateIntArray(p->target_size, 2);
   if (!size || !cJSON_AddItemToObject(o, "target_size", size)) {
@@ -79,12 +86,13 @@ bool um_preprocess_put(cJSON *o, const um_preprocess *p) {
          cJSON_AddNumberToObject(o, "rescale", p->rescale) &&
          cJSON_AddStringToObject(o, "preprocessing", preprocessings[p->preprocessing]) &&
          cJSON_AddStringToObject(o, "channels", p->preprocessing == UM_PREPROCESS_CAFFE ? "BGR" : "RGB") &&
-         um_face_settings_put(o, &p->faces) && (scoring = cJSON_AddObjectToObject(o, "scoring")) && um_scoring_put(scoring, &p->scoring);
+         um_face_settings_put(o, &p->faces) && (scoring = cJSON_AddObjectToObject(o, "scoring")) && um_scoring_put(scoring, &p->scoring) &&
+         put_calibration(o, &p->calibration);
 }
 
 char *um_preprocess_text(const um_preprocess *p) {
   cJSON *o = cJSON_CreateObject();
-  char *text = o && um_preprocess_put(o, p) ? cJSON_PrintUnformatted(o) : NULL;
+  char *text = o && um_preprocess_put(o, p) ? um_json_print(o, false) : NULL;
   cJSON_Delete(o);
   return text;
 }
@@ -248,7 +256,8 @@ bool um_preprocess_get(um_preprocess *p, const cJSON *o) {
   ok = ok && um_json_word(o, "interpolation", interpolations, 2, &interpolation) &&
        um_json_word(o, "preprocessing", preprocessings, 2, &preprocessing) && um_json_number(o, "rescale", 1e-30, 1e30, &p->rescale) &&
        um_face_settings_get(&p->faces, o) && (!cJSON_HasObjectItem(o, "scoring") || cJSON_IsObject(cJSON_GetObjectItem(o, "scoring"))) &&
-       um_scoring_get(&p->scoring, cJSON_GetObjectItem(o, "scoring"));
+       um_scoring_get(&p->scoring, cJSON_GetObjectItem(o, "scoring")) &&
+       um_calibration_get(&p->calibration, cJSON_GetObjectItemCaseSensitive(o, "calibration"));
   p->interpolation = interpolation;
   p->preprocessing = preprocessing;
   return ok;

@@ -2,6 +2,7 @@
 #ifndef UM_CORE_CHECKPOINT_H
 #define UM_CORE_CHECKPOINT_H
 
+#include "core/calibration.h"
 #include "core/config.h"
 #include "core/model.h"
 #include "core/safetensors.h"
@@ -14,7 +15,8 @@ typedef struct um_preprocess {
   double rescale;
   um_preprocessing preprocessing;
   um_face_settings faces;
-  um_scoring scoring; /* how a video's score comes from its faces' */
+  um_scoring scoring;         /* how a video's score comes from its faces' */
+  um_calibration calibration; /* what makes a probability of it, and a verdict; all zero: it is taken as it is */
   char classes[2][64];
 } um_preprocess;
 

@@ -3,6 +3,7 @@
 #ifndef UM_CORE_CONFIG_H
 #define UM_CORE_CONFIG_H
 
+#include "core/calibration.h"
 #include "core/face_settings.h"
 #include "core/graph.h"
 #include "core/schedule.h"
@@ -97,9 +98,10 @@ typedef struct um_config {
   int64_t workspace_limit; /* cuda: bytes */
   um_face_settings faces; /* what infer repeats on videos; detector "auto": as the folder was extracted (extract.json), else the recipe's */
   um_scoring scoring;     /* what infer makes of the faces of a video */
-  int epochs;             /* of all phases */
-  bool tensorboard;       /* event files in the run folder */
-  double checkpoint_minutes; /* 0: only at an epoch's end */
+  um_calibration_settings calibration; /* how the model is calibrated on the validation part */
+  int epochs;                          /* of all phases */
+  bool tensorboard;                    /* event files in the run folder */
+  double checkpoint_minutes;           /* 0: only at an epoch's end */
 } um_config;
 
 /* Reads `path` (looked for as given, then in configs/, then in the installed configs folder when it has no folder), applies the

@@ -26,6 +26,7 @@ static const um_preprocess preprocess = {.target_size = {16, 20},
                                          .rescale = 1.0 / 255,
                                          .preprocessing = UM_PREPROCESS_CAFFE,
                                          .scoring = {UM_FRAMES_TOP_K, 4, true},
+                                         .calibration = {UM_CALIBRATION_PLATT, 1 / 3., -.1, true, .7, .2, .05, .01, 30, 40},
                                          .faces.detector = "haar",
                                          .faces.margin = 0.3,
                                          .faces.fps = 2.5,
@@ -135,6 +136,8 @@ static void a_run_comes_back(void **state) {
     assert_int_equal(p.interpolation, UM_BILINEAR);
     assert_int_equal(p.preprocessing, UM_PREPROCESS_CAFFE);
     assert_true(p.scoring.frames == UM_FRAMES_TOP_K && p.scoring.top_k == 4 && p.scoring.together);
+    assert_true(p.calibration.method == UM_CALIBRATION_PLATT && p.calibration.slope == 1 / 3. && p.calibration.offset == -.1 &&
+                p.calibration.fake_above == .7 && p.calibration.fake == 40);
     assert_true(p.rescale == 1.0 / 255 && p.faces.margin == 0.3 && p.faces.fps == 2.5 && p.faces.max_size == 1000);
     assert_string_equal(p.faces.detector, "haar");
     assert_string_equal(p.classes[1], "re\"al");
@@ -274,11 +277,14 @@ static void what_is_wrong_is_named(void **state) {
   static const char pre[] =
       "{\"target_size\":[%s],\"interpolation\":\"%s\",\"rescale\":%s,\"preprocessing\":\"none\",\"detector\":\"haar\","
       "\"margin\":0,\"fps\":2,\"max_size\":1000}";
-  char bad[4][256];
+  char bad[6][320];
   snprintf(bad[0], sizeof bad[0], pre, "16,21", "nearest", "1");
   snprintf(bad[1], sizeof bad[1], pre, "16,20", "cubic", "1");
   snprintf(bad[2], sizeof bad[2], pre, "16,1e99", "nearest", "1");
   snprintf(bad[3], sizeof bad[3], pre, "16,20", "nearest", "-1");
+  snprintf(bad[4], sizeof bad[4], pre, "16,20", "nearest", "1,\"calibration\":null");
+  snprintf(bad[5], sizeof bad[5], pre, "16,20", "nearest",
+           "1,\"calibration\":{\"method\":\"platt\",\"real\":9,\"fake\":9,\"slope\":-1,\"offset\":0}");
   const struct {
     const char *key, *value, *tensor;
     int what;
@@ -295,6 +301,8 @@ static void what_is_wrong_is_named(void **state) {
       {"preprocessing", bad[1], NULL, 0, "its preprocessing or its classes"},
       {"preprocessing", bad[2], NULL, 0, "its preprocessing or its classes"},
       {"preprocessing", bad[3], NULL, 0, "its preprocessing or its classes"},
+      {"preprocessing", bad[4], NULL, 0, "its preprocessing or its classes"},
+      {"preprocessing", bad[5], NULL, 0, "its preprocessing or its classes"},
       {"position", "{\"epoch\": 1}", NULL, 0, "its position in the run"},
       {"position", "[]", NULL, 0, "its position in the run"},
       {"position", OLD ", \"phase\": 0}", NULL, 0, "its position in the run"},
@@ -357,6 +365,34 @@ static void an_older_position(void **state) {
   drop(&a);
 }
 
+/* The calibration is part of what the fingerprint stands for; without one a file is as it was before there was any. */
+static void the_calibration_of_a_model(void **state) {
+  (void)state;
+  um_error err = {0};
+  fixture a;
+  um_preprocess p = preprocess;
+  char hex[3][65];
+  const char *path = tmp_path("checkpoint/calibrated.safetensors");
+  make(&a, "sgd", false, "all");
+  for (int i = 0; i < 3; i++) {
+    um_st *st;
+    um_graph g;
+    um_preprocess back;
+    if (i == 1) p.calibration.fake_above = nextafter(p.calibration.fake_above, 1);
+    if (i == 2) p.calibration = (um_calibration){.real = 3};
+    assert_int_equal(um_checkpoint_save(path, a.model, &p, NULL, &err), UM_OK);
+    if (um_checkpoint_open(&st, &g, &back, path, &err)) fail_msg("%s", err.text);
+    assert_int_equal(um_checkpoint_verify(st, hex[i], path, &err), UM_OK);
+    assert_true(back.calibration.fake_above == p.calibration.fake_above && back.calibration.method == p.calibration.method);
+    assert_true((strstr(um_st_metadata(st, "preprocessing"), "calibration") == NULL) == (i == 2));
+    um_st_close(st);
+    um_graph_free(&g);
+  }
+  assert_string_not_equal(hex[0], hex[1]);
+  assert_string_not_equal(hex[1], hex[2]);
+  drop(&a);
+}
+
 static void the_warp_of_a_model(void **state) {
   (void)state;
   um_warp w;
@@ -370,8 +406,9 @@ static void the_warp_of_a_model(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_run_comes_back),       cmocka_unit_test(a_model_file_is_for_scoring), cmocka_unit_test(nan_is_not_saved),
-      cmocka_unit_test(what_is_wrong_is_named), cmocka_unit_test(an_older_position),           cmocka_unit_test(the_warp_of_a_model),
+      cmocka_unit_test(a_run_comes_back),           cmocka_unit_test(a_model_file_is_for_scoring), cmocka_unit_test(nan_is_not_saved),
+      cmocka_unit_test(what_is_wrong_is_named),     cmocka_unit_test(an_older_position),           cmocka_unit_test(the_warp_of_a_model),
+      cmocka_unit_test(the_calibration_of_a_model),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ static void defaults(void **state) {
   assert_true(c.optimizer.learning_rate == 2e-5 && c.optimizer.rho == 0.9 && c.optimizer.epsilon == 1e-7);
   assert_true(c.optimizer.beta1 == 0.9 && c.optimizer.beta2 == 0.999);
   assert_false(c.optimizer.epsilon_inside);
+  assert_true(c.calibration.method == UM_CALIBRATION_TEMPERATURE && c.calibration.false_alarms == 0.05 && c.calibration.misses == 0.05);
   assert_int_equal(c.precision, UM_PRECISION_FP32);
   assert_int_equal(c.engine, UM_ENGINE_AUTO);
   assert_int_equal(c.workspace_limit, 512 << 20);
@@ -72,7 +73,8 @@ static void every_value_is_read(void **state) {
       " \"model\": {\"backbone\": \"tiny\", \"weights\": null, \"trainable\": \"head\", \"convolution\": \"winograd\","
       " \"head\": [{\"global_average_pooling2d\": {}}, {\"dense\": {\"units\": 1, \"activation\": \"sigmoid\", \"name\": \"out\"}}]},"
       " \"optimizer\": {\"name\": \"adam\", \"learning_rate\": 1, \"beta_1\": 0.5, \"beta_2\": 0.25, \"epsilon\": 0.125},"
-      " \"precision\": \"bf16\", \"faces\": {\"margin\": 0.3, \"fps\": \"all\"}, \"epochs\": 2, \"checkpoint_minutes\": 0.5}";
+      " \"precision\": \"bf16\", \"faces\": {\"margin\": 0.3, \"fps\": \"all\"},"
+      " \"calibration\": {\"method\": \"platt\", \"false_alarms\": 0.01, \"misses\": 0}, \"epochs\": 2, \"checkpoint_minutes\": 0.5}";
   assert_int_equal(um_config_parse(&c, text, "x.json", NULL, 0, &err), UM_OK);
   assert_true(c.seed == 9007199254740991u);
   assert_string_equal(c.data.train_dir, "a");
@@ -95,6 +97,7 @@ static void every_value_is_read(void **state) {
   assert_int_equal(c.algorithm, UM_ALGO_WINOGRAD);
   assert_int_equal(c.optimizer.kind, UM_OPT_ADAM);
   assert_true(c.optimizer.beta1 == 0.5 && c.optimizer.beta2 == 0.25 && c.optimizer.epsilon == 0.125);
+  assert_true(c.calibration.method == UM_CALIBRATION_PLATT && c.calibration.false_alarms == 0.01 && c.calibration.misses == 0);
   assert_true(c.faces.fps == 0 && c.faces.margin == 0.3 && c.checkpoint_minutes == 0.5);
 
   /* Written out and read back, it is the same. */
