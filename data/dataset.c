@@ -123,11 +123,25 @@ static int list_class(names *files, const char *dir, um_error *err) {
   return status;
 }
 
+void um_item_free(um_item *item) {
+  free(item->path);
+  free(item->group);
+  free(item->video);
+  free(item->by);
+  *item = (um_item){0};
+}
+
+bool um_item_copy(um_item *to, const um_item *from) {
+  *to = *from;
+  to->path = strdup(from->path);
+  to->group = strdup(from->group);
+  to->video = from->video ? strdup(from->video) : NULL;
+  to->by = from->by ? strdup(from->by) : NULL;
+  return to->path && to->group && (to->video || !from->video) && (to->by || !from->by);
+}
+
 void um_dataset_free(um_dataset *d) {
-  for (int i = 0; i < d->count; i++) {
-    free(d->item[i].path);
-    free(d->item[i].group);
-  }
+  for (int i = 0; i < d->count; i++) um_item_free(&d->item[i]);
   free(d->item);
   for (int i = 0; i < d->classes; i++) free(d->class_name[i]);
   *d = (um_dataset){0};
@@ -160,7 +174,7 @@ static int add_class(um_dataset *d, const char *dir, const char *name, um_error 
     memcpy(path, folder, n);
     path[n] = '/';
     strcpy(path + n + 1, files.name[i]);
-    d->item[d->count++] = (um_item){.path = path, .label = label, .group = files.name[i]};
+    d->item[d->count++] = (um_item){.path = path, .label = label, .group = files.name[i], .track = -1};
     files.name[i] = NULL;
   }
   status = UM_OK;
@@ -190,6 +204,22 @@ int um_dataset_open(um_dataset *d, const char *dir, um_error *err) {
   names_free(&classes);
   if (status < 0) um_dataset_free(d);
   return status;
+}
+
+int um_dataset_by_folder(um_dataset *d, const char *dir, um_error *err) {
+  size_t n = strlen(dir);
+  while (n > 0 && dir[n - 1] == '/') n--;
+  for (int i = 0; i < d->count; i++) {
+    um_item *item = &d->item[i];
+    const char *path = item->filmed ? item->video : item->path;
+    if (strncmp(path, dir, n) == 0 && path[n] == '/') path += n;
+    while (*path == '/') path++;
+    const char *slash = strrchr(path, '/');
+    free(item->by);
+    if (!(item->by = slash ? strndup(path, (size_t)(slash - path)) : strdup(".")))
+      return um_fail(err, UM_ENOMEM, "no memory for the folders of %d pictures", d->count);
+  }
+  return UM_OK;
 }
 
 int um_dataset_expect_fakes(um_dataset *d, um_error *err) {
@@ -231,16 +261,14 @@ int um_dataset_add_blends(um_dataset *d, double share, uint64_t seed, um_error *
     const um_item *one = &d->item[i];
     if (one->label != 1 || one->blend || !choice[real++]) continue;
     um_item *twin = &d->item[d->count++];
-    *twin = *one;
-    twin->path = strdup(one->path);
-    twin->group = strdup(one->group);
+    const bool whole = um_item_copy(twin, one);
     twin->label = 0;
     twin->blend = true;
     twin->origin = i;
     d->class_count[0]++;
     d->blends++;
     d->grouped += twin->named;
-    if (!twin->path || !twin->group) goto done;
+    if (!whole) goto done;
   }
   status = UM_OK;
 done:

@@ -13,6 +13,9 @@ typedef struct um_item {
   int label;   /* index of the class */
   char *group; /* the footage that it comes from; the path within its class folder where no manifest says */
   bool named;  /* its group came from a manifest */
+  char *video; /* that it is a frame of; NULL: not known, the picture counts as a video */
+  int track;   /* the person in that video; -1: not known */
+  char *by;    /* its value of the column that um_manifest_column took; NULL: none */
   bool has_points;
   float points[10]; /* where has_points: eyes, nose, corners of the mouth, left and right as seen; x y each, in pixels of the picture */
   um_part part;
@@ -37,10 +40,16 @@ typedef struct um_dataset {
  * one; hidden ones are as good as others). Exactly two classes are needed by the callers, checked there. Empty class folders are an
  * error that names them; more than 16, too.
  * A manifest.csv beside the class folders or one folder above (columns path, relative to the manifest, and group among others)
- * names groups, and in a column points, where there is one, the ten numbers of um_item.points, separated by spaces, and in a column
- * part the part of each; one that is there and cannot be used is an error; one that leaves files out is warned about through the log. */
+ * names groups; where there are such columns it gives the ten numbers of um_item.points, separated by spaces (points), and part, video
+ * and track of each. One that is there and cannot be used is an error; one that leaves files out is warned about through the log. */
 int um_dataset_open(um_dataset *d, const char *dir, um_error *err);
 void um_dataset_free(um_dataset *d);
+/* A copy that owns its texts; false without memory, *to can be freed then, too. */
+bool um_item_copy(um_item *to, const um_item *from);
+void um_item_free(um_item *item);
+/* item.by of all becomes the folder that each one's file (of a filmed face: its video) lies in, less the folder `dir` that was opened;
+ * "." for those right in it. */
+int um_dataset_by_folder(um_dataset *d, const char *dir, um_error *err);
 
 /* Splits into training and validation, both owned by the caller (they borrow nothing), in the order of `all`. fraction: 0 (validation
  * is then empty) to below 1. By group: whole groups are held out, chosen by the seed, so that each class is as near to the fraction

@@ -115,10 +115,7 @@ static int copy(um_dataset *to, const um_dataset *from, const bool *out, bool wh
   for (int i = 0; ok && i < from->count; i++) {
     if (out[i] != which) continue;
     um_item *item = &to->item[to->count++];
-    *item = from->item[i];
-    item->path = strdup(from->item[i].path);
-    item->group = strdup(from->item[i].group);
-    ok = item->path && item->group;
+    ok = um_item_copy(item, &from->item[i]);
     to->class_count[item->label]++;
     to->grouped += item->named;
   }

@@ -58,5 +58,7 @@ void um_footage_stats_of(um_footage *f, um_footage_stats *s);
 /* As a dataset of classes fake and real, in the order of labels, then of faces; item.face is the index here. Sources without a label are
  * left out. */
 int um_footage_dataset(um_dataset *d, const um_footage *f, um_error *err);
+/* item.by of its items from what is known of their videos: column dataset, method, quality, part or group; UM_ECONFIG with another. */
+int um_footage_column(um_dataset *d, const um_footage *f, const char *column, um_error *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "core/rng.h"
 #include "data/csv.h"
 #include "data/dataset.h"
+#include "data/manifest.h"
 #include "tests/support/tmp.h"
 
 static const char *path_in(const char *dir, const char *name) {
@@ -219,6 +220,50 @@ static void points(void **state) {
     make_twenty("wrong", "train/manifest.csv", text);
     expect_open_failure(tmp_path("wrong/train"), UM_EFORMAT, "fake/1.png: expected ten numbers separated by spaces, got");
   }
+}
+
+/* What a picture is a frame of, the person, and a column of the user's; a copy keeps them; a folder takes the place of a column. */
+static void videos_and_columns(void **state) {
+  um_dataset d, train, validation;
+  um_error err;
+  char said[2048];
+  (void)state;
+  make_twenty("videos", "manifest.csv",
+              "path,group,video,track,method\ntrain/fake/0.png,g,a.mp4,3,swap\ntrain/fake/1.png,g,a.mp4,,swap\n"
+              "train/real/2.png,g,b.mp4,-1,\ntrain/real/3.png,h,,0,none\n");
+  assert_int_equal(open_listening(&d, tmp_path("videos/train"), said, sizeof said), UM_OK);
+  for (int i = 0; i < 20; i++) assert_null(d.item[i].by);
+  assert_int_equal(um_manifest_column(&d, tmp_path("videos/train"), "method", &err), UM_OK);
+  assert_int_equal(um_dataset_add_blends(&d, 1, 1, &err), UM_OK);
+  assert_int_equal(um_dataset_split(&train, &validation, &d, .5, UM_SPLIT_FILES, 1, &err), UM_OK);
+  for (int part = 0; part < 2; part++) {
+    const um_dataset *of = part ? &validation : &d;
+    for (int i = 0; i < of->count; i++) {
+      const um_item *item = &of->item[i];
+      const char *name = strrchr(item->path, '/') + 1, *folder = strstr(item->path, "train/") + 6;
+      const bool fake = !strncmp(folder, "fake", 4);
+      const char *video = fake ? (*name < '2' ? "a.mp4" : NULL) : *name == '2' ? "b.mp4" : NULL;
+      const char *by = fake ? (*name < '2' ? "swap" : NULL) : *name == '2' ? "" : *name == '3' ? "none" : NULL;
+      assert_int_equal(item->track, fake && *name == '0' ? 3 : !fake && *name == '3' ? 0 : -1);
+      assert_true(!video == !item->video && (!video || !strcmp(video, item->video)));
+      assert_true(!by == !item->by && (!by || !strcmp(by, item->by)));
+    }
+  }
+  char slash[1024];
+  snprintf(slash, sizeof slash, "%s//", tmp_path("videos/train"));
+  assert_int_equal(um_dataset_by_folder(&d, slash, &err), UM_OK);
+  for (int i = 0; i < d.count; i++) assert_string_equal(d.item[i].by, strstr(d.item[i].path, "/fake/") ? "fake" : "real");
+  assert_int_equal(um_dataset_by_folder(&d, tmp_path("videos"), &err), UM_OK);
+  assert_string_equal(d.item[0].by, "train/fake");
+  assert_int_equal(um_dataset_by_folder(&d, tmp_path("videos/train/fake"), &err), UM_OK);
+  assert_string_equal(d.item[0].by, ".");
+  assert_int_equal(um_manifest_column(&d, tmp_path("videos/train"), "maker", &err), UM_ECONFIG);
+  assert_non_null(strstr(err.text, "manifest.csv has no column maker"));
+  assert_int_equal(um_manifest_column(&d, tmp_path("videos/train/fake"), "method", &err), UM_ECONFIG);
+  assert_non_null(strstr(err.text, "there is no manifest.csv"));
+  um_dataset_free(&d), um_dataset_free(&train), um_dataset_free(&validation);
+  make_twenty("wrong", "train/manifest.csv", "path,group,track\nfake/1.png,g,first\n");
+  expect_open_failure(tmp_path("wrong/train"), UM_EFORMAT, "fake/1.png: expected a whole number, got \"first\"");
 }
 
 /* Twins: of the share asked for, after their originals, everything theirs but the label; on their side of a split as they come after it. */
@@ -549,19 +594,11 @@ static void csv_hostile(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(walks_as_keras),
-      cmocka_unit_test(bad_folders),
-      cmocka_unit_test(manifests),
-      cmocka_unit_test(points),
-      cmocka_unit_test(twins),
-      cmocka_unit_test(splits_by_group),
-      cmocka_unit_test(split_ignores_order),
-      cmocka_unit_test(impossible_splits),
-      cmocka_unit_test(limits),
-      cmocka_unit_test(real_faces),
-      cmocka_unit_test(csv_round_trip),
-      cmocka_unit_test(csv_one_column),
-      cmocka_unit_test(csv_hostile),
+      cmocka_unit_test(walks_as_keras),  cmocka_unit_test(bad_folders),         cmocka_unit_test(manifests),
+      cmocka_unit_test(points),          cmocka_unit_test(videos_and_columns),  cmocka_unit_test(twins),
+      cmocka_unit_test(splits_by_group), cmocka_unit_test(split_ignores_order), cmocka_unit_test(impossible_splits),
+      cmocka_unit_test(limits),          cmocka_unit_test(real_faces),          cmocka_unit_test(csv_round_trip),
+      cmocka_unit_test(csv_one_column),  cmocka_unit_test(csv_hostile),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,7 +139,14 @@ static void as_extract_writes_them(void **state) {
   for (int i = 0; i < d.count; i++) {
     assert_true(d.item[i].filmed && d.item[i].named && d.item[i].face == i);
     assert_int_equal(d.item[i].label, s.item[um_footage_face_at(f, i)->source].label);
+    assert_int_equal(d.item[i].track, um_footage_face_at(f, i)->track);
+    assert_string_equal(d.item[i].video, s.item[um_footage_face_at(f, i)->source].path);
   }
+  assert_int_equal(um_footage_column(&d, f, "maker", &err), UM_ECONFIG);
+  assert_int_equal(um_footage_column(&d, f, "group", &err), UM_OK);
+  for (int i = 0; i < d.count; i++) assert_string_equal(d.item[i].by, d.item[i].group);
+  assert_int_equal(um_dataset_by_folder(&d, tmp_path("footage/in"), &err), UM_OK);
+  for (int i = 0; i < d.count; i++) assert_string_equal(d.item[i].by, um_label_name[d.item[i].label]);
   assert_non_null(strstr(d.item[1].path, "fake/a.mp4#000000_01"));
   um_dataset_free(&d);
   um_footage_close(f);

@@ -38,12 +38,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   um_log_open("fuzz", UM_LOG_ERROR);
   const char *dir = folder_with(fuzz_file(data, size));
   FUZZ_CHECK(d.item);
-  for (int i = 0; i < ITEMS; i++)
-    d.item[d.count++] = (um_item){.path = strdup("x"), .label = items[i].label, .group = strdup(items[i].group)};
+  for (int i = 0; i < ITEMS; i++) {
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s/%s", dir, d.class_name[items[i].label], items[i].group);
+    d.item[d.count++] = (um_item){.path = strdup(path), .label = items[i].label, .group = strdup(items[i].group), .track = -1};
+  }
   um_manifest_apply(&d, dir, &err);
+  um_manifest_column(&d, dir, "method", &err);
   int named = 0;
   for (int i = 0; i < ITEMS; i++) {
     named += d.item[i].named;
+    FUZZ_CHECK(d.item[i].group && d.item[i].track >= -1);
     for (int k = 0; k < 10; k++) FUZZ_CHECK(!d.item[i].has_points || fabsf(d.item[i].points[k]) <= 1e6f);
   }
   FUZZ_CHECK(named == d.grouped);
