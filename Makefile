@@ -73,7 +73,8 @@ hostflags := -DUM_CUDA_HOST -Itests/cuda_host
 FUZZ_CC    ?= clang
 SECONDS    ?= 600
 fuzzers    := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-libfuzzer  := $(if $(SAN),,$(wildcard $(shell $(FUZZ_CC) -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer*.a))
+fuzz_rt    := $(shell $(FUZZ_CC) -print-runtime-dir 2>/dev/null)
+libfuzzer  := $(if $(SAN),,$(wildcard $(fuzz_rt:%=%/libclang_rt.fuzzer*.a) $(fuzz_rt:%=%/../linux/libclang_rt.fuzzer*.a)))
 fuzz_cc    := $(if $(libfuzzer),$(FUZZ_CC),$(CC))
 fuzz_san   := $(or $(SANFLAGS),-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer)
 fuzz_flags := -O1 -g $(filter-out $(SANFLAGS) -fopenmp,$(UMFLAGS)) -Wno-unknown-pragmas $(if $(libfuzzer),-fsanitize=fuzzer-no-link,-Wno-maybe-uninitialized) $(fuzz_san)

@@ -106,7 +106,7 @@ static void check(const char *tree, const char *kind, const um_set_options *o, c
   free(got);
   free(want);
   um_sources_free(&s);
-  um_set_findings_free(&r);
+  um_set_report_free(&r);
 }
 
 static void layouts(void **state) {
@@ -150,7 +150,7 @@ static void actors(void **state) {
     }
     assert_int_equal(real, of_actors ? 2 : 10);
     um_sources_free(&s);
-    um_set_findings_free(&r);
+    um_set_report_free(&r);
   }
 }
 
@@ -307,7 +307,7 @@ static void csv_with_root(void **state) {
   assert_int_equal(r.notes, 0);
   assert_string_equal(below(root, s.item[1].path), "videos/b.mp4");
   um_sources_free(&s);
-  um_set_findings_free(&r);
+  um_set_report_free(&r);
 }
 
 static const um_set_note *note_on(const um_set_report *r, const char *what) {
@@ -366,7 +366,7 @@ static void odd_trees(void **state) {
   assert_null(strpbrk(text, "\033"));
   free(text);
   um_sources_free(&s);
-  um_set_findings_free(&r);
+  um_set_report_free(&r);
 }
 
 /* Names are unlike each other, whatever they are. */
@@ -403,7 +403,7 @@ static void summary(void **state) {
   assert_non_null(strstr(text, "1 of them in more than one part (such as ffpp_000)"));
   free(text);
   um_sources_free(&s);
-  um_set_findings_free(&r);
+  um_set_report_free(&r);
 }
 
 /* The seconds of the processor for a part of DFDC with n videos whose list lies above them and names as many that are not there, each a
@@ -442,7 +442,7 @@ static double seconds_for(int n) {
   assert_int_equal(r.count[UM_SET_MISSING], n);
   assert_string_equal(s.item[n - 1].group, "v000000");
   um_sources_free(&s);
-  um_set_findings_free(&r);
+  um_set_report_free(&r);
   assert_int_equal(um_sources_collect(&s, input, n, &err), UM_OK);
   assert_int_equal(s.count, n);
   um_sources_free(&s);
@@ -477,7 +477,7 @@ static void real_clips(void **state) {
   for (int i = 0; i < s.count; i++)
     if (strstr(s.item[i].path, "004")) assert_string_equal(s.item[i].group, "ffpp_004");
   um_sources_free(&s);
-  um_set_findings_free(&r);
+  um_set_report_free(&r);
 }
 
 int main(void) {

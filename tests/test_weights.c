@@ -82,7 +82,7 @@ static void load_whole(const char *path) {
   assert_int_equal(report.loaded_count, 6);
   assert_int_equal(report.fresh_count, 0);
   assert_int_equal(report.skipped_count, 0);
-  um_weights_findings_free(&report);
+  um_weights_report_free(&report);
   drop(&f);
 }
 
@@ -113,7 +113,7 @@ static void load_backbone(const char *path, const char *line) {
   assert_string_equal(report.fresh[0], "dense/kernel  32x3  (not in the file)");
   OK(um_model_get(f.model, 'w', 2, after, err));
   assert_memory_equal(before, after, sizeof before); /* what the file lacks stays as it was */
-  um_weights_findings_free(&report);
+  um_weights_report_free(&report);
   /* The same file is not enough where the whole model must come from it. */
   assert_int_equal(um_weights_load(f.model, path, NULL, &report, &error), UM_EFORMAT);
   assert_non_null(strstr(error.text, "has no dense/kernel (32x3)"));
@@ -138,7 +138,7 @@ static void test_skipped(void **state) {
   assert_int_equal(report.fresh_count, 2);
   assert_int_equal(report.skipped_count, 2);
   assert_string_equal(report.skipped[0], "block1_conv1/block1_conv1/kernel:0  3x3x3x2  (not in the model)");
-  um_weights_findings_free(&report);
+  um_weights_report_free(&report);
   drop(&f);
 }
 
@@ -234,7 +234,7 @@ static void test_damage(void **state) {
       assert_non_null(strstr(err.text, path));
     } else {
       loaded++;
-      um_weights_findings_free(&report);
+      um_weights_report_free(&report);
     }
   }
   print_message("500 changed bytes: %d loaded, %d refused, of these %d after a crash in HDF5\n", loaded, refused, crashed);

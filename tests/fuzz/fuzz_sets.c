@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (um_sets_scan(&s, &r, trees[tree].kind, dir, NULL, &err) == UM_OK) {
     check(&s, &r, names);
     um_sources_free(&s);
-    um_set_findings_free(&r);
+    um_set_report_free(&r);
   } else {
     FUZZ_CHECK(*err.text && !strchr(err.text, '\n') && !s.item && !r.note);
   }
