@@ -10,8 +10,14 @@
 #include <libavformat/avformat.h>
 #include <libavutil/log.h>
 
+#include "core/error.h"
+
 /* FFmpeg prints to stderr by default; our errors say what it returns instead. Setting it again is harmless. */
 static inline void um_ffmpeg_quiet(void) { av_log_set_level(AV_LOG_QUIET); }
+
+/* ffmpeg_open.c: opens a file for reading and finds its streams. Only that file is opened, whatever it refers to: UM_EFORMAT for a list of
+ * others, and for what is no video or sound. */
+int um_ffmpeg_open(AVFormatContext **out, const char *path, um_error *err);
 
 /* The stream's display matrix (9 numbers), or NULL. 6.1 moved it from the stream to its codec parameters. */
 static inline const int32_t *um_ffmpeg_display_matrix(const AVStream *st) {
@@ -48,6 +54,13 @@ static inline int64_t um_ffmpeg_duration(const AVFrame *f) {
   return f->pkt_duration;
 #endif
 }
+
+/* What an AVIOContext of ours is given to write; const since 7.0. */
+#if LIBAVFORMAT_VERSION_MAJOR >= 61
+typedef const uint8_t um_ffmpeg_written;
+#else
+typedef uint8_t um_ffmpeg_written;
+#endif
 
 /* Since 7.0 a filter graph is told colours at its source as well; before, frames alone carry them. */
 static inline void um_ffmpeg_source_colours(AVBufferSrcParameters *p, const AVFrame *f) {

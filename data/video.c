@@ -106,7 +106,7 @@ static int open_picture(um_video *v, um_error *err) {
   int w, h, r = um_image_read(&im, v->path, err);
   if (r < 0) goto done;
   v->info.picture = true;
-  v->info.width = im.width, v->info.height = im.height;
+  v->info.width = im.width, v->info.height = im.height, v->info.tick_den = 1;
   snprintf(v->info.codec, sizeof v->info.codec, "picture");
   um_fit(&w, &h, im.width, im.height, v->o.max_size);
   if (w == im.width && h == im.height) {
@@ -131,14 +131,6 @@ done:
   return r;
 }
 
-/* Demuxers that would read other files or devices than the one that was named. */
-static bool refers_elsewhere(const AVInputFormat *f) {
-  static const char *const names[] = {"hls", "concat", "dash", "sdp", "imf", "image2", "lavfi", "tty"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(f->name, names[i]) == 0) return true;
-  return false;
-}
-
 /* Which way round the picture is shown. A matrix maps (x, y) to (a x + c y, b x + d y); anything but quarter turns and mirrors is
  * taken as the nearest of them, as players do. */
 static void read_matrix(um_video *v, const int32_t *m) {
@@ -149,37 +141,12 @@ static void read_matrix(um_video *v, const int32_t *m) {
 }
 
 static int open_video(um_video *v, um_error *err) {
-  AVDictionary *options = NULL;
-  char *url = NULL;
   const char *path = v->path;
-  int r, index;
-  size_t size = strlen(path) + 8;
-  um_ffmpeg_quiet();
-  if (!(url = malloc(size))) return no_memory(v, err);
-  snprintf(url, size, "file:%s", path); /* a name such as http://... or concat:... is a file's name here */
-  av_dict_set(&options, "protocol_whitelist", "file", 0);
-  r = avformat_open_input(&v->format, url, NULL, &options);
-  if (r < 0) {
-    if (r == AVERROR(ENOMEM))
-      r = no_memory(v, err);
-    else
-      r = um_fail(err, UM_EFORMAT, "%s: expected a video, got something that FFmpeg cannot open (%s): cut short or not a video", path,
-                  av_err2str(r));
-    goto done;
-  }
-  if (refers_elsewhere(v->format->iformat)) {
-    r = um_fail(err, UM_EFORMAT, "%s: expected a video, got a list of other files or text (%s)", path, v->format->iformat->name);
-    goto done;
-  }
-  if ((r = avformat_find_stream_info(v->format, NULL)) < 0) {
-    r = um_fail(err, UM_EFORMAT, "%s: no stream can be read (%s)", path, av_err2str(r));
-    goto done;
-  }
+  int index, r = um_ffmpeg_open(&v->format, path, err);
+  if (r < 0) return r;
   index = av_find_best_stream(v->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-  if (index < 0 || v->format->streams[index]->disposition & AV_DISPOSITION_ATTACHED_PIC) {
-    r = um_fail(err, UM_EFORMAT, "%s: no video stream in it (%u streams, %s)", path, v->format->nb_streams, v->format->iformat->name);
-    goto done;
-  }
+  if (index < 0 || v->format->streams[index]->disposition & AV_DISPOSITION_ATTACHED_PIC)
+    return um_fail(err, UM_EFORMAT, "%s: no video stream in it (%u streams, %s)", path, v->format->nb_streams, v->format->iformat->name);
   v->stream = v->format->streams[index];
   for (unsigned i = 0; i < v->format->nb_streams; i++)
     if ((int)i != index) v->format->streams[i]->discard = AVDISCARD_ALL;
@@ -188,30 +155,22 @@ static int open_video(um_video *v, um_error *err) {
   const AVCodec *codec = avcodec_find_decoder(par->codec_id);
   if (!codec) {
     char tag[AV_FOURCC_MAX_STRING_SIZE];
-    r = um_fail(err, UM_EUNSUPPORTED, "%s: this FFmpeg has no decoder for its video (codec %s, tag %s): convert it to H.264", path,
-                v->info.codec, av_fourcc_make_string(tag, par->codec_tag));
-    goto done;
+    return um_fail(err, UM_EUNSUPPORTED, "%s: this FFmpeg has no decoder for its video (codec %s, tag %s): convert it to H.264", path,
+                   v->info.codec, av_fourcc_make_string(tag, par->codec_tag));
   }
-  if ((int64_t)par->width * par->height > PIXELS_MAX) {
-    r = um_fail(err, UM_EFORMAT, "%s: frames of %dx%d, at most %d pixels are read", path, par->width, par->height, PIXELS_MAX);
-    goto done;
-  }
+  if ((int64_t)par->width * par->height > PIXELS_MAX)
+    return um_fail(err, UM_EFORMAT, "%s: frames of %dx%d, at most %d pixels are read", path, par->width, par->height, PIXELS_MAX);
   v->codec = avcodec_alloc_context3(codec);
   v->packet = av_packet_alloc();
   v->decoded = av_frame_alloc();
   v->shown = av_frame_alloc();
   v->before = av_frame_alloc();
-  if (!v->codec || !v->packet || !v->decoded || !v->shown || !v->before) {
-    r = no_memory(v, err);
-    goto done;
-  }
+  if (!v->codec || !v->packet || !v->decoded || !v->shown || !v->before) return no_memory(v, err);
   v->codec->max_pixels = PIXELS_MAX;
   v->codec->thread_count = v->o.threads;
   v->codec->pkt_timebase = v->stream->time_base;
-  if (avcodec_parameters_to_context(v->codec, par) < 0 || (r = avcodec_open2(v->codec, codec, NULL)) < 0) {
-    r = um_fail(err, UM_EFORMAT, "%s: FFmpeg's decoder for %s does not start on it", path, v->info.codec);
-    goto done;
-  }
+  if (avcodec_parameters_to_context(v->codec, par) < 0 || (r = avcodec_open2(v->codec, codec, NULL)) < 0)
+    return um_fail(err, UM_EFORMAT, "%s: FFmpeg's decoder for %s does not start on it", path, v->info.codec);
   read_matrix(v, um_ffmpeg_display_matrix(v->stream));
   AVRational sar = av_guess_sample_aspect_ratio(v->format, v->stream, NULL);
   v->aspect = sar.num > 0 && sar.den > 0 ? av_q2d(sar) : 1;
@@ -224,11 +183,10 @@ static int open_video(um_video *v, um_error *err) {
   if (rate.num > 0 && rate.den > 0) v->info.rate = av_q2d(rate);
   v->time_base = v->stream->time_base;
   v->last_pts = AV_NOPTS_VALUE;
-  r = UM_OK;
-done:
-  av_dict_free(&options);
-  free(url);
-  return r;
+  v->info.tick_num = v->time_base.num, v->info.tick_den = v->time_base.den;
+  if (v->format->start_time != AV_NOPTS_VALUE) v->info.start = av_rescale_q(v->format->start_time, AV_TIME_BASE_Q, v->time_base);
+  v->info.colours = (um_colours){par->color_space, par->color_primaries, par->color_trc};
+  return UM_OK;
 }
 
 int um_video_open(um_video **out, const char *path, const um_video_options *o, um_error *err) {
@@ -461,6 +419,8 @@ int um_video_next(um_video *v, um_frame *f, um_error *err) {
   }
   v->last.number = v->number++;
   v->last.time_s = v->shown->pts == AV_NOPTS_VALUE ? 0 : (double)v->shown->pts * av_q2d(v->time_base);
+  v->last.tick = v->last.duration = 0;
+  if (v->o.fps <= 0 && v->shown->pts != AV_NOPTS_VALUE) v->last.tick = v->shown->pts, v->last.duration = um_ffmpeg_duration(v->shown);
   *f = v->last;
   return 1;
 }

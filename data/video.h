@@ -7,11 +7,20 @@
 
 typedef struct um_video um_video;
 
+/* What the numbers of a video's pictures stand for, by the codes of ITU-T H.273 (FFmpeg's AVCOL_SPC_, AVCOL_PRI_, AVCOL_TRC_); 0 and 2:
+ * not said. */
+typedef struct um_colours {
+  int matrix, primaries, transfer;
+} um_colours;
+
 typedef struct um_video_info {
   int width, height;             /* as displayed: rotation and sample aspect ratio applied, before scaling */
   int frame_width, frame_height; /* of the frames handed out: scaled to fit max_size */
   double duration_s;             /* 0 where unknown */
   double rate;                   /* average frame rate; 0 where unknown */
+  int tick_num, tick_den;        /* seconds a tick of um_frame.tick; 0/1 of a picture */
+  int64_t start;                 /* ticks: when the earliest of the file's streams begins */
+  um_colours colours;
   char codec[32];
   bool picture; /* a still picture: one frame */
 } um_video_info;
@@ -25,6 +34,7 @@ typedef struct um_video_options {
 typedef struct um_frame {
   int64_t number; /* counts frames handed out from 0 */
   double time_s;
+  int64_t tick, duration; /* the same time in ticks, and how long it is shown, 0 where unknown: with options.fps 0 only */
   int width, height;
   const uint8_t *grey; /* width x height, stride = grey_stride: luma, full range, as OpenCV's grey of the RGB within rounding */
   int grey_stride;

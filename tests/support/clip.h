@@ -1,4 +1,4 @@
-/* Small videos for tests, encoded with codecs that every FFmpeg has (MPEG-4 part 2, PCM). */
+/* Small videos for tests, encoded with codecs that every FFmpeg has (MPEG-4 part 2, AAC, PCM). */
 #ifndef UM_TESTS_SUPPORT_CLIP_H
 #define UM_TESTS_SUPPORT_CLIP_H
 
@@ -14,9 +14,12 @@ typedef struct clip {
   bool mirror;          /* and mirrored left to right before that */
   int sar_num, sar_den; /* 0: square */
   int b_frames;
-  bool faststart; /* the index before the data, so that a cut file still opens */
-  bool sound_only;
-  int last_late_s; /* the last frame's time is this much later than it should be */
+  bool faststart;    /* the index before the data, so that a cut file still opens */
+  bool sound_only;   /* AAC */
+  const char *sound; /* beside the pictures: FFmpeg's name of an encoder ("aac", "pcm_s16le"), or NULL */
+  int sound_ms;      /* how long it is; of sound_only 0: 20 * 1024 samples */
+  int sound_late_ms; /* it begins later than the pictures */
+  int last_late_s;   /* the last frame's time is this much later than it should be */
   /* Fills the grey picture of frame i (colour stays neutral); NULL: all pixels of value clip_level(i). */
   void (*draw)(uint8_t *grey, int width, int height, int i, void *arg);
   void *arg;

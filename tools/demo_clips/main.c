@@ -8,12 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <libavutil/log.h>
-
 #include "core/file.h"
 #include "core/log.h"
-#include "data/image.h"
-#include "tools/demo_clips/encode.h"
+#include "data/video_write.h"
 #include "tools/demo_clips/scene.h"
 
 typedef struct options {
@@ -167,7 +164,7 @@ static int studio_open(studio *s, int w, int h, um_error *err) {
 static int shoot(studio *s, const options *o, const clip *c, um_error *err) {
   char folder[4096], file[32], path[4096];
   take t = {0};
-  encoder *e = NULL;
+  um_video_writer *e = NULL;
   person who, donor;
   swap trace;
   person_draw(&who, o->seed, c->identity);
@@ -180,7 +177,10 @@ static int shoot(studio *s, const options *o, const clip *c, um_error *err) {
   int rc = um_path_join(folder, sizeof folder, o->out, c->folder, err);
   if (!rc) rc = um_path_join(path, sizeof path, folder, file, err);
   if (!rc) rc = take_open(&t, o->seed, c->take, o->width, o->height, err);
-  if (!rc) rc = encoder_open(&e, path, o->width, o->height, o->fps, err);
+  /* The clips run in parallel; one thread each is also what keeps the bytes the same. */
+  const um_video_write_options w = {
+      .width = o->width, .height = o->height, .tick_num = 1, .tick_den = o->fps, .crf = 22, .preset = "veryfast", .threads = 1};
+  if (!rc) rc = um_video_writer_open(&e, path, &w, err);
   for (int i = 0; !rc && i < frames; i++) {
     if (interrupted) {
       rc = um_fail(err, UM_EINTERRUPTED, "stopped");
@@ -203,16 +203,16 @@ static int shoot(studio *s, const options *o, const clip *c, um_error *err) {
       if (rc) break;
     }
     take_develop(&t, s->out, s->rgb, c->fake ? s->quiet : NULL, (uint32_t)i);
-    rc = encoder_frame(e, s->out, err);
+    const um_image im = {.pixels = s->out, .width = o->width, .height = o->height};
+    rc = um_video_writer_add(e, &im, i, 1, err);
     if (!rc && o->stills && i == frames / 2) {
       snprintf(file, sizeof file, "%s.png", c->name);
       rc = um_path_join(path, sizeof path, o->stills, file, err);
-      um_image im = {.pixels = s->out, .width = o->width, .height = o->height};
       if (!rc) rc = um_image_write_png(&im, path, err);
     }
   }
-  if (!rc) rc = encoder_finish(e, err);
-  encoder_close(e);
+  if (!rc) rc = um_video_writer_finish(e, err);
+  um_video_writer_close(e);
   take_close(&t);
   return rc;
 }
@@ -269,7 +269,6 @@ int main(int argc, char **argv) {
   um_error err = {0};
   bool stop = false;
   um_log_open("demo_clips", UM_LOG_INFO);
-  av_log_set_level(AV_LOG_ERROR);
   int rc = read_options(&o, argc, argv, &stop);
   if (rc || stop) return rc;
 
@@ -277,7 +276,7 @@ int main(int argc, char **argv) {
   if (o.jobs < 1) o.jobs = cores > 0 ? (int)cores : 1;
   int count = o.train + o.test;
   if (o.jobs > count) o.jobs = count;
-  const char *codec = encoder_name();
+  const char *codec = um_video_encoder();
   if (!codec) {
     um_log(UM_LOG_ERROR,
            "this libavcodec can encode neither H.264 nor MPEG-4; install FFmpeg's libraries with libx264 (Debian: libavcodec59)");
