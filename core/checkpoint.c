@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/file.h"
 
@@ -35,6 +36,12 @@ um_scoring um_preprocess_scoring(const um_preprocess *p) {
   um_scoring rule = p->scoring;
   if (p->faces.choice != UM_FACES_ALL) rule.together = true;
   return rule;
+}
+
+int um_preprocess_fake(const um_preprocess *p) {
+  for (int i = 0; i < 2; i++)
+    if (!strcasecmp(p->classes[i], "fake") || !strcasecmp(p->classes[1 - i], "real")) return i;
+  return -1;
 }
 
 /* One tensor of the file: a parameter, or a state of it. */

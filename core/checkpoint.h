@@ -25,6 +25,8 @@ void um_preprocess_warp(um_warp *how, const um_preprocess *p);
 /* The rule that scores a video: people are told apart where all faces are taken; else there is one face a frame, and a track that was
  * lost and found again would pass for two people. */
 um_scoring um_preprocess_scoring(const um_preprocess *p);
+/* The class that scores are for: the one named fake, in any case, or beside one named real; -1: neither is there. */
+int um_preprocess_fake(const um_preprocess *p);
 
 /* The preprocessing (without the classes) as members of a JSON object, false without memory; and back, false where one is wrong: what
  * older files have not is the recipe's. */

@@ -35,36 +35,49 @@ static int number_groups(um_subjects *s, um_error *err) {
   return UM_OK;
 }
 
-/* One of n entries, whose faces are written to `face`. */
-static int collect_one(um_subject *out, const um_scored *const *in, int n, double *face, const um_scoring *rule, um_error *err) {
-  int faces = 0, people;
-  for (int i = 0; i < n; i++)
-    for (int k = 0; k < in[i]->faces; k++) face[faces++] = in[i]->face[k].score;
-  *out = (um_subject){in[0]->name, in[0]->group, in[0]->by, in[0]->fake, 0, in[0]->score, face, faces};
-  if (n == 1 && !isnan(out->score)) return UM_OK;
-  um_person_face *all = malloc((size_t)faces * sizeof *all);
-  um_person *person = malloc((size_t)faces * sizeof *person);
-  double *scratch = malloc((size_t)faces * sizeof *scratch);
-  const int rc = all && person && scratch ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d faces", faces);
-  for (int i = 0, at = 0; !rc && i < n; at += in[i++]->faces) memcpy(all + at, in[i]->face, (size_t)in[i]->faces * sizeof *all);
-  if (!rc) out->score = um_scoring_video(rule, person, &people, all, faces, scratch);
-  free(all), free(person), free(scratch);
+static int score_one(um_subject *s, const um_scoring *rule, um_error *err) {
+  const size_t n = (size_t)s->faces;
+  um_person_face *face = malloc(n * sizeof *face);
+  um_person *person = malloc(n * sizeof *person);
+  double *scratch = malloc(n * sizeof *scratch);
+  int people;
+  const int rc = face && person && scratch ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for %d faces", s->faces);
+  for (int i = 0; !rc && i < s->faces; i++) face[i] = (um_person_face){.person = s->person[i], .score = s->face[i]};
+  if (!rc) s->score = um_scoring_video(rule, person, &people, face, s->faces, scratch);
+  free(face), free(person), free(scratch);
   return rc;
+}
+
+int um_subjects_score(um_subjects *s, const um_scoring *rule, um_error *err) {
+  int rc = UM_OK;
+  for (int i = 0; !rc && i < s->count; i++) rc = score_one(&s->at[i], rule, err);
+  return rc;
+}
+
+/* One of n entries, whose faces are written to `face` and `person`. */
+static int collect_one(um_subject *out, const um_scored *const *in, int n, double *face, int *person, const um_scoring *rule,
+                       um_error *err) {
+  int faces = 0;
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < in[i]->faces; k++) face[faces] = in[i]->face[k].score, person[faces++] = in[i]->face[k].person;
+  *out = (um_subject){in[0]->name, in[0]->group, in[0]->by, in[0]->fake, 0, in[0]->score, face, person, faces};
+  return n == 1 && !isnan(out->score) ? UM_OK : score_one(out, rule, err);
 }
 
 int um_subjects_collect(um_subjects *s, const um_scored *scored, int count, const um_evaluation_settings *e, um_error *err) {
   const um_scored **order = malloc(((size_t)count + 1) * sizeof *order);
-  size_t faces = 0;
+  size_t faces = 1, at = 0;
   int rc = UM_OK;
   for (int i = 0; order && i < count; i++) order[i] = &scored[i], faces += (size_t)scored[i].faces;
-  *s = (um_subjects){.at = malloc(((size_t)count + 1) * sizeof *s->at), .face = malloc((faces + 1) * sizeof *s->face)};
-  if (!order || !s->at || !s->face) rc = um_fail(err, UM_ENOMEM, "no memory for %zu scores", faces);
+  *s = (um_subjects){.at = malloc(((size_t)count + 1) * sizeof *s->at),
+                     .face = malloc(faces * sizeof *s->face),
+                     .person = malloc(faces * sizeof *s->person)};
+  if (!order || !s->at || !s->face || !s->person) rc = um_fail(err, UM_ENOMEM, "no memory for %zu scores", faces);
   if (!rc) qsort(order, (size_t)count, sizeof *order, by_name);
-  double *face = s->face;
   for (int i = 0, k; !rc && i < count; i += k) {
     for (k = 1; i + k < count && same_subject(order[i], order[i + k]);) k++;
-    rc = collect_one(&s->at[s->count], order + i, k, face, &e->rule, err);
-    face += s->at[s->count++].faces;
+    rc = collect_one(&s->at[s->count], order + i, k, s->face + at, s->person + at, &e->rule, err);
+    at += (size_t)s->at[s->count++].faces;
   }
   if (!rc) rc = number_groups(s, err);
   free(order);
@@ -75,6 +88,7 @@ int um_subjects_collect(um_subjects *s, const um_scored *scored, int count, cons
 void um_subjects_free(um_subjects *s) {
   free(s->at);
   free(s->face);
+  free(s->person);
   *s = (um_subjects){0};
 }
 

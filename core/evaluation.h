@@ -28,7 +28,8 @@ typedef struct um_subject {
   bool fake;
   int group; /* from 0, in the order of the names of groups */
   double score;
-  const double *face; /* its faces' scores */
+  const double *face; /* its faces' scores, and whose they are */
+  const int *person;
   int faces;
 } um_subject;
 
@@ -37,6 +38,7 @@ typedef struct um_subjects {
   um_subject *at;
   int count, groups;
   double *face;
+  int *person;
 } um_subjects;
 
 typedef struct um_evaluation_settings {
@@ -51,6 +53,8 @@ enum { UM_BOOTSTRAP_SEED = 42 };
 
 int um_subjects_collect(um_subjects *s, const um_scored *scored, int count, const um_evaluation_settings *e, um_error *err);
 void um_subjects_free(um_subjects *s);
+/* Scores all anew from their faces by another rule. */
+int um_subjects_score(um_subjects *s, const um_scoring *rule, um_error *err);
 /* Their scores, by face or by video, as a ranking. Two collections of the same names have the same groups: they can be compared by
  * um_bootstrap_difference. */
 int um_subjects_rank(um_ranking **out, const um_subjects *s, bool by_frame, const um_evaluation_settings *e, um_error *err);

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/file.h"
 #include "core/log.h"
@@ -11,15 +10,11 @@
 
 /* The sigmoid is P(class 1); Keras sorts folders, so class 1 is usually "real". */
 static int find_fake(scorer *s, const char *path, um_error *err) {
-  char(*name)[64] = s->preprocess.classes;
-  for (int i = 0; i < 2; i++)
-    if (!strcasecmp(name[i], "fake") || !strcasecmp(name[1 - i], "real")) {
-      s->fake = i;
-      return UM_OK;
-    }
+  s->fake = um_preprocess_fake(&s->preprocess);
+  if (s->fake >= 0) return UM_OK;
   return um_fail(err, UM_EUNSUPPORTED,
                  "%s: its classes are \"%s\" and \"%s\": one of them must be named fake or real to say which score means fake", path,
-                 name[0], name[1]);
+                 s->preprocess.classes[0], s->preprocess.classes[1]);
 }
 
 /* One thing that was asked for and is not what the model was trained on; text gets " NAME ASKED (the model's: ITS)". */
