@@ -5,6 +5,11 @@
 #include "core/log.h"
 #include "core/ops.h"
 
+const char *um_precision_name(int precision) {
+  static const char *const name[] = {"fp32", "tf32", "bf16"};
+  return precision >= 0 && precision < 3 ? name[precision] : NULL;
+}
+
 int um_backend_open_with(um_backend **out, const um_backend_options *o, um_error *err) {
   const char *device = o->device;
   const bool any = strcmp(device, "auto") == 0, cuda = strcmp(device, "cuda") == 0 || strncmp(device, "cuda:", 5) == 0;

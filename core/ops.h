@@ -44,6 +44,8 @@ typedef enum um_op_kind {
  * activations, their gradients and a copy of the parameters in bf16; sums, masters and parameter gradients in f32. */
 typedef enum um_precision { UM_PRECISION_FP32, UM_PRECISION_TF32, UM_PRECISION_BF16 } um_precision;
 
+const char *um_precision_name(int precision); /* "fp32", "tf32", "bf16"; NULL past the last */
+
 typedef enum um_activation { UM_ACT_NONE, UM_ACT_RELU } um_activation;
 
 /* Which convolution algorithm a layer may use. AUTO lets the backend choose for each pass (by measurement or table). */

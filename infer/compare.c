@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "infer/infer.h"
 
@@ -143,7 +144,7 @@ static int write_comparison(const char *path, const comparison *c, const char *a
                put_number(o, "resamples", c->resamples) && (left_out = cJSON_AddObjectToObject(o, "not_compared"));
   for (int r = 0; whole && r < REASONS; r++) whole = put_number(left_out, why_key[r], c->left_out[r]);
   whole = whole && put_kind(o, "frame", &c->frame) && put_kind(o, "video", &c->video);
-  char *text = whole ? cJSON_Print(o) : NULL;
+  char *text = whole ? um_json_print(o, true) : NULL;
   cJSON_Delete(o);
   if (!text) return um_fail(err, UM_ENOMEM, "%s: no memory for the results", path);
   um_writer w = {0};

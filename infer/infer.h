@@ -2,6 +2,9 @@
 #ifndef UM_INFER_INFER_H
 #define UM_INFER_INFER_H
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "core/checkpoint.h"
 #include "core/evaluation.h"
 #include "core/gradcam.h"
@@ -17,6 +20,8 @@ typedef struct options {
   bool faces_are_cut, force, quiet, compare;
   const char *explain; /* a folder for pictures of the most suspicious faces, explain_faces an input; or NULL */
   int explain_faces;
+  char *const *command; /* all words of the command line, as they were given */
+  int words;
 } options;
 
 /* options.c: 0, or the exit status that main returns; *done where there is nothing more to do. Inputs begin at optind. */
@@ -46,13 +51,15 @@ typedef struct candidate {
 
 typedef struct input {
   char *path;
+  int64_t bytes;   /* of the file that was read, whose SHA-256 is: */
+  char sha256[65]; /* "" where there is no such file, or not one that has contents to come back to (a pipe) */
   um_media kind;
   label label;
   char *group;       /* the original footage */
   char *video;       /* of a face that was cut out before: what it is of; NULL otherwise */
   char *by;          /* its cell of the column of --by; NULL without that */
   int person;        /* of a face that was cut out before: its track; else -1 */
-  bool skipped;      /* it could not be read */
+  bool skipped;      /* it could not be read, or changed meanwhile */
   bool done;         /* walked to its end */
   int faces_to_come; /* found, not yet scored */
   int64_t frames;
@@ -89,8 +96,61 @@ typedef struct scorer {
   int fake;            /* index of the class that is fake: the sigmoid is P(class 1) */
   um_model *map_model; /* with --explain: the same for heat maps */
   um_gradcam cam;
-  char sha256[65];
+  char sha256[65], fingerprint[65]; /* of the file; of what is in it (um_checkpoint_verify), "" of another format than ours */
+  int64_t bytes;
+  char forced[1024]; /* settings that --force took against the model's: "--fps 1 (the model's: 2), ..."; "" */
 } scorer;
+
+/* hash.c: files by their contents. */
+/* What changes when a file does. */
+typedef struct stamp {
+  bool file; /* there, and a file that has contents to come back to */
+  dev_t device;
+  ino_t inode;
+  int64_t bytes;
+  struct timespec modified, changed;
+} stamp;
+stamp stamp_of(const char *path);
+bool stamp_same(const stamp *a, const stamp *b);
+/* SHA-256 as hex of a file that has this stamp; UM_EFORMAT where it has not, any more. */
+int hash_file(char hex[65], const char *path, const stamp *as, um_error *err);
+
+/* evidence.c: what a verdict depends on, beside the inputs (input.sha256, input.bytes), the model's file (scorer.sha256 and its like) and
+ * the settings (scorer.preprocess, scorer.forced). Texts are "" where a thing is not known. */
+typedef struct library {
+  const char *name;
+  char version[48];
+} library;
+
+typedef struct used_file {
+  char path[4096], sha256[65];
+  int64_t bytes;
+} used_file;
+
+enum { LIBRARIES = 16 };
+typedef struct evidence {
+  char program_sha256[65], compiler[64]; /* the program's own file; what built it */
+  library library[LIBRARIES];            /* as they are at run time, libjpeg-turbo alone as at build time */
+  int libraries;
+  char backend[16];       /* "cpu", "cuda", "ref" */
+  char device[256];       /* the GPU, its driver and libraries; "" on the CPU */
+  char processor[64];     /* its name */
+  char instructions[256]; /* sets of them that our code or oneDNN's chooses by: "AVX2, FMA, AVX-512" */
+  const char *onednn_isa; /* what oneDNN chose */
+  used_file detector[UM_DETECTOR_FILES];
+  int detector_files; /* none with --faces-are-cut */
+  int batch;
+  /* Of this run, and no part of a verdict: */
+  char started[24]; /* "2026-01-31T12:00:00Z" */
+  double seconds;   /* until the results were there */
+  int threads, jobs;
+  char *const *command; /* argv; stays the caller's */
+  int words;
+} evidence;
+/* All but seconds. o: jobs settled. */
+int evidence_take(evidence *e, const scorer *s, const options *o, int batch, um_error *err);
+/* One of the libraries' versions, "" where it is none of them. */
+const char *evidence_version(const evidence *e, const char *library);
 
 /* score.c: the scores of an input's people and its own, from its faces'; UM_ENOMEM. */
 int score_input(input *in, const um_preprocess *p, um_error *err);
@@ -149,13 +209,18 @@ int compare(const char *a, const char *b, const options *o, um_error *err);
 /* Inputs, with their labels and scores, and the rule, from what write_json wrote. */
 int results_read(inputs *in, um_scoring *rule, const char *path, um_error *err);
 
+/* json.c: r may be NULL */
+#define RESULT_FORMAT "unmask-result/1"
+int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r,
+               um_error *err);
+
 /* output.c */
 const char *verdict(const input *in); /* "fake", "real", "none" */
 void print_head(void);
 void print_row(const input *in);
 void print_dropped(const int dropped[UM_FATES]); /* of all inputs; nothing where none are */
-int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const um_findings *r,
-               um_error *err); /* r may be NULL */
+const char *label_name(label l);                 /* "fake", "real", "" */
+const char *kind_name(um_media kind);            /* "image", "video", NULL */
 int write_csv(const char *path, const inputs *in, um_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,11 +42,19 @@ int main(int argc, char **argv) {
   scorer s = {0};
   um_findings r = {0};
   um_error err = {0};
+  evidence e;
   bool done = false, open = false;
   progress p = {.o = &o};
+  const double start = um_seconds();
   um_log_open("infer", UM_LOG_INFO);
+  char **command = malloc((size_t)argc * sizeof *command); /* before getopt puts it in another order */
+  if (command) memcpy(command, argv, (size_t)argc * sizeof *command);
   int rc = options_read(&o, argc, argv, &done);
-  if (rc || done) return rc;
+  o.command = command, o.words = command ? argc : 0;
+  if (rc || done) {
+    free(command);
+    return rc;
+  }
   if (o.quiet) um_log_open("infer", UM_LOG_WARN);
 
   if (o.compare) {
@@ -57,6 +66,7 @@ int main(int argc, char **argv) {
   if (!rc && o.explain) rc = um_mkdirs(o.explain, &err);
   if (rc) goto done;
   if (!o.jobs) o.jobs = s.backend->threads > 0 ? s.backend->threads : 1;
+  if ((rc = evidence_take(&e, &s, &o, BATCH, &err))) goto done;
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGINT, &action, NULL), sigaction(SIGTERM, &action, NULL);
 
@@ -64,10 +74,11 @@ int main(int argc, char **argv) {
   if (p.table) print_head();
   rc = pipeline_run(&in, &s, &o, BATCH, finished, &p, &stop, &err);
   if (!rc && p.table) print_dropped(p.dropped);
+  e.seconds = um_seconds() - start;
   const um_scoring rule = um_preprocess_scoring(&s.preprocess);
   if (!rc && o.labels) rc = findings_make(&r, &in, &rule, &o, &err);
   if (!rc && o.labels && p.table) findings_print(&r, &in);
-  if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, o.labels ? &r : NULL, &err);
+  if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, &e, o.labels ? &r : NULL, &err);
   if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);
   if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);
 done:
@@ -76,5 +87,6 @@ done:
   if (open) scorer_close(&s);
   um_findings_free(&r);
   inputs_free(&in);
+  free(command);
   return status;
 }

@@ -120,7 +120,6 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     {0, 0, 0, 0},
   };
   /* clang-format on */
-  static const char *const precisions[] = {"fp32", "tf32", "bf16"};
   int key;
   while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
     char *end;
@@ -177,8 +176,8 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
       if (!o->people && strcmp(optarg, "highest")) return bad("--people", "highest or together", optarg);
       break;
     case 'p':
-      for (o->precision = UM_PRECISION_FP32; strcmp(precisions[o->precision], optarg);)
-        if (++o->precision > UM_PRECISION_BF16) return bad("--precision", "fp32, tf32 or bf16", optarg);
+      if (which(um_precision_name, optarg) < 0) return bad("--precision", "fp32, tf32 or bf16", optarg);
+      o->precision = (um_precision)which(um_precision_name, optarg);
       break;
     case 'a': o->faces_are_cut = true; break;
     case 'q': o->quiet = true; break;

@@ -113,12 +113,19 @@ static int walk_cut(walker *w, um_face_report *report, um_error *err) {
 static void walk_one(walker *w) {
   pipeline *p = w->p;
   input *in = w->in;
-  um_error err = {0};
+  um_error err = {0}, other = {0};
   um_face_report report = {0};
   w->info = (um_video_info){0};
   w->tracks.count = 0;
+  /* The hash is that of the bytes that are decoded: where they change meanwhile there is no verdict. */
+  const stamp before = stamp_of(in->path);
+  int changed = before.file ? hash_file(in->sha256, in->path, &before, &other) : UM_OK;
+  in->bytes = before.bytes;
   int rc = p->finder ? um_faces_walk(p->finder, in->path, on_frame, w, &w->info, &w->tracks, &report, &err) : walk_cut(w, &report, &err);
   um_media kind = um_media_probe(in->path);
+  const stamp after = stamp_of(in->path);
+  if (!changed && !stamp_same(&before, &after))
+    changed = um_fail(&other, UM_EFORMAT, "%s: changed while it was read; score it again", in->path);
   pthread_mutex_lock(&p->lock);
   in->kind = kind;
   in->frames = report.frames;
@@ -132,7 +139,10 @@ static void walk_one(walker *w) {
     else
       in->dropped[d->fate]++;
   }
-  if (rc == UM_EINTERRUPTED || rc == UM_ENOMEM || rc == UM_EINTERNAL) {
+  if (!rc && changed) {
+    in->skipped = true, *in->sha256 = 0;
+    snprintf(in->reason, sizeof in->reason, "%s", other.text);
+  } else if (rc == UM_EINTERRUPTED || rc == UM_ENOMEM || rc == UM_EINTERNAL) {
     if (!p->failed && !*p->stop) p->failed = true, p->error = err;
   } else if (rc) {
     /* What came before a video broke off is scored all the same. */
@@ -192,8 +202,8 @@ static int hand_on(pipeline *p, int next, finished_fn finished, void *arg) {
   for (; !p->failed && next < p->in->count && p->in->at[next].done && p->in->at[next].faces_to_come == 0; next++) {
     input *in = &p->in->at[next];
     int kept = 0;
-    candidates_choose(in, p->o->explain_faces);
-    for (int i = 0; i < in->faces; i++)
+    candidates_choose(in, in->skipped ? 0 : p->o->explain_faces);
+    for (int i = 0; !in->skipped && i < in->faces; i++)
       if (in->detail[i].fate == UM_KEPT) in->detail[kept++] = in->detail[i];
     in->faces = kept;
     um_error err = {0};

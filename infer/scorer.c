@@ -2,9 +2,9 @@
 #include "infer/infer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "core/file.h"
 #include "core/log.h"
 #include "weights/model_data.h"
 
@@ -80,6 +80,7 @@ static int take_flags(scorer *s, const options *o, um_error *err) {
     return um_fail(err, UM_ECONFIG, "%s: was trained on other settings than are asked for: %s; leave these out, or --force", o->model,
                    text);
   um_log(UM_LOG_WARN, "other settings than the model was trained on: %s", text);
+  snprintf(s->forced, sizeof s->forced, "%s", text);
   *its = asked, s->preprocess.scoring = rule;
   return UM_OK;
 }
@@ -103,15 +104,26 @@ static int open_maps(scorer *s, const um_model_data *d, const options *o, um_err
   return rc ? rc : um_gradcam_open(&s->cam, s->map_model, err);
 }
 
+/* Which model this is: the hash of the bytes that were read, and of what they mean. */
+static int identify(scorer *s, const char *path, const stamp *before, um_error *err) {
+  um_st *st = NULL;
+  um_error other_format;
+  s->bytes = before->bytes;
+  if (um_st_open(&st, path, &other_format) == UM_OK && um_checkpoint_verify(st, s->fingerprint, path, &other_format)) *s->fingerprint = 0;
+  um_st_close(st);
+  return hash_file(s->sha256, path, before, err);
+}
+
 int scorer_open(scorer *s, const options *o, int batch, um_error *err) {
   um_model_data d = {0};
   *s = (scorer){0};
+  const stamp before = stamp_of(o->model);
   int rc = um_model_data_read(&d, o->model, NULL, NULL, err);
   if (!rc) rc = check_said(&d, o->model, err);
   if (!rc) s->preprocess = d.preprocess;
   if (!rc) rc = find_fake(s, o->model, err);
   if (!rc) rc = take_flags(s, o, err);
-  if (!rc) rc = um_sha256_file(s->sha256, o->model, err);
+  if (!rc) rc = identify(s, o->model, &before, err);
   /* Our own kernels: what a score is does not depend on what was measured on some day. */
   const um_backend_options backend = {.device = o->device, .threads = o->threads, .engine = UM_ENGINE_NATIVE};
   if (!rc) rc = um_backend_open_with(&s->backend, &backend, err);

@@ -18,6 +18,24 @@ const char *um_pd_implementation(const_dnnl_primitive_desc_t pd) {
   return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &text) == dnnl_success && text ? text : "?";
 }
 
+const char *um_dnnl_isa(void) {
+  switch ((int)dnnl_get_effective_cpu_isa()) {
+  case dnnl_cpu_isa_sse41: return "sse41";
+  case dnnl_cpu_isa_avx: return "avx";
+  case dnnl_cpu_isa_avx2: return "avx2";
+  case dnnl_cpu_isa_avx2_vnni: return "avx2_vnni";
+  case dnnl_cpu_isa_avx512_core: return "avx512_core";
+  case dnnl_cpu_isa_avx512_core_vnni: return "avx512_core_vnni";
+  case dnnl_cpu_isa_avx512_core_bf16: return "avx512_core_bf16";
+  case dnnl_cpu_isa_avx512_core_amx: return "avx512_core_amx";
+#if DNNL_VERSION_MAJOR >= 3
+  case dnnl_cpu_isa_avx512_core_fp16: return "avx512_core_fp16";
+#endif
+  case dnnl_cpu_isa_all: return "all";
+  default: return "other";
+  }
+}
+
 dnnl_status_t um_attr_make(dnnl_primitive_attr_t *out, bool relu) {
   dnnl_post_ops_t ops = NULL;
   dnnl_status_t s = dnnl_primitive_attr_create(out);

@@ -60,6 +60,9 @@ dnnl_status_t um_pd_dense_backward_weights(dnnl_primitive_desc_t *pd, dnnl_engin
                                            um_md_ref bias, um_md_ref dst, const_dnnl_primitive_desc_t hint,
                                            const_dnnl_primitive_attr_t attr);
 
+/* The instruction set that oneDNN chooses its code by, the processor's or less where $ONEDNN_MAX_CPU_ISA says so: "avx512_core". */
+const char *um_dnnl_isa(void);
+
 /* An attribute with the scratchpad in the user's hands and, where relu, max(x, 0) after the sum. */
 dnnl_status_t um_attr_make(dnnl_primitive_attr_t *out, bool relu);
 

@@ -13,6 +13,7 @@
 
 #include "core/checkpoint.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "data/image.h"
 #include "tests/support/tmp.h"
 
@@ -78,6 +79,15 @@ cJSON *infer_json(const char *path) {
   free(text);
   assert_non_null(root);
   return root;
+}
+
+char *infer_verdicts(const char *path) {
+  cJSON *all = infer_json(path);
+  cJSON_DeleteItemFromObjectCaseSensitive(all, "run");
+  char *text = um_json_print(all, false);
+  cJSON_Delete(all);
+  assert_non_null(text);
+  return text;
 }
 
 const cJSON *infer_get(const cJSON *o, const char *key) {

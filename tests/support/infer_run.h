@@ -17,6 +17,8 @@ void infer_colour(const char *path, const uint8_t rgb[3], int width, int height)
 int infer_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A JSON file; fails the test where it is none. */
 cJSON *infer_json(const char *path);
+/* The text of a file of infer --json less "run", which tells of times and threads: two of the same verdicts are the same. malloc'd. */
+char *infer_verdicts(const char *path);
 /* A member; fails the test where it is missing. */
 const cJSON *infer_get(const cJSON *o, const char *key);
 /* True where PATH.txt holds the text. */
