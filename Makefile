@@ -12,7 +12,7 @@ CUDA   ?= auto
 CC     ?= cc
 VERSION := 0.1.0
 
-PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libpng libjpeg libcjson expat hdf5 zlib
+PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libpng libjpeg libcjson expat hdf5 zlib cairo
 have_packages := $(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes)
 
 is_clang := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
@@ -26,7 +26,7 @@ UMFLAGS  := -std=c11 -D_GNU_SOURCE -I. -pthread -ffp-contract=off -fno-math-errn
             -DUM_VERSION='"$(VERSION)"' -DUM_DATADIR='"$(DATADIR)"' $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -ldnnl -lm -pthread
 
-lib_src   := $(wildcard core/*.c core/ref/*.c core/cpu/*.c data/*.c data/sets/*.c weights/*.c faces/*.c)
+lib_src   := $(wildcard core/*.c core/ref/*.c core/cpu/*.c data/*.c data/sets/*.c weights/*.c faces/*.c plot/*.c)
 lib_obj   := $(lib_src:%.c=$(BUILD)/%.o)
 lib       := $(BUILD)/libunmask.a
 tool_dirs := $(patsubst tools/%/,%,$(filter-out $(wildcard tools/*.*),$(wildcard tools/*/)))

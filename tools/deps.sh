@@ -4,7 +4,7 @@
 # --interop: what make interop needs beside, quietly.
 mode=$1
 packages="gcc g++ clang libclang-rt-dev make pkg-config curl ca-certificates libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
-libpng-dev libjpeg-dev libcjson-dev libexpat1-dev libhdf5-dev zlib1g-dev opencv-data libcmocka-dev"
+libpng-dev libjpeg-dev libcjson-dev libexpat1-dev libhdf5-dev zlib1g-dev libcairo2-dev fonts-dejavu-core opencv-data libcmocka-dev"
 if [ "$mode" = --interop ]; then mode=--quiet packages="python3 python3-venv python3-pip python3-torch python3-pil"; fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
