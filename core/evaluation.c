@@ -1,6 +1,7 @@
 #include "core/evaluation.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,8 +96,8 @@ void um_subjects_free(um_subjects *s) {
 /* ---- numbers ---- */
 
 /* The scores of some subjects as arrays, and their groups numbered without gaps. */
-static int rank_some(um_ranking **out, const um_subjects *s, const char *value, bool by_frame, double threshold, um_evaluation *e,
-                     um_error *err) {
+static int rank_some(um_ranking **out, const um_subjects *s, const char *value, bool by_frame, const um_evaluation_settings *how,
+                     um_evaluation *e, um_error *err) {
   size_t most = 1;
   for (int i = 0; i < s->count; i++) most += 1 + (size_t)s->at[i].faces;
   double *score = malloc(most * sizeof *score);
@@ -112,26 +113,27 @@ static int rank_some(um_ranking **out, const um_subjects *s, const char *value, 
   for (int i = 0; !rc && i < s->count; i++) {
     const um_subject *x = &s->at[i];
     for (int k = 0; WANTED(x) && k < (by_frame ? x->faces : 1); k++) {
-      score[n] = by_frame ? x->face[k] : x->score, group[n] = number[x->group], fake[n++] = x->fake;
-      if (e) e->fakes += x->fake;
+      score[n] = um_calibrated(&how->calibration, by_frame ? x->face[k] : x->score);
+      if (e) e->fakes += x->fake, e->verdict[x->fake][um_verdict_of(&how->calibration, score[n])]++;
+      group[n] = number[x->group], fake[n++] = x->fake;
     }
   }
 #undef WANTED
   if (e) e->count = n, e->groups = groups;
-  if (!rc) rc = um_ranking_make(out, score, fake, group, n, groups, threshold, err);
+  if (!rc) rc = um_ranking_make(out, score, fake, group, n, groups, how->threshold, err);
   free(score), free(fake), free(group), free(number);
   return rc;
 }
 
 int um_subjects_rank(um_ranking **out, const um_subjects *s, bool by_frame, const um_evaluation_settings *e, um_error *err) {
-  return rank_some(out, s, NULL, by_frame, e->threshold, NULL, err);
+  return rank_some(out, s, NULL, by_frame, e, NULL, err);
 }
 
 static int evaluate(um_evaluation *out, const um_subjects *s, const char *value, bool by_frame, const um_evaluation_settings *e,
                     um_error *err) {
   um_ranking *r;
   *out = (um_evaluation){0};
-  int rc = rank_some(&r, s, value, by_frame, e->threshold, out, err);
+  int rc = rank_some(&r, s, value, by_frame, e, out, err);
   if (!rc) um_ranking_measure(&out->measures, r, NULL);
   if (!rc) rc = um_bootstrap(out->interval, r, e->resamples, UM_BOOTSTRAP_SEED, err);
   um_ranking_free(r);
@@ -195,6 +197,20 @@ static bool put_interval(cJSON *o, const char *key, um_interval i) {
   return false;
 }
 
+/* "fake_called_real", "fake_uncertain". */
+static bool put_verdicts(cJSON *to, const um_evaluation *e) {
+  cJSON *o = cJSON_AddObjectToObject(to, "verdicts");
+  bool whole = o != NULL;
+  char key[40];
+  for (int fake = 1; fake >= 0; fake--)
+    for (int v = UM_VERDICT_FAKE; whole && v >= UM_VERDICT_REAL; v--) {
+      snprintf(key, sizeof key, "%s_%s%s", fake ? "fake" : "real", v == UM_VERDICT_UNCERTAIN ? "" : "called_",
+               um_verdict_name((um_verdict)v));
+      whole = put_number(o, key, e->verdict[fake][v]);
+    }
+  return whole;
+}
+
 static bool put_evaluation(cJSON *to, const char *key, const um_evaluation *e) {
   const um_confusion *c = &e->measures.confusion;
   cJSON *o = cJSON_AddObjectToObject(to, key), *confusion, *intervals;
@@ -202,7 +218,8 @@ static bool put_evaluation(cJSON *to, const char *key, const um_evaluation *e) {
   for (int m = 0; whole && m < UM_METRICS; m++) whole = put_number(o, um_metric_key(m), e->measures.value[m]);
   whole = whole && (confusion = cJSON_AddObjectToObject(o, "confusion")) && put_number(confusion, "fake_called_fake", c->true_positive) &&
           put_number(confusion, "fake_called_real", c->false_negative) && put_number(confusion, "real_called_fake", c->false_positive) &&
-          put_number(confusion, "real_called_real", c->true_negative) && (intervals = cJSON_AddObjectToObject(o, "intervals"));
+          put_number(confusion, "real_called_real", c->true_negative) && put_verdicts(o, e) &&
+          (intervals = cJSON_AddObjectToObject(o, "intervals"));
   for (int m = 0; whole && m < UM_METRICS; m++) whole = put_interval(intervals, um_metric_key(m), e->interval[m]);
   return whole;
 }

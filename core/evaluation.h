@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
+#include "core/calibration.h"
 #include "core/metrics.h"
 #include "core/scoring.h"
 
@@ -17,12 +18,12 @@ typedef struct um_scored {
   const char *group; /* the footage, which is resampled whole */
   const char *by;    /* its value of the column that makes parts; "" counts with every value, NULL with none */
   bool fake;
-  double score;               /* its own by the rule, for an entry that is a whole video; NaN: made from its faces */
+  double score;               /* its own by the rule, before calibration, for an entry that is a whole video; NaN: made from its faces */
   const um_person_face *face; /* person and P(fake) of each, as the network gives it */
   int faces;                  /* at least 1 */
 } um_scored;
 
-/* A video with its score. */
+/* A video with its score. Scores here are raw; those that are ranked and measured are calibrated. */
 typedef struct um_subject {
   const char *name, *group_name, *by;
   bool fake;
@@ -43,9 +44,10 @@ typedef struct um_subjects {
 
 typedef struct um_evaluation_settings {
   um_scoring rule;
-  double threshold; /* above it a score is called fake */
-  int resamples;    /* of each interval; 0: none */
-  const char *by;   /* name of the column that makes parts; NULL: no parts */
+  um_calibration calibration; /* of the scores that are ranked; its thresholds make the verdicts */
+  double threshold;           /* above it a score is called fake, for accuracy and confusion */
+  int resamples;              /* of each interval; 0: none */
+  const char *by;             /* name of the column that makes parts; NULL: no parts */
 } um_evaluation_settings;
 
 /* The seed of all resamples: the same scores have the same intervals. */
@@ -59,10 +61,11 @@ int um_subjects_score(um_subjects *s, const um_scoring *rule, um_error *err);
  * um_bootstrap_difference. */
 int um_subjects_rank(um_ranking **out, const um_subjects *s, bool by_frame, const um_evaluation_settings *e, um_error *err);
 
-/* Numbers of one kind: by face or by video. */
+/* Numbers of one kind: by face or by video. A face's verdict is that of a video of this face alone. */
 typedef struct um_evaluation {
   int count, fakes, groups;
   um_measures measures;
+  int verdict[2][UM_VERDICT_FAKE + 1]; /* how many of the real ones, of the fake ones, are called what */
   um_interval interval[UM_METRICS];
 } um_evaluation;
 

@@ -94,7 +94,7 @@ double um_scoring_video(const um_scoring *s, um_person *person, int *people, um_
     const int who = s->together ? -1 : face[i].person;
     for (; i + k < n && (s->together || face[i + k].person == who); k++) scratch[k] = face[i + k].score;
     const double score = um_scoring_person(s, scratch, k);
-    person[(*people)++] = (um_person){who, k, score};
+    person[(*people)++] = (um_person){who, k, score, score};
     if (isnan(highest) || score > highest) highest = score;
     i += k;
   }

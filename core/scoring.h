@@ -42,10 +42,10 @@ typedef struct um_person_face {
   int person, at; /* at: its place among the faces, filled in by um_scoring_video */
   double score;
 } um_person_face;
-/* A person's score. */
+/* A person's score; raw is that before calibration (core/calibration.h), here the same. */
 typedef struct um_person {
   int person, faces;
-  double score;
+  double score, raw;
 } um_person;
 /* Of a video: sorts the n faces by person (those of one stay in their order), writes up to n people to `person` in the order of their
  * numbers, *people how many there are (with `together`, one, whose number is -1), and gives the highest score; NaN where n is 0.

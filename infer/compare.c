@@ -24,6 +24,7 @@ typedef struct kind {
 typedef struct comparison {
   inputs a, b;
   um_scoring rule[2];
+  um_calibration calibration[2];
   int left_out[REASONS], videos, resamples;
   kind frame, video;
 } comparison;
@@ -172,12 +173,12 @@ int compare(const char *a, const char *b, const options *o, um_error *err) {
   comparison c = {.resamples = o->resamples};
   um_subjects x = {0}, y = {0};
   um_evaluation_settings of[2];
-  int rc = results_read(&c.a, &c.rule[0], a, err);
-  if (!rc) rc = results_read(&c.b, &c.rule[1], b, err);
+  int rc = results_read(&c.a, &c.rule[0], &c.calibration[0], a, err);
+  if (!rc) rc = results_read(&c.b, &c.rule[1], &c.calibration[1], b, err);
   if (!rc) rc = settle(&c.a, a, err);
   if (!rc) rc = settle(&c.b, b, err);
   if (!rc) rc = pair_up(&c, b, err);
-  for (int i = 0; !rc && i < 2; i++) of[i] = evaluation_settings(&c.rule[i], o);
+  for (int i = 0; !rc && i < 2; i++) of[i] = evaluation_settings(&c.rule[i], &c.calibration[i], o);
   if (!rc) rc = collect(&x, &c.a, &of[0], err);
   if (!rc) rc = collect(&y, &c.b, &of[1], err);
   if (!rc && x.count == 0)

@@ -4,8 +4,8 @@
 
 #include "infer/infer.h"
 
-um_evaluation_settings evaluation_settings(const um_scoring *rule, const options *o) {
-  return (um_evaluation_settings){.rule = *rule, .threshold = THRESHOLD, .resamples = o->resamples, .by = o->by};
+um_evaluation_settings evaluation_settings(const um_scoring *rule, const um_calibration *c, const options *o) {
+  return (um_evaluation_settings){.rule = *rule, .calibration = *c, .threshold = THRESHOLD, .resamples = o->resamples, .by = o->by};
 }
 
 static bool counts(const input *in) { return in->label != LABEL_NONE && !isnan(in->score); }
@@ -28,10 +28,10 @@ int scored_make(scored *s, const inputs *in, um_error *err) {
                                     .group = one->group,
                                     .by = one->by,
                                     .fake = one->label == LABEL_FAKE,
-                                    .score = one->score,
+                                    .score = one->raw,
                                     .face = face,
                                     .faces = one->faces};
-    for (int k = 0; k < one->faces; k++) *face++ = (um_person_face){.person = one->detail[k].track, .score = one->detail[k].score};
+    for (int k = 0; k < one->faces; k++) *face++ = (um_person_face){.person = one->detail[k].track, .score = one->detail[k].raw};
   }
   return UM_OK;
 }
@@ -41,8 +41,8 @@ void scored_free(scored *s) {
   *s = (scored){0};
 }
 
-int findings_make(um_findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err) {
-  const um_evaluation_settings e = evaluation_settings(rule, o);
+int findings_make(um_findings *r, const inputs *in, const um_scoring *rule, const um_calibration *c, const options *o, um_error *err) {
+  const um_evaluation_settings e = evaluation_settings(rule, c, o);
   scored s;
   int rc = scored_make(&s, in, err);
   if (rc) return rc;

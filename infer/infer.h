@@ -35,8 +35,8 @@ typedef struct detail {
   double time_s;
   int box[4]; /* x, y, width, height in the frame that was looked at, scaled to the model's max_size: as in extract's manifest */
   int track;
-  um_fate fate; /* known at the video's end; what is not kept is taken out before the input is finished */
-  double score;
+  um_fate fate;      /* known at the video's end; what is not kept is taken out before the input is finished */
+  double score, raw; /* P(fake): as shown, and as the network gives it. score_input makes the one of the other; before, score is raw, too */
 } detail;
 
 /* A face that may be shown. */
@@ -65,11 +65,13 @@ typedef struct input {
   int64_t frames;
   detail *detail;
   int faces, capacity;
-  int dropped[UM_FATES];   /* faces that do not count, by why */
-  double score;            /* NaN: none */
+  int dropped[UM_FATES]; /* faces that do not count, by why */
+  double score, raw;     /* NaN: none. After calibration, and before */
+  um_verdict verdict;
   um_person *person_score; /* of each person, where faces are told apart */
   int people;
   char reason[1024];
+  char doubt[192];      /* why it is uncertain, where it is */
   candidate *candidate; /* with --explain; at the end those that are shown, in their order */
   int candidates;
 } input;
@@ -152,7 +154,7 @@ int evidence_take(evidence *e, const scorer *s, const options *o, int batch, um_
 /* One of the libraries' versions, "" where it is none of them. */
 const char *evidence_version(const evidence *e, const char *library);
 
-/* score.c: the scores of an input's people and its own, from its faces'; UM_ENOMEM. */
+/* score.c: the scores of an input's people and its own, from its faces', and its verdict; once an input. UM_ENOMEM. */
 int score_input(input *in, const um_preprocess *p, um_error *err);
 
 int scorer_open(scorer *s, const options *o, int batch, um_error *err);
@@ -199,15 +201,15 @@ int scored_make(scored *s, const inputs *in, um_error *err);
 void scored_free(scored *s);
 
 #define THRESHOLD .5
-um_evaluation_settings evaluation_settings(const um_scoring *rule, const options *o);
-int findings_make(um_findings *r, const inputs *in, const um_scoring *rule, const options *o, um_error *err);
+um_evaluation_settings evaluation_settings(const um_scoring *rule, const um_calibration *c, const options *o);
+int findings_make(um_findings *r, const inputs *in, const um_scoring *rule, const um_calibration *c, const options *o, um_error *err);
 /* tables.c */
 void findings_print(const um_findings *r, const inputs *in);
 
 /* compare.c: infer --compare A.json B.json. */
 int compare(const char *a, const char *b, const options *o, um_error *err);
 /* Inputs, with their labels and scores, and the rule, from what write_json wrote. */
-int results_read(inputs *in, um_scoring *rule, const char *path, um_error *err);
+int results_read(inputs *in, um_scoring *rule, um_calibration *c, const char *path, um_error *err);
 
 /* json.c: r may be NULL */
 #define RESULT_FORMAT "unmask-result/1"
@@ -215,7 +217,9 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
                um_error *err);
 
 /* output.c */
-const char *verdict(const input *in); /* "fake", "real", "none" */
+const char *verdict(const input *in); /* "fake", "real", "uncertain", "none" */
+/* Why there is no score, what went wrong, why it is uncertain; "" where there is nothing to say. */
+const char *reason(char *text, size_t size, const input *in);
 void print_head(void);
 void print_row(const input *in);
 void print_dropped(const int dropped[UM_FATES]); /* of all inputs; nothing where none are */

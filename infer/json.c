@@ -18,6 +18,11 @@ static bool put_text(cJSON *o, const char *key, const char *v) {
   return v && *v ? cJSON_AddStringToObject(o, key, v) : cJSON_AddNullToObject(o, key);
 }
 
+/* A score, and beside it what it was before calibration, where the model has one. */
+static bool put_score(cJSON *o, const um_calibration *c, double score, double raw) {
+  return put_number(o, "score", score) && (c->method == UM_CALIBRATION_NONE || put_number(o, "raw_score", raw));
+}
+
 /* Prints and frees; what an object could not hold for lack of memory is an error, not a gap in the file. */
 static bool flush(FILE *f, cJSON *o, bool whole) {
   char *text = whole ? um_json_print(o, false) : NULL;
@@ -90,7 +95,7 @@ static bool put_dropped(cJSON *r, const input *in) {
 }
 
 /* A score each, where there are several people. */
-static bool put_people(cJSON *r, const input *in) {
+static bool put_people(cJSON *r, const input *in, const um_calibration *c) {
   cJSON *list = cJSON_AddArrayToObject(r, "people");
   bool whole = list != NULL;
   for (int i = 0; whole && i < in->people; i++) {
@@ -98,7 +103,7 @@ static bool put_people(cJSON *r, const input *in) {
     cJSON *o = cJSON_CreateObject();
     whole = o && cJSON_AddItemToArray(list, o);
     if (!whole) cJSON_Delete(o);
-    whole = whole && put_number(o, "person", p->person) && put_number(o, "faces", p->faces) && put_number(o, "score", p->score);
+    whole = whole && put_number(o, "person", p->person) && put_number(o, "faces", p->faces) && put_score(o, c, p->score, p->raw);
   }
   return whole;
 }
@@ -119,7 +124,7 @@ static bool put_seconds(cJSON *r, const input *in) {
 }
 
 /* With --explain alone. */
-static bool put_pictures(cJSON *r, const input *in, const options *opt) {
+static bool put_pictures(cJSON *r, const input *in, const um_calibration *map, const options *opt) {
   if (!opt->explain) return true;
   cJSON *list = cJSON_AddArrayToObject(r, "pictures");
   bool whole = list != NULL;
@@ -127,7 +132,7 @@ static bool put_pictures(cJSON *r, const input *in, const options *opt) {
     const candidate *c = &in->candidate[i];
     cJSON *o = cJSON_CreateObject();
     whole = o && put_text(o, "file", c->name) && put_number(o, "frame", (double)c->d.frame) &&
-            put_number(o, "track", c->d.track < 0 ? NAN : c->d.track) && put_number(o, "score", c->d.score);
+            put_number(o, "track", c->d.track < 0 ? NAN : c->d.track) && put_score(o, map, c->d.score, c->d.raw);
     if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
   }
   return whole;
@@ -139,20 +144,22 @@ static bool put_label(cJSON *r, const input *in) {
   return put_text(r, "label", label_name(in->label)) && put_text(r, "group", in->group) && put_text(r, "video", in->video);
 }
 
-static bool put_result(FILE *f, const input *in, const options *opt) {
+static bool put_result(FILE *f, const input *in, const um_calibration *c, const options *opt) {
   cJSON *r = cJSON_CreateObject(), *list;
+  char text[1300];
   bool whole = r && put_text(r, "path", in->path) && put_text(r, "sha256", in->sha256) &&
                (*in->sha256 ? put_number(r, "bytes", (double)in->bytes) : put_text(r, "bytes", NULL)) &&
                put_text(r, "kind", kind_name(in->kind)) && cJSON_AddBoolToObject(r, "skipped", in->skipped) &&
-               put_number(r, "score", in->score) && put_text(r, "verdict", verdict(in)) && put_text(r, "reason", in->reason) &&
-               put_number(r, "frames", (double)in->frames) && put_number(r, "faces", in->faces) && put_dropped(r, in) && put_label(r, in) &&
-               put_people(r, in) && put_seconds(r, in) && put_pictures(r, in, opt) && (list = cJSON_AddArrayToObject(r, "detail"));
+               put_score(r, c, in->score, in->raw) && put_text(r, "verdict", verdict(in)) &&
+               put_text(r, "reason", reason(text, sizeof text, in)) && put_number(r, "frames", (double)in->frames) &&
+               put_number(r, "faces", in->faces) && put_dropped(r, in) && put_label(r, in) && put_people(r, in, c) && put_seconds(r, in) &&
+               put_pictures(r, in, c, opt) && (list = cJSON_AddArrayToObject(r, "detail"));
   for (int i = 0; whole && i < in->faces; i++) {
     const detail *d = &in->detail[i];
     cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);
     whole = o && box && put_number(o, "frame", (double)d->frame) && put_number(o, "time_s", d->time_s);
     if (whole && cJSON_AddItemToObject(o, "box", box))
-      whole = put_number(o, "track", d->track < 0 ? NAN : d->track) && put_number(o, "score", d->score);
+      whole = put_number(o, "track", d->track < 0 ? NAN : d->track) && put_score(o, c, d->score, d->raw);
     else
       cJSON_Delete(box), whole = false;
     if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
@@ -177,7 +184,8 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
   bool ok = fputs("{\"format\": \"" RESULT_FORMAT "\",\n\"model\": ", f) >= 0 && put_model(f, s, o) && fputs(",\n\"settings\": ", f) >= 0 &&
             put_settings(f, s, o, e) && fputs(",\n\"evidence\": ", f) >= 0 && put_evidence(f, e) && fputs(",\n\"run\": ", f) >= 0 &&
             put_run(f, e) && fputs(",\n\"results\": [", f) >= 0;
-  for (int i = 0; ok && i < in->count; i++) ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i], o);
+  for (int i = 0; ok && i < in->count; i++)
+    ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i], &s->preprocess.calibration, o);
   ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, r) && fputs("}\n", f) >= 0;
   if (!to_stdout) {
     if (ok || ferror(f)) return um_writer_commit(&w, err);

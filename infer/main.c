@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
   if (!rc && p.table) print_dropped(p.dropped);
   e.seconds = um_seconds() - start;
   const um_scoring rule = um_preprocess_scoring(&s.preprocess);
-  if (!rc && o.labels) rc = findings_make(&r, &in, &rule, &o, &err);
+  if (!rc && o.labels) rc = findings_make(&r, &in, &rule, &s.preprocess.calibration, &o, &err);
   if (!rc && o.labels && p.table) findings_print(&r, &in);
   if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, &e, o.labels ? &r : NULL, &err);
   if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);

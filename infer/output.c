@@ -7,16 +7,22 @@
 #include "core/file.h"
 #include "data/csv.h"
 
-const char *verdict(const input *in) { return isnan(in->score) ? "none" : in->score > THRESHOLD ? "fake" : "real"; }
+const char *verdict(const input *in) { return um_verdict_name(in->verdict); }
+
+const char *reason(char *text, size_t size, const input *in) {
+  snprintf(text, size, "%s%s%s", in->reason, in->reason[0] && in->doubt[0] ? "; " : "", in->doubt);
+  return text;
+}
+
 const char *label_name(label l) { return l == LABEL_FAKE ? "fake" : l == LABEL_REAL ? "real" : ""; }
 const char *kind_name(um_media kind) { return kind == UM_MEDIA_IMAGE ? "image" : kind == UM_MEDIA_VIDEO ? "video" : NULL; }
 
-void print_head(void) { printf("%-7s  %6s  %5s  %6s  %-5s  %s\n", "verdict", "score", "faces", "frames", "label", "file"); }
+void print_head(void) { printf("%-9s  %6s  %5s  %6s  %-5s  %s\n", "verdict", "score", "faces", "frames", "label", "file"); }
 
 void print_row(const input *in) {
   char score[16] = "-";
   if (!isnan(in->score)) snprintf(score, sizeof score, "%.4f", in->score);
-  printf("%-7s  %6s  %5d  %6lld  %-5s  %s\n", verdict(in), score, in->faces, (long long)in->frames, label_name(in->label), in->path);
+  printf("%-9s  %6s  %5d  %6lld  %-5s  %s\n", verdict(in), score, in->faces, (long long)in->frames, label_name(in->label), in->path);
 }
 
 void print_dropped(const int dropped[UM_FATES]) {
@@ -30,6 +36,7 @@ int write_csv(const char *path, const inputs *in, um_error *err) {
   int rc = um_writer_open(&w, path, err);
   if (rc) return rc;
   um_csv_writer c = {.file = w.file};
+  char text[1300];
   for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) um_csv_put(&c, columns[i]);
   um_csv_end_line(&c);
   for (int i = 0; i < in->count; i++) {
@@ -42,7 +49,7 @@ int write_csv(const char *path, const inputs *in, um_error *err) {
     else
       um_csv_printf(&c, "%.9g", r->score);
     um_csv_put(&c, verdict(r));
-    um_csv_put(&c, r->reason);
+    um_csv_put(&c, reason(text, sizeof text, r));
     um_csv_printf(&c, "%lld", (long long)r->frames);
     um_csv_printf(&c, "%d", r->faces);
     um_csv_printf(&c, "%d", r->dropped[UM_ONE_FRAME] + r->dropped[UM_DOUBTFUL] + r->dropped[UM_NOT_MAIN]);

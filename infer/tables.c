@@ -23,17 +23,19 @@ static void print_counts(const char *name, double frame, double video) { printf(
 
 static void print_all(const um_findings *r) {
   const um_evaluation *f = &r->all.frame, *v = &r->all.video;
-  const um_confusion *a = &f->measures.confusion, *b = &v->measures.confusion;
   char text[2][16], interval[2][48];
   printf("\n%-25s  %6s  %-16s  %6s  %s\n", "", "frames", r->settings.resamples ? "95 % interval" : "", "videos",
          r->settings.resamples ? "95 % interval" : "");
   for (int m = 0; m < UM_METRICS; m++)
     printf("%-25s  %6s  %-16s  %6s  %s\n", um_metric_name(m), put(text[0], f->measures.value[m]), put_interval(interval[0], f->interval[m]),
            put(text[1], v->measures.value[m]), put_interval(interval[1], v->interval[m]));
-  print_counts("fake, called fake", a->true_positive, b->true_positive);
-  print_counts("fake, called real", a->false_negative, b->false_negative);
-  print_counts("real, called fake", a->false_positive, b->false_positive);
-  print_counts("real, called real", a->true_negative, b->true_negative);
+  for (int fake = 1; fake >= 0; fake--)
+    for (int called = UM_VERDICT_FAKE; called >= UM_VERDICT_REAL; called--) {
+      char name[40];
+      if (called == UM_VERDICT_UNCERTAIN && !r->settings.calibration.band) continue;
+      snprintf(name, sizeof name, "%s, called %s", fake ? "fake" : "real", um_verdict_name((um_verdict)called));
+      print_counts(name, f->verdict[fake][called], v->verdict[fake][called]);
+    }
   print_counts("footage (drawn as groups)", f->groups, v->groups);
 }
 
