@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/results.h"
 #include "infer/infer.h"
 
 /* Why inputs are not compared. */
@@ -22,17 +23,15 @@ typedef struct kind {
 } kind;
 
 typedef struct comparison {
-  inputs a, b;
-  um_scoring rule[2];
-  um_calibration calibration[2];
+  um_results a, b;
   int left_out[REASONS], videos, resamples;
   kind frame, video;
 } comparison;
 
-static int by_path(const void *a, const void *b) { return strcmp(((const input *)a)->path, ((const input *)b)->path); }
+static int by_path(const void *a, const void *b) { return strcmp(((const um_result *)a)->path, ((const um_result *)b)->path); }
 
 /* Sorted by path, each path once. */
-static int settle(inputs *in, const char *name, um_error *err) {
+static int settle(um_results *in, const char *name, um_error *err) {
   qsort(in->at, (size_t)in->count, sizeof *in->at, by_path);
   for (int i = 1; i < in->count; i++)
     if (!strcmp(in->at[i - 1].path, in->at[i].path)) return um_fail(err, UM_EFORMAT, "%s: %s is there twice", name, in->at[i].path);
@@ -43,9 +42,9 @@ static int settle(inputs *in, const char *name, um_error *err) {
 static int pair_up(comparison *c, const char *name_b, um_error *err) {
   const char *first[REASONS] = {NULL};
   for (int i = 0, k = 0; i < c->a.count || k < c->b.count;) {
-    input *a = i < c->a.count ? &c->a.at[i] : NULL, *b = k < c->b.count ? &c->b.at[k] : NULL;
+    um_result *a = i < c->a.count ? &c->a.at[i] : NULL, *b = k < c->b.count ? &c->b.at[k] : NULL;
     const int order = !a ? 1 : !b ? -1 : strcmp(a->path, b->path);
-    const input *of = order > 0 ? b : a;
+    const um_result *of = order > 0 ? b : a;
     int reason = REASONS;
     if (order <= 0) i++;
     if (order >= 0) k++;
@@ -53,15 +52,15 @@ static int pair_up(comparison *c, const char *name_b, um_error *err) {
       reason = order < 0 ? ONLY_A : ONLY_B;
     } else if (a->label != b->label) {
       return um_fail(err, UM_EFORMAT, "%s: %s: its label is another one than in the first file", name_b, b->path);
-    } else if (a->label == LABEL_NONE) {
+    } else if (a->label < 0) {
       reason = UNLABELLED;
     } else if (isnan(a->score) || isnan(b->score)) {
       reason = NO_SCORE;
     }
     if (reason < REASONS) {
       if (!c->left_out[reason]++) first[reason] = of->path;
-      if (order <= 0) a->label = LABEL_NONE;
-      if (order >= 0) b->label = LABEL_NONE;
+      if (order <= 0) a->label = -1;
+      if (order >= 0) b->label = -1;
       continue;
     }
     free(b->group), free(b->video);
@@ -75,15 +74,15 @@ static int pair_up(comparison *c, const char *name_b, um_error *err) {
   return UM_OK;
 }
 
-static int compare_kind(kind *k, const um_subjects *a, const um_subjects *b, bool by_frame, const um_evaluation_settings *e,
+static int compare_kind(kind *k, const um_subjects *a, const um_subjects *b, bool by_frame, const um_evaluation_settings e[2],
                         um_error *err) {
   um_ranking *x = NULL, *y = NULL;
-  int rc = um_subjects_rank(&x, a, by_frame, e, err);
-  if (!rc) rc = um_subjects_rank(&y, b, by_frame, e, err);
+  int rc = um_subjects_rank(&x, a, by_frame, &e[0], err);
+  if (!rc) rc = um_subjects_rank(&y, b, by_frame, &e[1], err);
   if (!rc) {
     um_ranking_measure(&k->a, x, NULL), um_ranking_measure(&k->b, y, NULL);
     k->count[0] = um_ranking_count(x), k->count[1] = um_ranking_count(y), k->groups = um_ranking_groups(x);
-    rc = um_bootstrap_difference(k->difference, x, y, e->resamples, UM_BOOTSTRAP_SEED, err);
+    rc = um_bootstrap_difference(k->difference, x, y, e[0].resamples, UM_BOOTSTRAP_SEED, err);
   }
   um_ranking_free(x), um_ranking_free(y);
   return rc;
@@ -160,25 +159,24 @@ static int write_comparison(const char *path, const comparison *c, const char *a
   return rc;
 }
 
-static int collect(um_subjects *s, const inputs *in, const um_evaluation_settings *e, um_error *err) {
-  scored one;
-  int rc = scored_make(&one, in, err);
-  if (rc) return rc;
-  rc = um_subjects_collect(s, one.at, one.count, e, err);
-  scored_free(&one);
+static int collect(um_subjects *s, const um_results *r, const um_evaluation_settings *e, um_error *err) {
+  um_scored *list;
+  int count, rc = um_results_scored(&list, &count, r, err);
+  if (!rc) rc = um_subjects_collect(s, list, count, e, err);
+  free(list);
   return rc;
 }
 
 int compare(const char *a, const char *b, const options *o, um_error *err) {
   comparison c = {.resamples = o->resamples};
   um_subjects x = {0}, y = {0};
-  um_evaluation_settings of[2];
-  int rc = results_read(&c.a, &c.rule[0], &c.calibration[0], a, err);
-  if (!rc) rc = results_read(&c.b, &c.rule[1], &c.calibration[1], b, err);
+  int rc = um_results_read(&c.a, a, err);
+  if (!rc) rc = um_results_read(&c.b, b, err);
   if (!rc) rc = settle(&c.a, a, err);
   if (!rc) rc = settle(&c.b, b, err);
   if (!rc) rc = pair_up(&c, b, err);
-  for (int i = 0; !rc && i < 2; i++) of[i] = evaluation_settings(&c.rule[i], &c.calibration[i], o);
+  const um_evaluation_settings of[2] = {evaluation_settings(&c.a.rule, &c.a.calibration, o),
+                                        evaluation_settings(&c.b.rule, &c.b.calibration, o)};
   if (!rc) rc = collect(&x, &c.a, &of[0], err);
   if (!rc) rc = collect(&y, &c.b, &of[1], err);
   if (!rc && x.count == 0)
@@ -190,6 +188,6 @@ int compare(const char *a, const char *b, const options *o, um_error *err) {
   if (!rc && !o->quiet && !(o->json && !strcmp(o->json, "-"))) print_all(&c, a, b);
   if (!rc && o->json) rc = write_comparison(o->json, &c, a, b, err);
   um_subjects_free(&x), um_subjects_free(&y);
-  inputs_free(&c.a), inputs_free(&c.b);
+  um_results_free(&c.a), um_results_free(&c.b);
   return rc;
 }

@@ -8,9 +8,20 @@ um_evaluation_settings evaluation_settings(const um_scoring *rule, const um_cali
   return (um_evaluation_settings){.rule = *rule, .calibration = *c, .threshold = THRESHOLD, .resamples = o->resamples, .by = o->by};
 }
 
+typedef struct scored {
+  um_scored *at;
+  int count;
+  um_person_face *face;
+} scored;
+
+static void scored_free(scored *s) {
+  free(s->at), free(s->face);
+  *s = (scored){0};
+}
+
 static bool counts(const input *in) { return in->label != LABEL_NONE && !isnan(in->score); }
 
-int scored_make(scored *s, const inputs *in, um_error *err) {
+static int scored_make(scored *s, const inputs *in, um_error *err) {
   size_t faces = 0;
   for (int i = 0; i < in->count; i++)
     if (counts(&in->at[i])) faces += (size_t)in->at[i].faces;
@@ -34,11 +45,6 @@ int scored_make(scored *s, const inputs *in, um_error *err) {
     for (int k = 0; k < one->faces; k++) *face++ = (um_person_face){.person = one->detail[k].track, .score = one->detail[k].raw};
   }
   return UM_OK;
-}
-
-void scored_free(scored *s) {
-  free(s->at), free(s->face);
-  *s = (scored){0};
 }
 
 int findings_make(um_findings *r, const inputs *in, const um_scoring *rule, const um_calibration *c, const options *o, um_error *err) {

@@ -191,15 +191,7 @@ typedef struct span {
 } span;
 int suspicious_seconds(span out[SPANS], int *count, const input *in, um_error *err); /* none of a picture */
 
-/* evaluate.c: what core/evaluation.h takes. Inputs with a label and a score; they must stay. */
-typedef struct scored {
-  um_scored *at;
-  int count;
-  um_person_face *face;
-} scored;
-int scored_make(scored *s, const inputs *in, um_error *err);
-void scored_free(scored *s);
-
+/* evaluate.c: numbers of the inputs that have a label and a score; they must stay. */
 #define THRESHOLD .5
 um_evaluation_settings evaluation_settings(const um_scoring *rule, const um_calibration *c, const options *o);
 int findings_make(um_findings *r, const inputs *in, const um_scoring *rule, const um_calibration *c, const options *o, um_error *err);
@@ -208,8 +200,6 @@ void findings_print(const um_findings *r, const inputs *in);
 
 /* compare.c: infer --compare A.json B.json. */
 int compare(const char *a, const char *b, const options *o, um_error *err);
-/* Inputs, with their labels and scores, and the rule, from what write_json wrote. */
-int results_read(inputs *in, um_scoring *rule, um_calibration *c, const char *path, um_error *err);
 
 /* json.c: r may be NULL */
 #define RESULT_FORMAT "unmask-result/1"
