@@ -61,6 +61,12 @@ typedef struct um_augmentation_config {
   double self_blend; /* share of the real pictures that get a self-blended fake (data/blend.h) */
 } um_augmentation_config;
 
+/* How scores of the validation and the test part are judged. */
+typedef struct um_evaluation_config {
+  int resamples; /* of each interval; 0: none */
+  char by[64];   /* a column of manifest.csv or "folder": its values are judged one by one, too; "": none */
+} um_evaluation_config;
+
 /* How much the pictures of a class count in the training loss. */
 typedef struct um_class_weight {
   enum { UM_CLASS_WEIGHT_NONE, UM_CLASS_WEIGHT_BALANCED, UM_CLASS_WEIGHT_GIVEN } mode;
@@ -98,6 +104,7 @@ typedef struct um_config {
   int64_t workspace_limit; /* cuda: bytes */
   um_face_settings faces; /* what infer repeats on videos; detector "auto": as the folder was extracted (extract.json), else the recipe's */
   um_scoring scoring;     /* what infer makes of the faces of a video */
+  um_evaluation_config evaluation;
   um_calibration_settings calibration; /* how the model is calibrated on the validation part */
   int epochs;                          /* of all phases */
   bool tensorboard;                    /* event files in the run folder */

@@ -140,6 +140,10 @@ static int evaluate(um_evaluation *out, const um_subjects *s, const char *value,
   return rc;
 }
 
+int um_subjects_measure(um_evaluation *out, const um_subjects *s, bool by_frame, const um_evaluation_settings *e, um_error *err) {
+  return evaluate(out, s, NULL, by_frame, e, err);
+}
+
 static int evaluate_part(um_evaluation_part *p, const um_subjects *s, const char *value, const um_evaluation_settings *e, um_error *err) {
   p->value = value;
   const int rc = evaluate(&p->frame, s, value, true, e, err);

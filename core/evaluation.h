@@ -68,6 +68,7 @@ typedef struct um_evaluation {
   int verdict[2][UM_VERDICT_FAKE + 1]; /* how many of the real ones, of the fake ones, are called what */
   um_interval interval[UM_METRICS];
 } um_evaluation;
+int um_subjects_measure(um_evaluation *out, const um_subjects *s, bool by_frame, const um_evaluation_settings *e, um_error *err);
 
 /* Both kinds of all videos, or of those with one value of the column (and those with ""). */
 typedef struct um_evaluation_part {

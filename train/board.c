@@ -1,5 +1,5 @@
 /* What TensorBoard shows of a run: OUT/tensorboard/{train,validation}, named as Keras' callback names them (epoch_loss, epoch_accuracy ...), loss
- * and accuracy of the steps between two looks at the report, and the augmented batch. A resumed run writes further files, in which what
+ * and accuracy of the steps between two looks at the report, numbers by video (video/auc ...), and the augmented batch. A resumed run writes further files, in which what
  * it does again has the same numbers. */
 #include <math.h>
 #include <stdio.h>
@@ -67,7 +67,18 @@ void run_board_steps(run *r) {
   run_board_begin_epoch(r);
 }
 
-void run_board_epoch(run *r, const history_row *row) {
+/* Of the numbers by video, those to look at; what is no number is left out. */
+static void put_videos(events *e, int64_t epoch, const um_measures *m) {
+  static const um_metric shown[] = {UM_AUC,   UM_AVERAGE_PRECISION, UM_BALANCED_ACCURACY, UM_LOG_LOSS, UM_EQUAL_ERROR_RATE, UM_TPR_AT_5,
+                                    UM_BRIER, UM_CALIBRATION_ERROR};
+  char tag[64];
+  for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+    snprintf(tag, sizeof tag, "video/%s", um_metric_key((int)shown[i]));
+    if (!isnan(m->value[shown[i]])) events_scalar(e, tag, epoch, m->value[shown[i]]);
+  }
+}
+
+void run_board_epoch(run *r, const history_row *row, const um_findings *f) {
   board *b = r->board;
   if (!b) return;
   const int64_t epoch = row->epoch - 1; /* as Keras counts */
@@ -78,6 +89,7 @@ void run_board_epoch(run *r, const history_row *row) {
     events_scalar(b->side[VALIDATION], "epoch_loss", epoch, row->val_loss);
     events_scalar(b->side[VALIDATION], "epoch_accuracy", epoch, row->val_accuracy);
     events_scalar(b->side[VALIDATION], "epoch_auc", epoch, row->val_auc);
+    if (f) put_videos(b->side[VALIDATION], epoch, &f->all.video.measures);
   }
   flush(r);
 }

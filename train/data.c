@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/log.h"
+#include "data/manifest.h"
 #include "data/sets/sets.h"
 #include "train/run.h"
 
@@ -93,6 +94,37 @@ void run_read_from(um_loader_options *o, run_part *p) {
 
 /* ---- folders ---- */
 
+/* The values of evaluation.by. */
+static int take_values(um_dataset *d, const run *r, const run_videos *v, const char *dir, um_error *err) {
+  const char *by = r->config.evaluation.by;
+  int status;
+  if (!*by || d->count == 0) return UM_OK;
+  if (strcmp(by, "folder") == 0)
+    status = um_dataset_by_folder(d, dir, err);
+  else if (v->footage)
+    status = um_footage_column(d, v->footage, by, err);
+  else
+    status = um_manifest_column(d, dir, by, err);
+  return status ? um_fail_context(err, "evaluation.by") : UM_OK;
+}
+
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+/* Before hours of training, not after the first epoch. */
+static int check_values(const run *r, const um_dataset *d, um_error *err) {
+  const char **value = malloc(((size_t)d->count + 1) * sizeof *value);
+  int n = 0, different = 0;
+  if (!value) return um_fail(err, UM_ENOMEM, "no memory for the values of evaluation.by");
+  for (int i = 0; i < d->count; i++)
+    if (d->item[i].by && *d->item[i].by) value[n++] = d->item[i].by;
+  qsort(value, (size_t)n, sizeof *value, by_text);
+  for (int i = 0; i < n; i++) different += i == 0 || strcmp(value[i - 1], value[i]) != 0;
+  free(value);
+  if (different <= UM_PARTS_MAX) return UM_OK;
+  return um_fail(err, UM_ECONFIG, "evaluation.by: expected a column of at most %d different values, found %d in \"%s\"", UM_PARTS_MAX,
+                 different, r->config.evaluation.by);
+}
+
 static int open_folder(um_dataset *d, run *r, run_videos *v, const char *key, const char *dir, um_error *err) {
   int status;
   if (!um_is_folder(dir)) return um_fail(err, UM_EIO, "%s: %s: no such folder", key, dir);
@@ -151,11 +183,12 @@ static int open_test(run *r, um_dataset *all, um_error *err) {
   if (status) return status;
   if (!c->test_dir[0]) {
     r->test = of_train;
-    return UM_OK;
+    return take_values(&r->test, r, &r->videos[0], c->train_dir, err);
   }
   if (of_train.count > 0) um_log(UM_LOG_INFO, "data.train_dir: %d pictures of the part test (manifest.csv) are left out", of_train.count);
   um_dataset_free(&of_train);
-  return open_folder(&r->test, r, &r->videos[2], "data.test_dir", c->test_dir, err);
+  status = open_folder(&r->test, r, &r->videos[2], "data.test_dir", c->test_dir, err);
+  return status ? status : take_values(&r->test, r, &r->videos[2], c->test_dir, err);
 }
 
 static int open_validation_dir(run *r, um_error *err) {
@@ -164,6 +197,7 @@ static int open_validation_dir(run *r, um_error *err) {
   int status = open_folder(&r->validation, r, &r->videos[1], "data.validation_dir", dir, err);
   if (!status) status = um_dataset_limit(&r->validation, r->config.data.max_per_class, r->config.seed, err);
   if (!status) status = same_classes(r, &r->validation, "data.validation_dir", dir, err);
+  if (!status) status = take_values(&r->validation, r, &r->videos[1], dir, err);
   if (status || r->force) return status;
   int of_test = 0;
   for (int i = 0; i < r->validation.count; i++) of_test += r->validation.item[i].part == UM_PART_TEST;
@@ -184,9 +218,11 @@ int run_open_data(run *r, um_error *err) {
   if ((status = open_test(r, &all, err))) goto done;
   if ((status = um_dataset_limit(&all, c->max_per_class, r->config.seed, err))) goto done;
   if ((status = um_dataset_split(&r->train, &r->validation, &all, c->validation_split, c->split_by, r->config.seed, err))) goto done;
-  if (c->validation_dir[0] && (status = open_validation_dir(r, err))) goto done;
+  status = c->validation_dir[0] ? open_validation_dir(r, err) : take_values(&r->validation, r, &r->videos[0], c->train_dir, err);
+  if (status) goto done;
   if (r->test.count > 0 && (status = same_classes(r, &r->test, "data.test_dir", c->test_dir, err))) goto done;
   if ((status = add_blends(r, err))) goto done;
+  if ((status = check_values(r, &r->validation, err)) || (status = check_values(r, &r->test, err))) goto done;
   for (int i = 0; i < 2; i++) {
     if (strlen(r->train.class_name[i]) >= sizeof r->preprocess.classes[i]) {
       status = um_fail(err, UM_EFORMAT, "%s: the class folder's name %.80s... is too long", c->train_dir, r->train.class_name[i]);

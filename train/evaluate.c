@@ -27,35 +27,48 @@ static int look(lane *l, um_report *report, um_error *err) {
   return status == UM_ENUMERIC ? UM_OK : status;
 }
 
-/* Room for what the AUC needs of each picture. */
-typedef struct scores {
+/* Room for what is kept of each picture. */
+typedef struct pass_scores {
   float *logit;
-  double *score;
   bool *real;
+  int *item;
   int n;
-} scores;
+} pass_scores;
 
-static void free_scores(scores *s) {
+static void free_pass(pass_scores *s) {
   free(s->logit);
-  free(s->score);
   free(s->real);
+  free(s->item);
 }
 
-static int alloc_scores(scores *s, int count, um_error *err) {
+static int alloc_pass(pass_scores *s, int count, um_error *err) {
   const size_t n = (size_t)count;
-  *s = (scores){.logit = malloc(n * sizeof *s->logit), .score = malloc(n * sizeof *s->score), .real = malloc(n * sizeof *s->real)};
-  if (s->logit && s->score && s->real) return UM_OK;
-  free_scores(s);
+  *s = (pass_scores){.logit = malloc(n * sizeof *s->logit), .real = malloc(n * sizeof *s->real), .item = malloc(n * sizeof *s->item)};
+  if (s->logit && s->real && s->item) return UM_OK;
+  free_pass(s);
   return um_fail(err, UM_ENOMEM, "no memory for the scores of %d pictures", count);
 }
 
-/* The same for either class as the positive one. */
-static double auc_of(scores *s) {
-  for (int i = 0; i < s->n; i++) s->score[i] = 1 / (1 + exp(-(double)s->logit[i]));
-  return um_auc(s->score, s->real, s->n);
+void run_scores_free(run_scores *s) {
+  free(s->item);
+  free(s->score);
+  *s = (run_scores){0};
 }
 
-static int pass(run *r, lane *l, scores *all, um_report *sums, const um_dataset *d, int *skips, const char *what, um_error *err) {
+/* The AUC, which is the same for either class as the positive one, and P(fake) as infer has it: from its own side of the sigmoid. */
+static int finish(double *auc, run_scores *out, const run *r, pass_scores *s, um_error *err) {
+  const bool second = um_preprocess_fake(&r->preprocess) == 1;
+  double *score = malloc(((size_t)s->n + 1) * sizeof *score);
+  if (!score) return um_fail(err, UM_ENOMEM, "no memory for the scores of %d pictures", s->n);
+  for (int i = 0; i < s->n; i++) score[i] = 1 / (1 + exp(-(double)s->logit[i]));
+  *auc = um_auc(score, s->real, s->n);
+  for (int i = 0; !second && i < s->n; i++) score[i] = 1 / (1 + exp((double)s->logit[i]));
+  *out = (run_scores){s->item, score, s->n};
+  s->item = NULL;
+  return UM_OK;
+}
+
+static int pass(run *r, lane *l, pass_scores *all, um_report *sums, const um_dataset *d, int *skips, const char *what, um_error *err) {
   const int batches = um_loader_batches(l->loader);
   int pushed = 0, status = UM_OK;
   progress p;
@@ -66,7 +79,7 @@ static int pass(run *r, lane *l, scores *all, um_report *sums, const um_dataset 
     if ((status = um_loader_next(l->loader, &b, err))) return status;
     if (!b) return um_fail(err, UM_EINTERNAL, "the %spictures ended at batch %d of %d", what, i, batches);
     pushed += b->n;
-    for (int k = 0; k < b->n; k++) all->real[all->n++] = b->label[k] > 0.5f;
+    for (int k = 0; k < b->n; k++, all->n++) all->real[all->n] = b->label[k] > 0.5f, all->item[all->n] = b->item[k];
     status = lane_push(l, b, false, err);
     run_name_skips(l->loader, d, skips);
     if (status || (!lane_due(l) && i + 1 < batches)) continue;
@@ -78,36 +91,66 @@ static int pass(run *r, lane *l, scores *all, um_report *sums, const um_dataset 
   return status;
 }
 
-int run_measure(run *r, measures *m, um_loader *loader, const um_dataset *d, int *skips, const char *what, um_error *err) {
-  scores all;
+int run_measure(run *r, measures *m, run_scores *scores, um_loader *loader, const um_dataset *d, int *skips, const char *what,
+                um_error *err) {
+  pass_scores all;
   um_report sums;
   int status;
+  *scores = (run_scores){0};
   um_report_reset(&sums);
   if ((status = um_model_set_report(r->model, &sums, err))) return status;
-  if ((status = alloc_scores(&all, d->count, err))) return status;
+  if ((status = alloc_pass(&all, d->count, err))) return status;
   lane l = {.run = r, .loader = loader, .logits = all.logit};
   status = pass(r, &l, &all, &sums, d, skips, what, err);
   for (int slot = 0; slot < um_model_slots(r->model); slot++) lane_free(&l, slot, NULL);
-  if (!status) m->auc = auc_of(&all);
-  free_scores(&all);
+  if (!status && sums.samples == 0) status = um_fail(err, UM_EFORMAT, "none of the %d %spictures could be read", d->count, what);
+  if (!status) status = finish(&m->auc, scores, r, &all, err);
+  free_pass(&all);
   if (status) return status;
-  if (sums.samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d %spictures could be read", d->count, what);
   m->loss = sums.loss / (double)sums.samples;
   m->accuracy = (double)sums.correct / (double)sums.samples;
   m->pictures = sums.samples;
   return UM_OK;
 }
 
-int run_validate(run *r, history_row *row, um_error *err) {
+int run_validate(run *r, history_row *row, run_scores *scores, um_error *err) {
   measures m;
   row->val_loss = row->val_accuracy = row->val_auc = NAN;
+  *scores = (run_scores){0};
   if (!r->validator) return UM_OK;
-  int status = run_measure(r, &m, r->validator, &r->validation, &r->validation_skips, "validation ", err);
+  int status = run_measure(r, &m, scores, r->validator, &r->validation, &r->validation_skips, "validation ", err);
   if (status) return status;
   row->val_loss = m.loss, row->val_accuracy = m.accuracy, row->val_auc = m.auc;
-  if (!isfinite(row->val_loss))
-    return um_fail(err, UM_ENUMERIC,
-                   "the validation loss is %g after epoch %d (step %" PRId64 "); a lower optimizer.learning_rate may help", row->val_loss,
-                   r->at.epoch + 1, r->at.before + r->at.step);
-  return UM_OK;
+  if (isfinite(row->val_loss)) return UM_OK;
+  run_scores_free(scores);
+  return um_fail(err, UM_ENUMERIC, "the validation loss is %g after epoch %d (step %" PRId64 "); a lower optimizer.learning_rate may help",
+                 row->val_loss, r->at.epoch + 1, r->at.before + r->at.step);
+}
+
+int run_judge(um_findings *f, const run *r, const um_dataset *d, const run_scores *scores, um_error *err) {
+  const int n = scores->n, found = um_preprocess_fake(&r->preprocess), fake = found < 0 ? 0 : found;
+  const um_evaluation_settings e = {.rule = um_preprocess_scoring(&r->preprocess),
+                                    .calibration = r->preprocess.calibration,
+                                    .threshold = .5,
+                                    .resamples = r->config.evaluation.resamples,
+                                    .by = r->config.evaluation.by[0] ? r->config.evaluation.by : NULL};
+  um_scored *scored = malloc(((size_t)n + 1) * sizeof *scored);
+  um_person_face *face = malloc(((size_t)n + 1) * sizeof *face);
+  int status = scored && face ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for the scores of %d pictures", n);
+  for (int i = 0; !status && i < n; i++) {
+    const um_item *item = &d->item[scores->item[i]];
+    /* A picture among filmed faces has no tracks: each of its faces is a person. */
+    face[i] = (um_person_face){.person = item->filmed && item->track < 0 ? item->face : item->track, .score = scores->score[i]};
+    scored[i] = (um_scored){.name = item->video ? item->video : item->path,
+                            .key = item->path,
+                            .group = item->group,
+                            .by = item->by,
+                            .fake = item->label == fake,
+                            .score = NAN,
+                            .face = &face[i],
+                            .faces = 1};
+  }
+  if (!status) status = um_findings_make(f, scored, n, &e, err);
+  free(scored), free(face);
+  return status;
 }

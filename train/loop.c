@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
@@ -100,6 +101,7 @@ static int train_epoch(run *r, um_error *err) {
   double waited = stats.wait_seconds;
   if ((status = begin_report(r, err))) return status;
   run_board_begin_epoch(r);
+  r->preprocess.calibration = (um_calibration){0}; /* the last epoch's is not that of the weights any more */
 
   progress_begin(&p, "", batches, r->at.batch);
   while (r->at.batch < batches && !status) {
@@ -121,44 +123,90 @@ static int train_epoch(run *r, um_error *err) {
   return UM_OK;
 }
 
+/* The map to probabilities and the thresholds for this epoch's model, which is about to be saved. */
+static int calibrate(run *r, const um_findings *f, um_error *err) {
+  const um_subjects *s = &f->subjects;
+  double *raw = malloc(((size_t)s->count + 1) * sizeof *raw);
+  bool *fake = malloc(((size_t)s->count + 1) * sizeof *fake);
+  int status = raw && fake ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for the scores of %d videos", s->count);
+  for (int i = 0; !status && i < s->count; i++) raw[i] = s->at[i].score, fake[i] = s->at[i].fake;
+  if (!status)
+    status = um_calibration_fit(&r->preprocess.calibration, r->calibration_note, sizeof r->calibration_note, &r->config.calibration, raw,
+                                fake, s->count, err);
+  free(raw), free(fake);
+  return status;
+}
+
+/* What the held-out part says of the epoch's model: the numbers of its history, and all others. */
+static int validate(run *r, history_row *row, um_findings *found, um_error *err) {
+  const bool people = r->preprocess.faces.choice == UM_FACES_ALL;
+  run_scores scores;
+  int status = run_validate(r, row, &scores, err);
+  if (status || !r->validator) return status;
+  status = run_judge(found, r, &r->validation, &scores, err);
+  run_scores_free(&scores);
+  if (!status) status = calibrate(r, found, err);
+  return status ? status : validation_add(&r->judged, row->epoch, found, &r->preprocess.calibration, people, err);
+}
+
+static void say_epoch(const run *r, const history_row *row, const um_findings *found) {
+  char took[32], auc[64] = "";
+  duration_text(row->seconds, took, sizeof took);
+  um_log_progress(true, "%s - loss %.4f - accuracy %.4f", took, row->loss, row->accuracy);
+  if (!r->validator) return;
+  const double by_video = found->all.video.measures.value[UM_AUC];
+  if (isfinite(row->val_auc)) snprintf(auc, sizeof auc, " - val_auc %.4f", row->val_auc);
+  if (isfinite(by_video) && found->all.video.count < found->all.frame.count)
+    snprintf(auc, sizeof auc, " - val_auc %.4f (video %.4f)", row->val_auc, by_video);
+  um_log_progress(true, "%*s - val_loss %.4f - val_accuracy %.4f%s", (int)strlen(took), "", row->val_loss, row->val_accuracy, auc);
+}
+
+/* The files about all epochs. */
+static int write_course(run *r, const history_row *row, um_error *err) {
+  char path[4096], title[300];
+  int status = history_add(&r->history, row, err);
+  if (status) return status;
+  if ((status = run_path(r, path, "history.csv", err)) || (status = history_write(&r->history, path, err))) return status;
+  snprintf(title, sizeof title, "%s: %d of %d epochs", r->name, row->epoch, run_epochs(r));
+  if ((status = run_path(r, path, "history.svg", err)) || (status = history_draw(&r->history, title, path, err))) return status;
+  if (!r->validator) return UM_OK;
+  status = run_path(r, path, "validation.csv", err);
+  return status ? status : validation_write(&r->judged, path, err);
+}
+
 /* Validation, then the files, in an order that a stop between any two of them does no harm to: an epoch that last.safetensors does
  * not hold is done again and writes the same. */
 static int end_epoch(run *r, um_error *err) {
-  char path[4096], took[32], title[300], auc[32] = "";
+  char path[4096];
   double start = um_seconds(), n = (double)r->at.samples;
   history_row row = {.epoch = r->at.epoch + 1, .learning_rate = run_rate(r, um_model_steps(r->model) - 1)};
-  int status = run_validate(r, &row, err);
-  if (status) return status;
+  um_findings found = {0};
+  int status = validate(r, &row, &found, err);
+  if (status) goto done;
 
   r->at.seconds += um_seconds() - start;
   row.loss = r->at.loss_sum / n;
   row.accuracy = (double)r->at.correct / n;
   row.seconds = r->at.seconds;
-  duration_text(row.seconds, took, sizeof took);
-  um_log_progress(true, "%s - loss %.4f - accuracy %.4f", took, row.loss, row.accuracy);
-  if (r->validator) {
-    if (isfinite(row.val_auc)) snprintf(auc, sizeof auc, " - val_auc %.4f", row.val_auc);
-    um_log_progress(true, "%*s - val_loss %.4f - val_accuracy %.4f%s", (int)strlen(took), "", row.val_loss, row.val_accuracy, auc);
-  }
-
+  say_epoch(r, &row, &found);
   if (r->validator && row.val_loss < r->at.best) {
-    if ((status = run_path(r, path, "best.safetensors", err))) return status;
-    if ((status = um_checkpoint_save(path, r->model, &r->preprocess, NULL, err))) return status;
+    if ((status = run_path(r, path, "best.safetensors", err))) goto done;
+    if ((status = um_checkpoint_save(path, r->model, &r->preprocess, NULL, err))) goto done;
     r->at.best = row.val_loss;
     r->at.best_epoch = r->at.epoch;
   }
-  run_board_epoch(r, &row);
-  if ((status = history_add(&r->history, &row, err))) return status;
-  if ((status = run_path(r, path, "history.csv", err)) || (status = history_write(&r->history, path, err))) return status;
-  snprintf(title, sizeof title, "%s: %d of %d epochs", r->name, row.epoch, run_epochs(r));
-  if ((status = run_path(r, path, "history.svg", err)) || (status = history_draw(&r->history, title, path, err))) return status;
+  run_board_epoch(r, &row, r->validator ? &found : NULL);
+  if ((status = write_course(r, &row, err))) goto done;
 
   r->at.epoch++;
   r->at.batch = 0;
   r->at.samples = r->at.correct = 0;
   r->at.loss_sum = r->at.seconds = 0;
   run_end_epoch(r, &row);
-  return save_last(r, err);
+  status = save_last(r, err);
+done:
+  um_findings_free(&found);
+  return status;
 }
 
 static void *host_alloc(void *backend, size_t bytes) {

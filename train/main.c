@@ -21,7 +21,8 @@ static const char usage[] = "usage: train --config FILE [--set KEY=VALUE]... [--
                             "Trains a model on a folder that holds a folder of pictures a class (fake,\n"
                             "real), and writes a run folder: config.json, history.csv, history.svg,\n"
                             "augmented.png, last.safetensors (to go on from), best.safetensors (lowest\n"
-                            "validation loss; give it to infer) and, with a test part, test.json.\n"
+                            "validation loss; give it to infer), validation.csv (all numbers of the held-out\n"
+                            "part) and, with a test part, test.json.\n"
                             "The folder may hold videos, too: their faces are cut out on the way.\n"
                             "\n"
                             "  --config FILE    the config; without a folder it is looked for here, in\n"
@@ -224,6 +225,7 @@ static int train(run *r, const options *o, um_error *err) {
   stop_listen();
   status = run_train(r, err);
   if (status == UM_OK) say_what_came_out(r);
+  if (status == UM_OK) status = run_summarize(r, err);
   if (status == UM_OK) status = run_test(r, err);
   return status;
 }

@@ -3,6 +3,8 @@
 #define UM_TRAIN_RUN_H
 
 #include "core/checkpoint.h"
+#include "core/evaluation.h"
+#include "data/csv.h"
 #include "data/loader.h"
 #include "faces/footage.h"
 
@@ -19,6 +21,12 @@ typedef struct history {
   history_row *row;
   int count;
 } history;
+
+/* The lines of validation.csv so far. */
+typedef struct validation_log {
+  char *text;
+  size_t size;
+} validation_log;
 
 /* A folder of videos that pictures come from. */
 typedef struct run_videos {
@@ -68,7 +76,9 @@ typedef struct run {
   um_position saved;   /* what last.safetensors holds; epoch -1: there is none yet */
   double saved_when;
   history history;
-  board *board; /* NULL: nothing for TensorBoard */
+  validation_log judged;
+  char calibration_note[512]; /* what the last calibration had to say */
+  board *board;               /* NULL: nothing for TensorBoard */
 } run;
 
 /* setup.c: pictures, device, model's structure; nothing is written and no large memory is taken. */
@@ -142,11 +152,35 @@ typedef struct measures {
   double loss, accuracy, auc;
   int64_t pictures;
 } measures;
+/* P(fake) of the pictures of a part that could be read, in the order of the loader; the first class counts as fake where none is named so. */
+typedef struct run_scores {
+  int *item; /* of the part's dataset */
+  double *score;
+  int n;
+} run_scores;
+void run_scores_free(run_scores *s);
 /* The model as it is on the pictures of a loader, which stands at their beginning; UM_EINTERRUPTED where the user stopped it. what: of
- * the progress line, "validation ". */
-int run_measure(run *r, measures *m, um_loader *l, const um_dataset *d, int *skips, const char *what, um_error *err);
+ * the progress line, "validation ". The scores are the caller's to free; none after a failure. */
+int run_measure(run *r, measures *m, run_scores *scores, um_loader *l, const um_dataset *d, int *skips, const char *what, um_error *err);
 /* Of the validation part, into the row. */
-int run_validate(run *r, history_row *row, um_error *err);
+int run_validate(run *r, history_row *row, run_scores *scores, um_error *err);
+/* What the scores are worth, by frame and by video; d must stay. */
+int run_judge(um_findings *f, const run *r, const um_dataset *d, const run_scores *scores, um_error *err);
+
+/* validation.c: validation.csv, all numbers of the validation part by epoch. */
+/* Appends the lines of an epoch (from 1): raw and, where c is one, after calibration; the parts; and the rules that are not the config's
+ * (people: those, too, that tell people apart or do not). f comes back as it was. */
+int validation_add(validation_log *v, int epoch, um_findings *f, const um_calibration *c, bool people, um_error *err);
+/* All lines, to be read by the names of their columns. */
+int validation_open(um_csv **csv, const validation_log *v, um_error *err);
+int validation_write(const validation_log *v, const char *path, um_error *err);
+/* What a stopped run has written of the epochs that are done; nothing where there is no such file. */
+int validation_read(validation_log *v, const char *path, int epochs_done, um_error *err);
+void validation_free(validation_log *v);
+/* summary.c: at the end, of the epoch that the model is from: the rules that make a video's score, side by side, where videos have more
+ * than one face, and the calibration. */
+int run_summarize(const run *r, um_error *err);
+
 /* test.c: the finished model (best.safetensors, or the last where nothing is held out) on the test part, once: test.json. */
 int run_test(run *r, um_error *err);
 /* Names the pictures that a loader has skipped since the last call. */
@@ -155,9 +189,9 @@ void run_name_skips(um_loader *l, const um_dataset *d, int *named);
 /* board.c: TensorBoard's files; without r->board these do nothing. */
 void run_board_open(run *r);
 void run_board_begin_epoch(run *r);
-void run_board_steps(run *r); /* those since the last call */
-void run_board_epoch(run *r, const history_row *row);
-void run_board_picture(run *r); /* augmented.png */
+void run_board_steps(run *r);                                               /* those since the last call */
+void run_board_epoch(run *r, const history_row *row, const um_findings *f); /* f: NULL without a validation part */
+void run_board_picture(run *r);                                             /* augmented.png */
 void run_board_close(run *r);
 
 /* picture.c: augmented.png, the batch as the model sees it. */

@@ -214,6 +214,11 @@ int run_open_folder(run *r, um_error *err) {
     um_log(UM_LOG_WARN, "%s; the history begins anew", err->text);
     *err = (um_error){0};
   }
+  if ((status = run_path(r, path, "validation.csv", err))) return status;
+  if (validation_read(&r->judged, path, r->at.epoch, err) != UM_OK) {
+    um_log(UM_LOG_WARN, "%s; validation.csv begins anew", err->text);
+    *err = (um_error){0};
+  }
   return UM_OK;
 }
 
@@ -229,5 +234,6 @@ void run_free(run *r) {
   um_dataset_free(&r->validation);
   um_dataset_free(&r->test);
   history_free(&r->history);
+  validation_free(&r->judged);
   um_config_free(&r->config);
 }

@@ -9,7 +9,7 @@
 #include "core/log.h"
 #include "train/run.h"
 
-/* The weights of best.safetensors, where there is one, into the model. */
+/* The weights of best.safetensors, where there is one, into the model, and its calibration. */
 static int load_best(run *r, const char *name, um_error *err) {
   char path[4096];
   um_st *st = NULL;
@@ -19,6 +19,7 @@ static int load_best(run *r, const char *name, um_error *err) {
   if (status || (status = um_checkpoint_open(&st, &graph, &p, path, err))) return status;
   status = um_checkpoint_load(r->model, st, NULL, err);
   if (status) um_fail_context(err, "%s", path);
+  if (!status) r->preprocess.calibration = p.calibration;
   um_graph_free(&graph);
   um_st_close(st);
   return status;
@@ -29,14 +30,14 @@ static bool put(cJSON *o, const char *key, double value) {
   return isfinite(value) ? cJSON_AddNumberToObject(o, key, value) != NULL : cJSON_AddNullToObject(o, key) != NULL;
 }
 
-static int write_json(const run *r, const measures *m, const char *model, um_error *err) {
+static int write_json(const run *r, const measures *m, const um_findings *f, const char *model, um_error *err) {
   char path[4096], *text = NULL;
   um_writer w = {0};
   cJSON *o = cJSON_CreateObject();
   const int epoch = r->at.best_epoch >= 0 ? r->at.best_epoch + 1 : r->at.epoch;
   if (cJSON_AddStringToObject(o, "model", model) && cJSON_AddNumberToObject(o, "epoch", epoch) &&
       cJSON_AddNumberToObject(o, "pictures", (double)m->pictures) && put(o, "loss", m->loss) && put(o, "accuracy", m->accuracy) &&
-      put(o, "auc", m->auc))
+      put(o, "auc", m->auc) && um_findings_put(o, f))
     text = cJSON_Print(o);
   cJSON_Delete(o);
   int status = text ? run_path(r, path, "test.json", err) : um_fail(err, UM_ENOMEM, "no memory");
@@ -48,6 +49,17 @@ static int write_json(const run *r, const measures *m, const char *model, um_err
   um_writer_abandon(&w);
   free(text);
   return status;
+}
+
+/* By video, where that is another count than by picture. */
+static void say_videos(const um_findings *f) {
+  const um_evaluation *v = &f->all.video;
+  const um_interval *auc = &v->interval[UM_AUC];
+  char interval[48] = "";
+  if (v->count == f->all.frame.count || isnan(v->measures.value[UM_AUC])) return;
+  if (!isnan(auc->low)) snprintf(interval, sizeof interval, " [%.4f, %.4f]", auc->low, auc->high);
+  um_log_progress(true, "      %d videos - auc %.4f%s - equal error rate %.4f", v->count, v->measures.value[UM_AUC], interval,
+                  v->measures.value[UM_EQUAL_ERROR_RATE]);
 }
 
 int run_test(run *r, um_error *err) {
@@ -62,15 +74,21 @@ int run_test(run *r, um_error *err) {
                          .epochs = 1};
   um_loader *loader = NULL;
   measures m;
+  run_scores scores = {0};
+  um_findings found = {0};
   if (r->test.count == 0) return UM_OK;
   run_read_from(&o, &r->part[2]);
   int status = load_best(r, model, err);
   if (!status) status = um_loader_open(&loader, &r->test, &o, err);
-  if (!status) status = run_measure(r, &m, loader, &r->test, &r->test_skips, "test ", err);
+  if (!status) status = run_measure(r, &m, &scores, loader, &r->test, &r->test_skips, "test ", err);
   um_loader_close(loader);
-  if (!status) status = write_json(r, &m, model, err);
+  if (!status) status = run_judge(&found, r, &r->test, &scores, err);
+  if (!status) status = write_json(r, &m, &found, model, err);
   if (!status)
     um_log_progress(true, "test: %lld pictures - loss %.4f - accuracy %.4f - auc %.4f (%s)", (long long)m.pictures, m.loss, m.accuracy,
                     m.auc, model);
+  if (!status) say_videos(&found);
+  um_findings_free(&found);
+  run_scores_free(&scores);
   return status;
 }
