@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { BINS = 15 };
+#include "core/curves.h"
 
 typedef struct sample {
   double score;
@@ -110,14 +110,6 @@ static sums total(const um_ranking *r, const uint32_t *weight) {
   return t;
 }
 
-static int bin_of(double score) {
-  int b = (int)ceil(score * BINS) - 1;
-  /* The product is rounded; the edges themselves decide. */
-  if (b > 0 && score <= (double)b / BINS) b--;
-  if (b < BINS - 1 && score > (double)(b + 1) / BINS) b++;
-  return b < 0 ? 0 : b;
-}
-
 /* What comes from the order: a walk along the ROC curve from (0, 0), a step a score. */
 static void walk(double value[UM_METRICS], const um_ranking *r, const uint32_t *weight, double positives, double negatives) {
   double tp = 0, fp = 0, u = 0, ap = 0, eer = NAN, tpr_1 = 0, tpr_5 = 0, off = 0, ece = 0, more = 1;
@@ -129,7 +121,7 @@ static void walk(double value[UM_METRICS], const um_ranking *r, const uint32_t *
     for (j = i; j < r->n && r->at[j].score == score; j++) count[r->at[j].positive] += weight ? weight[r->at[j].group] : 1;
     const double p = count[1], q = count[0];
     if (p + q == 0) continue;
-    const int b = bin_of(score);
+    const int b = um_reliability_bin(score);
     if (b != bin) ece += fabs(off), off = 0, bin = b;
     off += (p + q) * score - p;
     if (!both) continue;

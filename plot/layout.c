@@ -23,6 +23,7 @@ typedef struct cell {
   double x, y, width;              /* of the cell */
   double left, right, top, bottom; /* room around the box */
   double box_width, box_height;
+  double beyond; /* of the last tick's label beyond the box */
   plot_scale sx, sy;
   bool legend; /* has one of its own */
   int turned;  /* names of categories: 0 level, else room for them at 45 degrees, each so long */
@@ -101,7 +102,7 @@ static int common_legend(const um_plot *plot) {
 static void fit_x(cell *c) {
   const um_plot_axis *a = &c->p->x;
   double widest = 0;
-  c->turned = 0, c->every = 1;
+  c->turned = 0, c->every = 1, c->beyond = 0;
   c->bottom = 8 + PLOT_TEXT_SIZE + 4;
   if (a->names && a->names_count > 0) {
     plot_scale_set(&c->sx, c->p, true, 1);
@@ -127,7 +128,7 @@ static void fit_x(cell *c) {
       const int last = c->sx.ticks - 1;
       const double beyond = plot_text_width(c->sx.label[last], PLOT_TEXT_SIZE, false) / 2 -
                             (c->sx.high - c->sx.tick[last]) / (c->sx.high - c->sx.low) * c->box_width;
-      c->right = fmax(c->right, beyond + 2);
+      c->beyond = fmax(0, beyond + 2);
     }
   }
   if (a->name) c->bottom += PLOT_LINE_HEIGHT + 4;
@@ -201,11 +202,13 @@ static void fit_overs(cell *c) {
   }
 }
 
-static void measure(cell *c) {
-  c->left = 50, c->right = 16;
+/* left, right: what must be beside the box at least, so that boxes of a column begin and end alike. */
+static void measure(cell *c, double left, double right) {
+  c->left = fmax(left, 50), c->right = fmax(right, 16);
   for (int pass = 0; pass < 3; pass++) {
     size_box(c);
     fit_y(c);
+    c->left = fmax(c->left, left), c->right = fmax(fmax(c->right, c->beyond), right);
     size_box(c);
     fit_x(c);
   }
@@ -430,7 +433,12 @@ int plot_layout(plot_drawing *d, um_plot_box *boxes, const um_plot *plot, double
     c[i] = (cell){.p = &plot->panels[i], .legend = shared < 0 && named(&plot->panels[i]) > 0};
     c[i].width = (inner - GAP * (columns - 1)) / columns;
     c[i].x = EDGE + i % columns * (c[i].width + GAP);
-    measure(&c[i]);
+    measure(&c[i], 0, 0);
+  }
+  for (int i = 0; i < columns && n > columns; i++) {
+    double left = 0, right = 0;
+    for (int k = i; k < n; k += columns) left = fmax(left, c[k].left), right = fmax(right, c[k].right);
+    for (int k = i; k < n; k += columns) measure(&c[k], left, right);
   }
   for (int i = 0; i < n; i += columns) {
     const int row = n - i < columns ? n - i : columns;

@@ -1,7 +1,6 @@
 #include "plot/plot.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/file.h"
 #include "plot/display.h"
@@ -83,13 +82,4 @@ int um_plot_box_of(um_plot_box *box, const um_plot *plot, int panel, um_error *e
   if (!status) *box = all[panel], plot_drawing_free(&d);
   free(all);
   return status;
-}
-
-void um_plot_free(um_plot *plot) {
-  /* A chain of blocks, each beginning with the next one's address. */
-  for (void *block = plot->memory, *next; block; block = next) {
-    memcpy(&next, block, sizeof next);
-    free(block);
-  }
-  *plot = (um_plot){0};
 }
