@@ -91,9 +91,12 @@ static bool legend_holds(const um_plot_panel *p, const um_plot_panel *q) {
 static int common_legend(const um_plot *plot) {
   for (int i = 0; i < plot->panel_count && plot->panel_count > 1; i++) {
     bool all = named(&plot->panels[i]) > 0;
-    for (int k = 0; k < plot->panel_count && all; k++)
-      all = named(&plot->panels[k]) > 0 && legend_holds(&plot->panels[i], &plot->panels[k]);
-    if (all) return i;
+    int with = 0;
+    for (int k = 0; k < plot->panel_count && all; k++) {
+      all = legend_holds(&plot->panels[i], &plot->panels[k]);
+      with += named(&plot->panels[k]) > 0;
+    }
+    if (all && with > 1) return i;
   }
   return -1;
 }

@@ -143,9 +143,13 @@ void plot_scale_set(plot_scale *s, const um_plot_panel *p, bool is_x, int most) 
     if (auto_high) high += pad;
   }
   if (!is_x) {
-    const double step = step_of(high - low, most, a->unit);
-    if (auto_low) low = step * floor(low / step + 1e-6);
-    if (auto_high) high = step * ceil(high / step - 1e-6);
+    /* Moved out to ticks, the edges may be too far apart for so many: then to those of the next step. */
+    const double least = low, most_high = high;
+    for (double step = step_of(high - low, most, a->unit), next; step > 0; step = next) {
+      if (auto_low) low = step * floor(least / step + 1e-6);
+      if (auto_high) high = step * ceil(most_high / step - 1e-6);
+      if ((next = step_of(high - low, most, a->unit)) <= step * (1 + 1e-9)) break;
+    }
   }
   if (share && auto_low) low = fmax(low, 0);
   if (share && auto_high) high = fmin(high, 1);

@@ -133,7 +133,19 @@ static void a_run_and_its_folder(void **state) {
   um_config_free(&c);
   char *png = content("out/a/augmented.png", &n), *svg = content("out/a/history.svg", &n);
   assert_memory_equal(png, "\x89PNG", 4);
-  assert_non_null(strstr(svg, "<svg"));
+  free(png);
+  for (int epoch = 0; epoch < 3; epoch++) {
+    static const char *const lines[][3] = {
+        {"training", "loss", "loss"}, {"validation", "loss", "val_loss"}, {"validation", "AUC", "val_auc"}};
+    for (int i = 0; i < 3; i++) {
+      char title[128];
+      snprintf(title, sizeof title, "<title>%s: epoch %d, %s %.4g</title>", lines[i][0], epoch + 1, lines[i][1],
+               atof(history_field("out/a/history.csv", epoch, lines[i][2])));
+      if (!strstr(svg, title)) fail_msg("no %s in history.svg", title);
+    }
+  }
+  png = content("out/a/history.png", &n);
+  assert_memory_equal(png, "\x89PNG", 4);
   free(png);
   free(svg);
 

@@ -69,7 +69,7 @@ To look at:
   $out/faces/{fake,real}/       the faces that it learned from; beside them manifest.csv,
                                 ledger.csv and contact_sheet.jpg
   $out/run/augmented.png        a batch as the model saw it
-  $out/run/history.svg          loss and accuracy, epoch by epoch
+  $out/run/history.svg, .png    loss and accuracy, epoch by epoch
   $out/run/best.safetensors     the model
   $out/results.json, .csv       the verdicts above, face by face
 The same commands work on your own videos: see README.md.

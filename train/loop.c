@@ -168,7 +168,7 @@ static int write_course(run *r, const history_row *row, um_error *err) {
   if (status) return status;
   if ((status = run_path(r, path, "history.csv", err)) || (status = history_write(&r->history, path, err))) return status;
   snprintf(title, sizeof title, "%s: %d of %d epochs", r->name, row->epoch, run_epochs(r));
-  if ((status = run_path(r, path, "history.svg", err)) || (status = history_draw(&r->history, title, path, err))) return status;
+  if ((status = history_draw(&r->history, title, r->out, err))) return status;
   if (!r->validator) return UM_OK;
   status = run_path(r, path, "validation.csv", err);
   return status ? status : validation_write(&r->judged, path, err);

@@ -19,7 +19,7 @@ static const char usage[] = "usage: train --config FILE [--set KEY=VALUE]... [--
                             "       train --resume DIR [--set KEY=VALUE]... [options]\n"
                             "\n"
                             "Trains a model on a folder that holds a folder of pictures a class (fake,\n"
-                            "real), and writes a run folder: config.json, history.csv, history.svg,\n"
+                            "real), and writes a run folder: config.json, history.csv, history.svg and .png,\n"
                             "augmented.png, last.safetensors (to go on from), best.safetensors (lowest\n"
                             "validation loss; give it to infer), validation.csv (all numbers of the held-out\n"
                             "part) and, with a test part, test.json.\n"

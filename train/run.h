@@ -202,8 +202,8 @@ int history_read(history *h, const char *path, int epochs_done, um_error *err);
 int history_add(history *h, const history_row *row, um_error *err);
 int history_write(const history *h, const char *path, um_error *err);
 void history_free(history *h);
-/* chart.c: history.svg, loss and accuracy of both parts over the epochs. */
-int history_draw(const history *h, const char *title, const char *path, um_error *err);
+/* chart.c: history.svg and history.png in a folder: loss and accuracy of both parts over the epochs, AUC and learning rate. */
+int history_draw(const history *h, const char *title, const char *folder, um_error *err);
 
 /* progress.c: one line about a pass over the pictures that is going on. */
 typedef struct progress {
