@@ -7,16 +7,17 @@
 #include <stdint.h>
 
 typedef enum um_stream {
-  UM_STREAM_SHUFFLE = 1,   /* the order of an epoch */
-  UM_STREAM_AUGMENT = 2,   /* the random transform of a sample */
-  UM_STREAM_INIT = 3,      /* initial weights: sample = index of the parameter tensor */
-  UM_STREAM_SPLIT = 4,     /* which groups are held out */
-  UM_STREAM_DEMO = 5,      /* the demo's clips */
-  UM_STREAM_TEST = 6,      /* tests and benches */
-  UM_STREAM_DEGRADE = 7,   /* blur, noise, JPEG and the like of a sample */
-  UM_STREAM_BLEND = 8,     /* the self-blended picture of a sample */
-  UM_STREAM_DROPOUT = 9,   /* masks, see um_dropout_words */
-  UM_STREAM_BOOTSTRAP = 10 /* which groups are in a resample */
+  UM_STREAM_SHUFFLE = 1,    /* the order of an epoch */
+  UM_STREAM_AUGMENT = 2,    /* the random transform of a sample */
+  UM_STREAM_INIT = 3,       /* initial weights: sample = index of the parameter tensor */
+  UM_STREAM_SPLIT = 4,      /* which groups are held out */
+  UM_STREAM_DEMO = 5,       /* the demo's clips */
+  UM_STREAM_TEST = 6,       /* tests and benches */
+  UM_STREAM_DEGRADE = 7,    /* blur, noise, JPEG and the like of a sample */
+  UM_STREAM_BLEND = 8,      /* the self-blended picture of a sample */
+  UM_STREAM_DROPOUT = 9,    /* masks, see um_dropout_words */
+  UM_STREAM_BOOTSTRAP = 10, /* which groups are in a resample */
+  UM_STREAM_LADDER = 11     /* noise and crops of the robustness ladder: epoch = frame, sample = input */
 } um_stream;
 
 typedef struct um_rng {

@@ -33,6 +33,15 @@ int um_image_alloc(um_image *im, int width, int height, um_error *err) {
   return UM_OK;
 }
 
+/* Weights of 2^-15 (OpenCV's imgproc/color_rgb.simd.hpp). */
+void um_image_grey(uint8_t *out, const um_image *in) {
+  const size_t n = (size_t)in->width * (size_t)in->height;
+  for (size_t i = 0; i < n; i++) {
+    const uint8_t *p = in->pixels + 3 * i;
+    out[i] = (uint8_t)((p[0] * 9798u + p[1] * 19235u + p[2] * 3735u + 16384u) >> 15);
+  }
+}
+
 void um_image_buffer_free(um_image_buffer *buffer) {
   free(buffer->data);
   *buffer = (um_image_buffer){0};

@@ -42,4 +42,7 @@ int um_image_write_jpeg(const um_image *im, const char *path, int quality, um_er
  * filter with its fixed-point rounding. out: height x width x 3. */
 int um_resize(uint8_t *out, int out_height, int out_width, const um_image *in, um_interpolation how, um_error *err);
 
+/* As OpenCV's cvtColor makes grey of RGB on 8 bits. out: height x width. */
+void um_image_grey(uint8_t *out, const um_image *in);
+
 #endif

@@ -121,11 +121,7 @@ static int open_picture(um_video *v, um_error *err) {
     r = no_memory(v, err);
     goto done;
   }
-  /* OpenCV's cvtColor RGB to grey on 8 bits: weights of 2^-15 (imgproc/color_rgb.simd.hpp). */
-  for (size_t i = 0, n = (size_t)w * (size_t)h; i < n; i++) {
-    const uint8_t *p = v->picture.pixels + 3 * i;
-    v->picture_grey[i] = (uint8_t)((p[0] * 9798u + p[1] * 19235u + p[2] * 3735u + 16384u) >> 15);
-  }
+  um_image_grey(v->picture_grey, &v->picture);
 done:
   um_image_free(&im);
   return r;

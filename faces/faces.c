@@ -45,6 +45,8 @@ void um_face_finder_close(um_face_finder *f) {
 typedef struct waiting {
   um_frame frame;
   um_image image;
+  uint8_t *grey; /* of a frame that was changed */
+  size_t room;
   um_glance glance;
   um_found found; /* with repeated: nothing, those of the frame before count */
 } waiting;
@@ -62,10 +64,28 @@ typedef struct walk {
   int at_once, count;
   um_glance glance; /* of the frame that was handed out last */
   um_found last;    /* its faces */
+  int64_t original; /* number of the last frame that repeats none */
   um_face *face;    /* of the frame that is handed out */
   int *track;
   int room;
 } walk;
+
+/* The grey plane comes from the colours then. */
+static int change(walk *w, waiting *at, um_error *err) {
+  int r = um_video_rgb(w->video, &at->image, err);
+  if (r < 0) return r;
+  if (!at->frame.repeated) w->original = at->frame.number;
+  if ((r = w->f->o.change(w->arg, &at->image, w->original, err)) != UM_OK) return r < 0 ? r : UM_OK;
+  const size_t n = (size_t)at->image.width * (size_t)at->image.height;
+  if (n > at->room) {
+    uint8_t *more = realloc(at->grey, n);
+    if (!more) return um_fail(err, UM_ENOMEM, "%s: no memory for frames of %d x %d", w->path, at->image.width, at->image.height);
+    at->grey = more, at->room = n;
+  }
+  um_image_grey(at->grey, &at->image);
+  at->frame.grey = at->grey, at->frame.grey_stride = at->image.width;
+  return UM_OK;
+}
 
 /* Decodes up to at_once frames. 0 at the end with none, negative on failure. */
 static int fill(walk *w, um_error *err) {
@@ -73,8 +93,9 @@ static int fill(walk *w, um_error *err) {
   for (w->count = 0; w->count < w->at_once; w->count++) {
     waiting *at = &w->at[w->count];
     if ((r = um_video_next(w->video, &at->frame, err)) <= 0) break;
+    if (w->f->o.change && (r = change(w, at, err)) < 0) break;
     um_glance_take(&at->glance, at->frame.grey, at->frame.width, at->frame.height, at->frame.grey_stride);
-    if (w->f->detector->rgb && (r = um_video_rgb(w->video, &at->image, err)) < 0) break;
+    if (w->f->detector->rgb && !w->f->o.change && (r = um_video_rgb(w->video, &at->image, err)) < 0) break;
   }
   return r < 0 ? r : w->count;
 }
@@ -158,7 +179,7 @@ static int hand_out(walk *w, waiting *at, um_error *err) {
   int n = choose(w, at, err), r = UM_OK;
   if (n < 0) return n;
   const bool image = n > 0 || w->f->o.always_rgb;
-  if (image && !w->f->detector->rgb && (r = um_video_rgb(w->video, &at->image, err)) < 0) return r;
+  if (image && !w->f->detector->rgb && !w->f->o.change && (r = um_video_rgb(w->video, &at->image, err)) < 0) return r;
   w->report->frames++;
   w->report->faces += n;
   w->report->frames_without_face += n == 0;
@@ -196,7 +217,7 @@ int um_faces_walk(um_face_finder *f, const char *path, um_face_sink sink, void *
   }
   w.report->damaged = um_video_damaged(w.video);
   if (w.tracker) sum_up(&w);
-  for (int i = 0; w.at && i < w.at_once; i++) um_image_free(&w.at[i].image);
+  for (int i = 0; w.at && i < w.at_once; i++) um_image_free(&w.at[i].image), free(w.at[i].grey);
   free(w.at);
   free(w.last.item);
   free(w.face);

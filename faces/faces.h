@@ -17,12 +17,17 @@ typedef struct um_crop {
   double angle;               /* radians, clockwise as seen */
 } um_crop;
 
+/* Changes a frame before faces are looked for: they are found in, and cut out of, what it leaves; the size stays. arg is the walk's;
+ * number the frame's, of a frame that repeats another that one's. 1: it left the frame as it was. */
+typedef int (*um_frame_change)(void *arg, um_image *frame, int64_t number, um_error *err);
+
 typedef struct um_face_options {
   um_face_settings settings;
-  int threads;         /* of the detector, a frame */
-  int decode_threads;  /* of the decoder; 0: auto */
-  um_backend *backend; /* of the detector's networks; see um_detector_options */
-  bool always_rgb;     /* frames without a face are handed out in colour, too */
+  int threads;            /* of the detector, a frame */
+  int decode_threads;     /* of the decoder; 0: auto */
+  um_backend *backend;    /* of the detector's networks; see um_detector_options */
+  bool always_rgb;        /* frames without a face are handed out in colour, too */
+  um_frame_change change; /* NULL: frames stay as they are */
 } um_face_options;
 
 /* Counts of what became of a video. faces = kept + what was dropped. */

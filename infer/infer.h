@@ -8,6 +8,7 @@
 #include "core/checkpoint.h"
 #include "core/evaluation.h"
 #include "core/gradcam.h"
+#include "data/distort.h"
 #include "faces/faces.h"
 
 typedef struct options {
@@ -22,6 +23,7 @@ typedef struct options {
   int explain_faces;
   char *const *command; /* all words of the command line, as they were given */
   int words;
+  unsigned ladder; /* a bit for each um_distortion_kind; 0: no ladder */
 } options;
 
 /* options.c: 0, or the exit status that main returns; *done where there is nothing more to do. Inputs begin at optind. */
@@ -84,6 +86,8 @@ typedef struct inputs {
 /* inputs.c: files and folders, as data/sources.h collects them. labels: "folders", a metadata.json, a manifest's CSV, or NULL. */
 int inputs_open(inputs *in, const char *const *path, int count, const options *o, um_error *err);
 void inputs_free(inputs *in);
+/* The same, not yet scored. Those that could not be read are done already. */
+int inputs_again(inputs *out, const inputs *in, um_error *err);
 
 /* facts.c: takes group, video, track and the column `by` (may be NULL), and where `labels` the label, from a CSV as extract writes it
  * to the inputs that its column path names; *named: how many. */
@@ -162,11 +166,12 @@ void scorer_close(scorer *s);
 /* score[i] = P(fake) of n faces, n at most the batch; pixels: n x height x width x 3. */
 int scorer_run(scorer *s, double *score, const uint8_t *pixels, int n, um_error *err);
 
-/* pipeline.c: walks the inputs in several threads, scores their faces in batches. `finished` is called for each input, in their
- * order, as soon as it and all before it are done. UM_EINTERRUPTED where *stop became true. */
+/* pipeline.c: walks the inputs in several threads, scores their faces in batches. how: changes every input before faces are looked for;
+ * NULL: as they are. `finished` is called for each input, in their order, as soon as it and all before it are done. UM_EINTERRUPTED where
+ * *stop became true. */
 typedef void (*finished_fn)(void *arg, input *in);
-int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop,
-                 um_error *err);
+int pipeline_run(inputs *in, scorer *s, const options *o, const um_distortion *how, int batch, finished_fn finished, void *arg,
+                 const volatile bool *stop, um_error *err);
 
 /* explain.c */
 /* A face as cut, for candidate_add: at most as large as it will be shown. out is {0} or an earlier picture. */
@@ -201,10 +206,44 @@ void findings_print(const um_findings *r, const inputs *in);
 /* compare.c: infer --compare A.json B.json. */
 int compare(const char *a, const char *b, const options *o, um_error *err);
 
-/* json.c: r may be NULL */
+/* ladder.c: how the scores hold when the inputs are changed on the way (data/distort.h). */
+typedef struct rung {
+  um_distortion how;
+  int scored, without;        /* inputs with a score, and without: no face found, mostly */
+  int compared, changed;      /* those with a score here and as they are; of these, those with another verdict */
+  double shift;               /* mean of the scores less those as they are; NaN where none is compared */
+  double shift_of[2];         /* the same of real and of fake inputs */
+  um_evaluation frame, video; /* with labels: of those with a score */
+  double *score;              /* of each input; NaN: none */
+} rung;
+
+typedef struct ladder {
+  rung plain;
+  rung *rung; /* kind by kind, from the weakest to the strongest */
+  int rungs, inputs;
+  bool labelled;
+} ladder;
+
+/* Kinds as bits from their names, with commas between; false where a word is none of them. */
+bool ladder_words(unsigned *kinds, const char *text);
+/* Whether this machine can do all that is asked for. */
+int ladder_check(unsigned kinds, um_error *err);
+/* Scores the inputs, which are scored as they are, once for each rung of o->ladder. seconds: what that took, for an estimate; table: prints
+ * each rung when it is done. */
+int ladder_run(ladder *l, const inputs *in, scorer *s, const options *o, int batch, double seconds, bool table, const volatile bool *stop,
+               um_error *err);
+void ladder_free(ladder *l);
+/* ladder_tables.c */
+const char *rung_name(char name[32], um_distortion how); /* "blur 2 px" */
+void ladder_print_head(void);
+void ladder_print_row(const ladder *l, const rung *r); /* NULL: as they are */
+void ladder_print_foot(const ladder *l);
+bool ladder_put(cJSON *o, const ladder *l); /* as members; false without memory */
+
+/* json.c: r and l may be NULL */
 #define RESULT_FORMAT "unmask-result/1"
 int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r,
-               um_error *err);
+               const ladder *l, um_error *err);
 
 /* output.c */
 const char *verdict(const input *in); /* "fake", "real", "uncertain", "none" */

@@ -111,3 +111,24 @@ void inputs_free(inputs *in) {
   free(in->at);
   *in = (inputs){0};
 }
+
+int inputs_again(inputs *out, const inputs *in, um_error *err) {
+  *out = (inputs){.at = calloc((size_t)in->count + 1, sizeof *out->at)};
+  bool whole = out->at;
+  for (int i = 0; whole && i < in->count; i++) {
+    const input *from = &in->at[i];
+    input *to = &out->at[out->count++];
+    *to = (input){.kind = from->kind,
+                  .label = from->label,
+                  .person = from->person,
+                  .skipped = from->skipped,
+                  .done = from->skipped,
+                  .score = NAN,
+                  .raw = NAN};
+    whole = (to->path = strdup(from->path)) && (!from->group || (to->group = strdup(from->group))) &&
+            (!from->video || (to->video = strdup(from->video))) && (!from->by || (to->by = strdup(from->by)));
+  }
+  if (whole) return UM_OK;
+  inputs_free(out);
+  return um_fail(err, UM_ENOMEM, "no memory for %d inputs", in->count);
+}

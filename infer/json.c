@@ -173,9 +173,17 @@ static bool put_metrics(FILE *f, const um_findings *r) {
   return flush(f, o, o && um_findings_put(o, r));
 }
 
+/* With --ladder alone. */
+static bool put_ladder(FILE *f, const ladder *l) {
+  if (!l) return true;
+  cJSON *o = cJSON_CreateObject();
+  const bool whole = fputs(",\n\"ladder\": ", f) >= 0 && o && ladder_put(o, l);
+  return flush(f, o, whole);
+}
+
 /* Written piece by piece: the details of many videos need not be in memory twice. */
 int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r,
-               um_error *err) {
+               const ladder *l, um_error *err) {
   bool to_stdout = !strcmp(path, "-");
   um_writer w = {0};
   int rc = to_stdout ? UM_OK : um_writer_open(&w, path, err);
@@ -186,7 +194,7 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
             put_run(f, e) && fputs(",\n\"results\": [", f) >= 0;
   for (int i = 0; ok && i < in->count; i++)
     ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i], &s->preprocess.calibration, o);
-  ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, r) && fputs("}\n", f) >= 0;
+  ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, r) && put_ladder(f, l) && fputs("}\n", f) >= 0;
   if (!to_stdout) {
     if (ok || ferror(f)) return um_writer_commit(&w, err);
     um_writer_abandon(&w);

@@ -41,6 +41,7 @@ int main(int argc, char **argv) {
   inputs in = {0};
   scorer s = {0};
   um_findings r = {0};
+  ladder l = {0};
   um_error err = {0};
   evidence e;
   bool done = false, open = false;
@@ -61,7 +62,8 @@ int main(int argc, char **argv) {
     rc = compare(argv[optind], argv[optind + 1], &o, &err);
     goto done;
   }
-  rc = inputs_open(&in, (const char *const *)argv + optind, argc - optind, &o, &err);
+  rc = ladder_check(o.ladder, &err);
+  if (!rc) rc = inputs_open(&in, (const char *const *)argv + optind, argc - optind, &o, &err);
   if (!rc) rc = scorer_open(&s, &o, BATCH, &err), open = !rc;
   if (!rc && o.explain) rc = um_mkdirs(o.explain, &err);
   if (rc) goto done;
@@ -72,19 +74,23 @@ int main(int argc, char **argv) {
 
   p.total = in.count, p.table = !o.quiet && !(o.json && !strcmp(o.json, "-"));
   if (p.table) print_head();
-  rc = pipeline_run(&in, &s, &o, BATCH, finished, &p, &stop, &err);
+  const double since = um_seconds();
+  rc = pipeline_run(&in, &s, &o, NULL, BATCH, finished, &p, &stop, &err);
+  const double seconds = um_seconds() - since;
   if (!rc && p.table) print_dropped(p.dropped);
   e.seconds = um_seconds() - start;
   const um_scoring rule = um_preprocess_scoring(&s.preprocess);
   if (!rc && o.labels) rc = findings_make(&r, &in, &rule, &s.preprocess.calibration, &o, &err);
   if (!rc && o.labels && p.table) findings_print(&r, &in);
-  if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, &e, o.labels ? &r : NULL, &err);
+  if (!rc && o.ladder) rc = ladder_run(&l, &in, &s, &o, BATCH, seconds, p.table, &stop, &err);
+  if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, &e, o.labels ? &r : NULL, o.ladder ? &l : NULL, &err);
   if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);
   if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);
 done:
   if (rc) um_log(UM_LOG_ERROR, "%s", err.text);
   int status = rc ? um_exit_status(rc) : p.skipped ? 3 : 0;
   if (open) scorer_close(&s);
+  ladder_free(&l);
   um_findings_free(&r);
   inputs_free(&in);
   free(command);

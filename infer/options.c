@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "core/log.h"
 #include "infer/infer.h"
 
@@ -35,6 +36,10 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "  --explain DIR     pictures of the most suspicious faces of each input, with the places\n"
                             "                    that spoke for FAKE in colours (Grad-CAM), as PNG files in DIR\n"
                             "  --explain-faces N how many an input (4)\n"
+                            "  --ladder[=KINDS]  once more with the inputs changed, and how well that goes:\n"
+                            "                    h264, jpeg, downscale, blur, noise, brightness, crop,\n"
+                            "                    borders (several with commas; without KINDS all of them,\n"
+                            "                    which is 29 times the work)\n"
                             "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
                             "                    them: nothing is detected, the whole picture is the face\n"
                             "\n"
@@ -85,6 +90,17 @@ static int which(const char *(*name)(int), const char *word) {
   return -1;
 }
 
+enum { LADDER = 256 };
+
+/* KINDS may stand in the next word, too, where that is no file. */
+static int take_ladder(options *o, char **argv, const char *kinds) {
+  const char *next = argv[optind];
+  if (!kinds && next && *next != '-' && !um_is_file(next) && !um_is_folder(next)) kinds = next, optind++;
+  if (!kinds) o->ladder = (1u << UM_DISTORTIONS) - 1;
+  if (!kinds || ladder_words(&o->ladder, kinds)) return 0;
+  return bad("--ladder", "h264, jpeg, downscale, blur, noise, brightness, crop or borders, with commas between, or a file", kinds);
+}
+
 static int take_options(options *o, int argc, char **argv, bool *done) {
   /* clang-format off */
   static const struct option known[] = {
@@ -117,6 +133,7 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     {"people", 1, 0, 'P'},
     {"explain", 1, 0, 'e'},
     {"explain-faces", 1, 0, 'E'},
+    {"ladder", 2, 0, LADDER},
     {0, 0, 0, 0},
   };
   /* clang-format on */
@@ -133,6 +150,9 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     case 'e': o->explain = optarg; break;
     case 'E':
       if (!whole(optarg, 1, 64, &o->explain_faces)) return bad("--explain-faces", "a whole number from 1 to 64", optarg);
+      break;
+    case LADDER:
+      if (take_ladder(o, argv, optarg)) return 2;
       break;
     case 'D':
       for (int i = 0; um_detector_name(i) && strcmp(um_detector_name(i), optarg);)

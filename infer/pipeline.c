@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "data/reencode.h"
 
 typedef struct slot {
   input *in;
@@ -20,6 +21,7 @@ typedef struct pipeline {
   inputs *in;
   scorer *s;
   const options *o;
+  const um_distortion *how; /* NULL: inputs are as they are */
   const volatile bool *stop;
   um_face_finder *finder; /* NULL: pictures are faces */
   um_backend *detecting;  /* the finder's own on a GPU; NULL: the finder makes its own for the CPU */
@@ -41,6 +43,9 @@ typedef struct walker {
   um_image frame, crop;
   um_video_info info;
   um_tracks tracks;
+  um_distorter *distorter; /* with p->how */
+  um_distorted which;
+  bool changed; /* the file that is walked is the changed one already */
 } walker;
 
 static bool stopped(const pipeline *p) { return p->failed || *p->stop; }
@@ -101,9 +106,35 @@ static int on_frame(void *arg, const um_face_frame *frame, um_error *err) {
   return rc;
 }
 
+static int change(void *arg, um_image *frame, int64_t number, um_error *err) {
+  walker *w = arg;
+  if (stopped(w->p)) return um_fail(err, UM_EINTERRUPTED, "stopped");
+  if (w->changed) return 1;
+  w->which.frame = (uint32_t)number;
+  return um_distort(w->distorter, frame, *w->p->how, w->which, err);
+}
+
+static bool stopped_too(void *p) { return stopped(p); }
+
+/* What is drawn for an input depends on its name alone, not on where it lies and what is scored beside it. instead: the path of a file to be
+ * walked in its place, or "". */
+static int prepare(walker *w, char instead[4096], um_error *err) {
+  const um_distortion *how = w->p->how;
+  const char *slash = strrchr(w->in->path, '/'), *name = slash ? slash + 1 : w->in->path;
+  instead[0] = 0, w->changed = false;
+  w->which = (um_distorted){.input = um_crc32c(name, strlen(name))};
+  if (!how) return UM_OK;
+  if (how->kind == UM_DISTORT_H264 && w->p->finder && um_media_probe(w->in->path) == UM_MEDIA_VIDEO) {
+    w->changed = true;
+    return um_reencode(instead, w->in->path, how->strength, stopped_too, w->p, err);
+  }
+  return w->distorter ? UM_OK : um_distorter_open(&w->distorter, err);
+}
+
 /* A picture that is a face already. */
 static int walk_cut(walker *w, um_face_report *report, um_error *err) {
   int rc = um_image_read(&w->frame, w->in->path, err);
+  if (!rc && w->p->how) rc = change(w, &w->frame, 0, err);
   if (rc) return rc;
   const detail d = {.track = w->in->person, .box = {0, 0, w->frame.width, w->frame.height}};
   *report = (um_face_report){.frames = 1, .faces = 1};
@@ -121,7 +152,13 @@ static void walk_one(walker *w) {
   const stamp before = stamp_of(in->path);
   int changed = before.file ? hash_file(in->sha256, in->path, &before, &other) : UM_OK;
   in->bytes = before.bytes;
-  int rc = p->finder ? um_faces_walk(p->finder, in->path, on_frame, w, &w->info, &w->tracks, &report, &err) : walk_cut(w, &report, &err);
+  char instead[4096];
+  int rc = prepare(w, instead, &err);
+  if (!rc && p->finder)
+    rc = um_faces_walk(p->finder, *instead ? instead : in->path, on_frame, w, &w->info, &w->tracks, &report, &err);
+  else if (!rc)
+    rc = walk_cut(w, &report, &err);
+  if (*instead) um_reencode_remove(instead);
   um_media kind = um_media_probe(in->path);
   const stamp after = stamp_of(in->path);
   if (!changed && !stamp_same(&before, &after))
@@ -174,11 +211,12 @@ static void *walk_inputs(void *arg) {
     pthread_mutex_unlock(&p->lock);
     if (i >= p->in->count) break;
     w.in = &p->in->at[i];
-    walk_one(&w);
+    if (!w.in->done) walk_one(&w);
   }
   um_image_free(&w.frame);
   um_image_free(&w.crop);
   um_tracks_free(&w.tracks);
+  um_distorter_close(w.distorter);
   return NULL;
 }
 
@@ -268,13 +306,14 @@ static int open_detecting(pipeline *p, um_error *err) {
   return um_backend_open_with(&p->detecting, &own, err);
 }
 
-int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn finished, void *arg, const volatile bool *stop,
-                 um_error *err) {
+int pipeline_run(inputs *in, scorer *s, const options *o, const um_distortion *how, int batch, finished_fn finished, void *arg,
+                 const volatile bool *stop, um_error *err) {
   int threads = s->backend->threads > 0 ? s->backend->threads : 1, jobs = o->jobs < in->count ? o->jobs : in->count, started = 0;
   if (jobs < 1) jobs = 1;
   pipeline p = {.in = in,
                 .s = s,
                 .o = o,
+                .how = how,
                 .stop = stop,
                 .batch = batch,
                 .height = s->preprocess.target_size[0],
@@ -292,6 +331,7 @@ int pipeline_run(inputs *in, scorer *s, const options *o, int batch, finished_fn
   if (!rc && !o->faces_are_cut) {
     const um_face_options f = {.settings = s->preprocess.faces,
                                .backend = p.detecting,
+                               .change = how ? change : NULL,
                                .threads = threads / jobs > 1 ? threads / jobs : 1,
                                .decode_threads = threads / jobs > 1 ? threads / jobs : 1};
     rc = um_face_finder_open(&p.finder, &f, err);
