@@ -238,6 +238,7 @@ static void stopped_and_resumed_is_the_same(void **state) {
   assert_int_equal(sh("ls $D/out/stops/*.tmp"), 2);
   assert_true(same_files("out/straight/last.safetensors", "out/stops/last.safetensors"));
   assert_true(same_files("out/straight/best.safetensors", "out/stops/best.safetensors"));
+  assert_true(same_files("out/straight/validation.csv", "out/stops/validation.csv"));
   static const char *const columns[] = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc"};
   for (int row = 0; row < 6; row++)
     for (int c = 0; c < 6; c++) {
