@@ -37,6 +37,7 @@ void um_image_buffer_free(um_image_buffer *buffer);
 int um_image_write_png(const um_image *im, const char *path, um_error *err);              /* temporary file, then renamed */
 int um_image_encode_png(uint8_t **data, size_t *size, const um_image *im, um_error *err); /* the same bytes in memory, malloc'd */
 int um_image_write_jpeg(const um_image *im, const char *path, int quality, um_error *err);
+int um_image_encode_jpeg(uint8_t **data, size_t *size, const um_image *im, int quality, um_error *err); /* the same bytes, malloc'd */
 
 /* As Pillow resizes. Nearest: a = in/out in double, source = a/2, then += a, truncated. Bilinear: Pillow's antialiased two-pass
  * filter with its fixed-point rounding. out: height x width x 3. */

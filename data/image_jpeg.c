@@ -148,12 +148,12 @@ typedef struct writer {
   um_writer file;
 } writer;
 
-static int encode(writer *w, const um_image *im, const char *path, int quality, um_error *err) {
+static int encode(writer *w, FILE *to, const um_image *im, const char *path, int quality, um_error *err) {
   j_compress_ptr c = &w->c;
   errno = 0; /* libjpeg knows only that writing failed */
   if (setjmp(w->error.jump)) return um_fail(err, UM_EIO, "%s: cannot write: %s", path, errno ? strerror(errno) : w->error.reason);
   jpeg_create_compress(c);
-  jpeg_stdio_dest(c, w->file.file);
+  jpeg_stdio_dest(c, to);
   c->image_width = (JDIMENSION)im->width;
   c->image_height = (JDIMENSION)im->height;
   c->input_components = 3;
@@ -175,9 +175,27 @@ int um_image_write_jpeg(const um_image *im, const char *path, int quality, um_er
   if (status < 0) return status;
   set_handler(&w.error);
   w.c.err = &w.error.manager;
-  status = encode(&w, im, path, quality, err);
+  status = encode(&w, w.file.file, im, path, quality, err);
   jpeg_destroy_compress(&w.c);
   if (status == UM_OK) status = um_writer_commit(&w.file, err);
   um_writer_abandon(&w.file);
+  return status;
+}
+
+int um_image_encode_jpeg(uint8_t **data, size_t *size, const um_image *im, int quality, um_error *err) {
+  writer w = {0};
+  char *bytes = NULL;
+  *data = NULL;
+  FILE *f = open_memstream(&bytes, size);
+  if (!f) return um_fail(err, UM_ENOMEM, "no memory for a picture of %d x %d", im->width, im->height);
+  set_handler(&w.error);
+  w.c.err = &w.error.manager;
+  int status = encode(&w, f, im, "a picture in memory", quality, err);
+  jpeg_destroy_compress(&w.c);
+  if (fclose(f) && status == UM_OK) status = um_fail(err, UM_ENOMEM, "no memory for a picture of %d x %d", im->width, im->height);
+  if (status == UM_OK)
+    *data = (uint8_t *)bytes;
+  else
+    free(bytes);
   return status;
 }

@@ -24,6 +24,8 @@ typedef struct options {
   char *const *command; /* all words of the command line, as they were given */
   int words;
   unsigned ladder; /* a bit for each um_distortion_kind; 0: no ladder */
+  const char *report; /* a folder for a page of all results, or NULL; report_details: of so many inputs at most all is shown */
+  int report_details;
 } options;
 
 /* options.c: 0, or the exit status that main returns; *done where there is nothing more to do. Inputs begin at optind. */
@@ -41,14 +43,22 @@ typedef struct detail {
   double score, raw; /* P(fake): as shown, and as the network gives it. score_input makes the one of the other; before, score is raw, too */
 } detail;
 
+/* A JPEG for the page. */
+typedef struct thumbnail {
+  uint8_t *data; /* NULL: none */
+  size_t size;
+  int width, height;
+} thumbnail;
+
 /* A face that may be shown. */
 typedef struct candidate {
   detail d;
-  int face_index;  /* into the input's detail, before what is not kept is taken out */
-  int seen;        /* faces of its track so far, since one of them is among the candidates */
-  um_image face;   /* as cut, made smaller where it is large */
-  uint8_t *pixels; /* as scored */
-  char name[160];  /* of its picture's file */
+  int face_index;        /* into the input's detail, before what is not kept is taken out */
+  int seen;              /* faces of its track so far, since one of them is among the candidates */
+  um_image face;         /* as cut, made smaller where it is large */
+  uint8_t *pixels;       /* as scored */
+  char name[160];        /* of its picture's file */
+  thumbnail plain, heat; /* with --report: the face, and the same with its heat map */
 } candidate;
 
 typedef struct input {
@@ -74,13 +84,20 @@ typedef struct input {
   int people;
   char reason[1024];
   char doubt[192];      /* why it is uncertain, where it is */
-  candidate *candidate; /* with --explain; at the end those that are shown, in their order */
+  candidate *candidate; /* with --explain or --report; at the end those that are shown, in their order */
   int candidates;
+  bool shown; /* with --report: all of it is in the page */
 } input;
+
+/* The inputs that a page shows in all detail, as far as they are known: two lists, the first of each foremost. */
+typedef struct gallery {
+  int *at[2], count[2], most[2];
+} gallery;
 
 typedef struct inputs {
   input *at;
   int count;
+  gallery gallery;
 } inputs;
 
 /* inputs.c: files and folders, as data/sources.h collects them. labels: "folders", a metadata.json, a manifest's CSV, or NULL. */
@@ -182,8 +199,21 @@ int candidate_add(input *in, int face, um_image *picture, const uint8_t *pixels,
 void candidate_free(candidate *c);
 /* The wanted faces of those that are kept, highest score first, of equal ones the earlier. */
 void candidates_choose(input *in, int wanted);
-/* Writes their pictures into o->explain. number: of the input, from 1. */
-int explain_input(scorer *s, input *in, int number, const options *o, um_error *err);
+/* Makes their pictures: into o->explain, and with o->report for the page where the gallery takes the input. index: of the input. */
+int explain_input(scorer *s, inputs *all, int index, const options *o, um_error *err);
+/* Candidates are wanted. */
+static inline bool wants_pictures(const options *o) { return o->explain || o->report; }
+
+/* gallery.c: which inputs the page of --report shows in all detail: all where report_details are enough. Else the most suspicious ones; of
+ * labelled inputs the most mistaken ones: one half for those that are real, or have no label, and score highest, one half for the fakes
+ * that score lowest. Pictures are kept of these alone, so memory is bounded. */
+int gallery_open(inputs *in, const options *o, um_error *err);
+void gallery_close(gallery *g);
+/* The input, which has its score, is one of them so far; another may lose its place, and its pictures. */
+bool gallery_take(inputs *in, int index);
+/* How many faces of an input are shown, and how large: fewer and smaller where there are many inputs. */
+int gallery_faces(const inputs *in, const options *o);
+int gallery_side(const inputs *in, const options *o);
 
 /* The most suspicious seconds of a video. Faces of one time are a moment, whose score is the highest of theirs. A span begins at a moment
  * and goes over all within the 2 seconds from there; its score is their mean. Spans of less than half as many moments as the fullest are
@@ -255,5 +285,8 @@ void print_dropped(const int dropped[UM_FATES]); /* of all inputs; nothing where
 const char *label_name(label l);                 /* "fake", "real", "" */
 const char *kind_name(um_media kind);            /* "image", "video", NULL */
 int write_csv(const char *path, const inputs *in, um_error *err);
+
+/* page.c: writes the page, o->report/index.html, and the plots beside it. r: NULL without labels. */
+int page_write(const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r, um_error *err);
 
 #endif

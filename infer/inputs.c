@@ -94,6 +94,7 @@ int inputs_open(inputs *in, const char *const *path, int count, const options *o
 void candidate_free(candidate *c) {
   um_image_free(&c->face);
   free(c->pixels);
+  free(c->plain.data), free(c->heat.data);
   *c = (candidate){0};
 }
 
@@ -109,6 +110,7 @@ void inputs_free(inputs *in) {
     free(in->at[i].candidate);
   }
   free(in->at);
+  for (int i = 0; i < 2; i++) free(in->gallery.at[i]);
   *in = (inputs){0};
 }
 

@@ -66,6 +66,8 @@ int main(int argc, char **argv) {
   if (!rc) rc = inputs_open(&in, (const char *const *)argv + optind, argc - optind, &o, &err);
   if (!rc) rc = scorer_open(&s, &o, BATCH, &err), open = !rc;
   if (!rc && o.explain) rc = um_mkdirs(o.explain, &err);
+  if (!rc && o.report) rc = um_mkdirs(o.report, &err);
+  if (!rc && o.report) rc = gallery_open(&in, &o, &err);
   if (rc) goto done;
   if (!o.jobs) o.jobs = s.backend->threads > 0 ? s.backend->threads : 1;
   if ((rc = evidence_take(&e, &s, &o, BATCH, &err))) goto done;
@@ -85,6 +87,7 @@ int main(int argc, char **argv) {
   if (!rc && o.ladder) rc = ladder_run(&l, &in, &s, &o, BATCH, seconds, p.table, &stop, &err);
   if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, &e, o.labels ? &r : NULL, o.ladder ? &l : NULL, &err);
   if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);
+  if (!rc && o.report) rc = page_write(&in, &s, &o, &e, o.labels ? &r : NULL, &err);
   if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);
 done:
   if (rc) um_log(UM_LOG_ERROR, "%s", err.text);

@@ -40,6 +40,12 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "                    h264, jpeg, downscale, blur, noise, brightness, crop,\n"
                             "                    borders (several with commas; without KINDS all of them,\n"
                             "                    which is 29 times the work)\n"
+                            "  --report DIR      a page to read, print and hand on, DIR/index.html: verdicts,\n"
+                            "                    faces with heat maps, timelines, settings; with --labels how\n"
+                            "                    right they are. Its plots beside it as SVG and PNG files\n"
+                            "  --report-details N\n"
+                            "                    show at most so many inputs in all detail: the most\n"
+                            "                    suspicious, of labelled ones the most mistaken (50)\n"
                             "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
                             "                    them: nothing is detected, the whole picture is the face\n"
                             "\n"
@@ -90,7 +96,7 @@ static int which(const char *(*name)(int), const char *word) {
   return -1;
 }
 
-enum { LADDER = 256 };
+enum { LADDER = 256, REPORT, REPORT_DETAILS };
 
 /* KINDS may stand in the next word, too, where that is no file. */
 static int take_ladder(options *o, char **argv, const char *kinds) {
@@ -134,6 +140,8 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     {"explain", 1, 0, 'e'},
     {"explain-faces", 1, 0, 'E'},
     {"ladder", 2, 0, LADDER},
+    {"report", 1, 0, REPORT},
+    {"report-details", 1, 0, REPORT_DETAILS},
     {0, 0, 0, 0},
   };
   /* clang-format on */
@@ -148,6 +156,10 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     case 'd': o->device = optarg; break;
     case 'F': o->force = true; break;
     case 'e': o->explain = optarg; break;
+    case REPORT: o->report = optarg; break;
+    case REPORT_DETAILS:
+      if (!whole(optarg, 1, 1000, &o->report_details)) return bad("--report-details", "a whole number from 1 to 1000", optarg);
+      break;
     case 'E':
       if (!whole(optarg, 1, 64, &o->explain_faces)) return bad("--explain-faces", "a whole number from 1 to 64", optarg);
       break;
@@ -254,7 +266,8 @@ int options_read(options *o, int argc, char **argv, bool *done) {
                  .people = -1,
                  .resamples = UM_RESAMPLES,
                  .device = "auto",
-                 .explain_faces = 4};
+                 .explain_faces = 4,
+                 .report_details = 50};
   const int rc = take_options(o, argc, argv, done);
   return rc || *done ? rc : check_options(o, argc);
 }

@@ -14,7 +14,7 @@
 typedef struct slot {
   input *in;
   int face;         /* index into in->detail */
-  um_image picture; /* with --explain: the face as cut */
+  um_image picture; /* with --explain or --report: the face as cut */
 } slot;
 
 typedef struct pipeline {
@@ -58,7 +58,7 @@ static int push(walker *w, const um_image *face, const detail *d, um_error *err)
   if (!scaled) return um_fail(err, UM_ENOMEM, "no memory for a face of %d x %d", p->width, p->height);
   um_image picture = {0};
   int rc = um_resize(scaled, p->height, p->width, face, p->s->preprocess.interpolation, err);
-  if (!rc && p->o->explain) rc = candidate_face(&picture, face, err);
+  if (!rc && wants_pictures(p->o)) rc = candidate_face(&picture, face, err);
   if (rc) goto done;
   pthread_mutex_lock(&p->lock);
   while (p->filled == p->capacity && !stopped(p)) pthread_cond_wait(&p->room, &p->lock);
@@ -235,7 +235,7 @@ static int take(pipeline *p) {
   }
 }
 
-/* Inputs are handed on in order; with --explain their pictures are written before. Called with the lock held. */
+/* Inputs are handed on in order; with --explain or --report their pictures are made before. Called with the lock held. */
 static int hand_on(pipeline *p, int next, finished_fn finished, void *arg) {
   for (; !p->failed && next < p->in->count && p->in->at[next].done && p->in->at[next].faces_to_come == 0; next++) {
     input *in = &p->in->at[next];
@@ -246,7 +246,7 @@ static int hand_on(pipeline *p, int next, finished_fn finished, void *arg) {
     in->faces = kept;
     um_error err = {0};
     if (score_input(in, &p->s->preprocess, &err) && !p->failed) p->failed = true, p->error = err;
-    if (!p->failed && in->candidates && explain_input(p->s, in, next + 1, p->o, &err)) {
+    if (!p->failed && wants_pictures(p->o) && explain_input(p->s, p->in, next, p->o, &err)) {
       p->failed = true, p->error = err;
       break;
     }
@@ -278,7 +278,7 @@ static int score_all(pipeline *p, finished_fn finished, void *arg, um_error *err
       slot *s = &p->slot[first + i];
       s->in->detail[s->face].score = score[i];
       s->in->faces_to_come--;
-      if (p->o->explain)
+      if (wants_pictures(p->o))
         rc = candidate_add(s->in, s->face, &s->picture, p->pixels + (size_t)(first + i) * bytes, bytes, p->o->explain_faces, err);
       if (rc) break;
     }

@@ -95,9 +95,11 @@ static int check_said(const um_model_data *d, const char *path, um_error *err) {
       path, d->said & UM_SAYS_CLASSES ? "preprocessing" : "classes", path);
 }
 
-/* A model of its own: one for scores keeps less, and its numbers do not change because pictures are asked for. */
+/* A model of its own: one for scores keeps less, and its numbers do not change because pictures are asked for. A page does without heat
+ * maps where the model has no convolution. */
 static int open_maps(scorer *s, const um_model_data *d, const options *o, um_error *err) {
   const int layer = um_gradcam_layer(&d->graph, NULL, err);
+  if (layer == UM_ECONFIG && !o->explain) return UM_OK;
   if (layer < 0) return layer;
   const um_model_options m = {.batch = 4, .precision = o->precision, .gradient_at = d->graph.node[layer].name};
   int rc = um_model_data_bind_with(&s->map_model, d, s->backend, &m, err);
@@ -128,7 +130,7 @@ int scorer_open(scorer *s, const options *o, int batch, um_error *err) {
   const um_backend_options backend = {.device = o->device, .threads = o->threads, .engine = UM_ENGINE_NATIVE};
   if (!rc) rc = um_backend_open_with(&s->backend, &backend, err);
   if (!rc) rc = um_model_data_bind(&s->model, &d, s->backend, batch, o->precision, err);
-  if (!rc && o->explain) rc = open_maps(s, &d, o, err);
+  if (!rc && wants_pictures(o)) rc = open_maps(s, &d, o, err);
   um_model_data_free(&d);
   um_preprocess_warp(&s->warp, &s->preprocess);
   if (rc) scorer_close(s);

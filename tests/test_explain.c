@@ -13,7 +13,6 @@
 
 #include <cjson/cJSON.h>
 
-#include "core/checkpoint.h"
 #include "core/file.h"
 #include "data/heat.h"
 #include "tests/support/clip.h"
@@ -22,34 +21,6 @@
 #include "tests/support/tmp.h"
 
 enum { SIDE = 32, SHOWN = 256, GAP = 8 };
-
-/* One channel: how much redder than green a place is, ReLU; its mean times weight is the logit of class 1. So the heat of red places is 1
- * where the logit of fake grows with it, and there is none where it falls. */
-static void write_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey) {
-  const float red_not_green[3] = {1, -1, 0}, brightness[3] = {1, 1, 1}, zero = 0;
-  um_graph g = {0};
-  um_backend *be;
-  um_model *m;
-  um_error err;
-  um_preprocess p = {.target_size = {SIDE, SIDE}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 4};
-  p.faces.choice = UM_FACES_ALL;
-  snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
-  snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
-  int at = um_graph_add_input(&g, "input", SIDE, SIDE, 3, &err);
-  at = um_graph_add_conv2d(&g, "conv", at, 1, (const int[]){1, 1}, (const int[]){1, 1}, UM_PAD_VALID, UM_ACT_RELU, &err);
-  at = um_graph_add_simple(&g, "mean", UM_OP_GLOBAL_AVG_POOL, &at, 1, UM_ACT_NONE, &err);
-  at = um_graph_add_dense(&g, "dense", at, 1, UM_ACT_NONE, &err);
-  at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
-  assert_true(at > 0);
-  assert_int_equal(um_ref_open(&be, &err), UM_OK);
-  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
-  const float *const values[4] = {grey ? brightness : red_not_green, &zero, &weight, &bias};
-  for (int i = 0; i < 4; i++) assert_int_equal(um_model_set(m, 'w', i, values[i], &err), UM_OK);
-  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
-  um_model_free(m);
-  be->ops->close(be);
-  um_graph_free(&g);
-}
 
 static double number(const cJSON *o, const char *key) { return infer_get(o, key)->valuedouble; }
 
@@ -85,7 +56,7 @@ static void heat(void **state) {
     um_image im = {0};
     um_error err;
     uint8_t colour[3], want[3];
-    write_model(model, of[k].classes[0], of[k].classes[1], of[k].weight, 0, false);
+    infer_heat_model(model, of[k].classes[0], of[k].classes[1], of[k].weight, 0, false);
     write_face(face);
     assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --explain %s --json %s '%s'", model, out, json, face), 0);
     cJSON *root = infer_json(json);
@@ -177,7 +148,7 @@ static void people(void **state) {
              *json = tmp_path("people.json"), *plain = tmp_path("plain.json");
   const clip c = {.path = video, .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 28, .rate = 4, .draw = draw_people};
   (void)state;
-  write_model(model, "fake", "real", 9, -12, true);
+  infer_heat_model(model, "fake", "real", 9, -12, true);
   clip_write(&c);
   assert_int_equal(infer_run("--model %s --quiet --json %s %s", model, plain, video), 0);
   cJSON *without = infer_json(plain);
@@ -206,7 +177,7 @@ static void people(void **state) {
 static void refused(void **state) {
   const char *model = tmp_path("refused.safetensors"), *face = tmp_path("refused.png"), *file = tmp_path("refused.txt");
   (void)state;
-  write_model(model, "fake", "real", -3, 0, false);
+  infer_heat_model(model, "fake", "real", -3, 0, false);
   write_face(face);
   tmp_write(file, "x", 1);
   assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --explain %s/below %s 2>/dev/null", model, file, face), 1);

@@ -17,7 +17,7 @@
 #include "data/image.h"
 #include "tests/support/tmp.h"
 
-static const float weights[3] = {3, -5, 2.5f}, bias = .25f;
+static const float weights[3] = {3, -5, 2.5f}, known_bias = .25f;
 
 void infer_model(const char *path, const char *class_0, const char *class_1) {
   um_graph g = {0};
@@ -36,7 +36,35 @@ void infer_model(const char *path, const char *class_0, const char *class_1) {
   assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
   int count;
   const um_param *param = um_model_params(m, &count);
-  for (int i = 0; i < count; i++) assert_int_equal(um_model_set(m, 'w', i, strstr(param[i].name, "bias") ? &bias : weights, &err), UM_OK);
+  for (int i = 0; i < count; i++) assert_int_equal(um_model_set(m, 'w', i, strstr(param[i].name, "bias") ? &known_bias : weights, &err), UM_OK);
+  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
+  um_model_free(m);
+  be->ops->close(be);
+  um_graph_free(&g);
+}
+
+enum { HEAT_SIDE = 32 };
+
+void infer_heat_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey) {
+  const float red_not_green[3] = {1, -1, 0}, brightness[3] = {1, 1, 1}, zero = 0;
+  um_graph g = {0};
+  um_backend *be;
+  um_model *m;
+  um_error err;
+  um_preprocess p = {.target_size = {HEAT_SIDE, HEAT_SIDE}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 4};
+  p.faces.choice = UM_FACES_ALL;
+  snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
+  snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
+  int at = um_graph_add_input(&g, "input", HEAT_SIDE, HEAT_SIDE, 3, &err);
+  at = um_graph_add_conv2d(&g, "conv", at, 1, (const int[]){1, 1}, (const int[]){1, 1}, UM_PAD_VALID, UM_ACT_RELU, &err);
+  at = um_graph_add_simple(&g, "mean", UM_OP_GLOBAL_AVG_POOL, &at, 1, UM_ACT_NONE, &err);
+  at = um_graph_add_dense(&g, "dense", at, 1, UM_ACT_NONE, &err);
+  at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
+  assert_true(at > 0);
+  assert_int_equal(um_ref_open(&be, &err), UM_OK);
+  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
+  const float *const values[4] = {grey ? brightness : red_not_green, &zero, &weight, &bias};
+  for (int i = 0; i < 4; i++) assert_int_equal(um_model_set(m, 'w', i, values[i], &err), UM_OK);
   assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
   um_model_free(m);
   be->ops->close(be);
@@ -44,7 +72,7 @@ void infer_model(const char *path, const char *class_0, const char *class_1) {
 }
 
 double infer_known(const uint8_t rgb[3]) {
-  double z = bias;
+  double z = known_bias;
   for (int c = 0; c < 3; c++) z += weights[c] * rgb[c] / 255;
   return 1 / (1 + exp(-z));
 }
