@@ -118,7 +118,7 @@ static void fit_x(cell *c) {
       c->bottom = 12 + .71 * (c->turned + PLOT_TEXT_SIZE);
     }
   } else {
-    for (int most = (int)fmax(1, c->box_width / 44); most >= 1; most--) {
+    for (int most = (int)fmax(1, c->box_width / 30); most >= 1; most--) {
       plot_scale_set(&c->sx, c->p, true, most);
       widest = 0;
       for (int i = 0; i < c->sx.ticks; i++) widest = fmax(widest, plot_text_width(c->sx.label[i], PLOT_TEXT_SIZE, false));

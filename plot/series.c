@@ -125,7 +125,8 @@ static void draw_markers(const brush *b) {
     if (!is_there(s, i)) continue;
     const plot_point at = place(b, plot_x_of(s, i), s->y[i]);
     if (!within(b, at)) continue;
-    if (s->kind != UM_PLOT_POINTS && hypot(at.x - last.x, at.y - last.y) < 8) continue;
+    /* Along a line some are enough. */
+    if (s->kind != UM_PLOT_POINTS && (shown > 200 ? fabs(at.x - last.x) : hypot(at.x - last.x, at.y - last.y)) < 8) continue;
     last = at;
     marker(b->d, b->look.marker, at, radius_of(b), b->look.colour, title_of(b, i));
   }

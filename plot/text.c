@@ -91,6 +91,7 @@ bool plot_text_line(char *out, size_t room, const char **text, double width, dou
     char bytes[4];
     const uint32_t c = plot_next_character(&at);
     const int n = put(bytes, c);
+    if (c == ' ' && used > 0) space = used, after = at;
     w += width_of(c, bold) * size;
     if ((!last && w > width && space > 0) || used + (size_t)n + 1 > room) {
       if (!last && space > 0) used = space, before = after;
@@ -98,7 +99,6 @@ bool plot_text_line(char *out, size_t room, const char **text, double width, dou
       *text = last ? at + strlen(at) : before;
       return true;
     }
-    if (c == ' ' && used > 0) space = used, after = at;
     memcpy(out + used, bytes, (size_t)n);
     used += (size_t)n;
   }
