@@ -1,4 +1,5 @@
 /* What the end of a run says of its model beyond the loss: which rule would have made better scores of videos, and the calibration. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,11 @@ static double number(const um_csv *csv, const char *const *field, const char *na
   return at >= 0 && *field[at] ? strtod(field[at], NULL) : (double)NAN;
 }
 
+static int whole(const um_csv *csv, const char *const *field, const char *name) {
+  const double v = number(csv, field, name);
+  return v >= 0 && v <= INT_MAX ? (int)v : 0;
+}
+
 static void three(double out[3], const um_csv *csv, const char *const *field, const char *name) {
   static const char *const ends[] = {"", "_low", "_high"};
   char column[80];
@@ -47,7 +53,7 @@ static const char *text(const um_csv *csv, const char *const *field, const char 
 static void take(rule_line *l, const um_csv *csv, const char *const *field) {
   snprintf(l->frames, sizeof l->frames, "%s", text(csv, field, "rule"));
   snprintf(l->people, sizeof l->people, "%s", text(csv, field, "people"));
-  l->videos = (int)number(csv, field, "count");
+  l->videos = whole(csv, field, "count");
   l->error = number(csv, field, "ece");
   three(l->auc, csv, field, "auc"), three(l->loss, csv, field, "log_loss");
   three(l->more_auc, csv, field, "auc_difference"), three(l->more_loss, csv, field, "log_loss_difference");
@@ -60,7 +66,7 @@ static int read_lines(rule_lines *all, const run *r, int epoch, um_error *err) {
   *all = (rule_lines){0};
   if (status) return status;
   while ((more = um_csv_next(csv, &field, err)) > 0) {
-    if ((int)number(csv, field, "epoch") != epoch || strcmp(text(csv, field, "by"), "video") || *text(csv, field, "part")) continue;
+    if (whole(csv, field, "epoch") != epoch || strcmp(text(csv, field, "by"), "video") || *text(csv, field, "part")) continue;
     if (!strcmp(text(csv, field, "scores"), "calibrated"))
       take(&all->calibrated, csv, field), all->is_calibrated = true;
     else if (all->count < LINES_MAX)

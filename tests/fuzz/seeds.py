@@ -127,6 +127,11 @@ def tables():
     text("manifest_csv", "points.csv", "path,points,group\nfake/b/c.png,1 2.5 -3 4e1 5 6 7 8 9 10,g\nreal/a_000001_00.png,,g\nfake/a_000001_00.png,1 2 3,\n")
     text("csv", "history.csv", "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n1,0.693,0.5,,,2e-05,1.25\n")
     text("csv", "history_auc.csv", "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,val_auc\n1,0.693,0.5,0.7,0.5,2e-05,1.25,0.75\n2,0.6,0.5,,,1e-05,1.2,\n")
+    head = "epoch,by,rule,people,part,scores,count,fake,groups,auc,auc_low,auc_high,log_loss,ece,auc_difference,auc_difference_low,log_loss_difference_high"
+    text("validation_csv", "rules.csv", head + "\n1,frame,,,,raw,48,24,12,0.75,0.6,0.9,0.5,0.1,,,\n1,video,mean,highest,,raw,16,8,12,0.8,0.6,0.9,0.5,0.1,,,\n"
+         "1,video,mean,highest,,calibrated,16,8,12,0.8,0.6,0.9,0.4,0.05,,,\n1,video,median,highest,,raw,16,8,12,0.9,0.7,1,0.4,0.1,0.1,0.02,-0.1\n"
+         "4,frame,,,\"a, b\",raw,9,9,3,,,,0.5,0.1,,,\n")
+    text("validation_csv", "less.csv", "by,epoch\nframe,2\nvideo,3\n")
     text("csv", "open.csv", "a,\"b\n1,\"2\"\"\"\n")
 
 
