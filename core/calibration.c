@@ -258,7 +258,7 @@ static void side(char *text, size_t size, const char *what, double threshold, do
   say(text, size, "%s %.4f (%s)", what, threshold, how);
 }
 
-const char *um_calibration_text(char *text, size_t size, const um_calibration *c) {
+char *um_calibration_text(char *text, size_t size, const um_calibration *c) {
   if (size > 0) text[0] = 0;
   if (c->method == UM_CALIBRATION_NONE)
     say(text, size, "none");

@@ -69,7 +69,8 @@ const char *um_calibration_method_name(int method);
 /* Members of a JSON object, and back: a NULL object is no calibration; false where a member is missing or wrong. */
 bool um_calibration_put(cJSON *o, const um_calibration *c);
 bool um_calibration_get(um_calibration *c, const cJSON *o);
-/* In a line: "temperature 2.31 (403 real and 409 fake videos); fake above 0.71 (5 % false alarms), real below 0.22 (5 % misses)". */
-const char *um_calibration_text(char *text, size_t size, const um_calibration *c);
+/* In a line: "temperature 2.3100; fitted on 403 real and 409 fake videos; fake above 0.7100 (5 % false alarms); real below 0.2200 (5 %
+ * misses)". */
+char *um_calibration_text(char *text, size_t size, const um_calibration *c);
 
 #endif

@@ -79,7 +79,8 @@ static int take_flags(scorer *s, const options *o, um_error *err) {
   if (!o->force)
     return um_fail(err, UM_ECONFIG, "%s: was trained on other settings than are asked for: %s; leave these out, or --force", o->model,
                    text);
-  um_log(UM_LOG_WARN, "other settings than the model was trained on: %s", text);
+  um_log(UM_LOG_WARN, "other settings than the model was trained on%s: %s",
+         s->preprocess.calibration.method == UM_CALIBRATION_NONE ? "" : " and calibrated with", text);
   snprintf(s->forced, sizeof s->forced, "%s", text);
   *its = asked, s->preprocess.scoring = rule;
   return UM_OK;

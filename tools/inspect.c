@@ -116,6 +116,18 @@ static int print_item(opened *f, int i, um_error *err) {
   return UM_OK;
 }
 
+/* Which thresholds its verdicts have, of a file that says what scoring must know. */
+static void print_calibration(um_weight_source *s) {
+  um_graph graph = {0};
+  um_preprocess p = {0};
+  um_error why;
+  unsigned said = 0;
+  char text[512];
+  if (!s->model || s->model(s, &graph, &p, &said, &why)) return;
+  if (said & UM_SAYS_PREPROCESS) printf("calibration: %s\n", um_calibration_text(text, sizeof text, &p.calibration));
+  um_graph_free(&graph);
+}
+
 static int inspect_one(const char *path, um_error *err) {
   opened f = {0};
   int64_t total = 0;
@@ -123,6 +135,7 @@ static int inspect_one(const char *path, um_error *err) {
   if (status) return status;
   printf("%s: %s\n", path, f.s.kind);
   if (f.s.note[0]) printf("note: %s\n", f.s.note);
+  print_calibration(&f.s);
   printf("%-34s %-16s %-5s %11s %11s %11s %5s  %s\n", "tensor", "shape", "type", "min", "max", "mean", "NaN", "SHA-256");
   for (int i = 0; i < f.s.count && !status; i++) {
     status = print_item(&f, i, err);

@@ -217,6 +217,9 @@ static int export(const options *o, um_error *err) {
     status =
         formats[o->format].write ? formats[o->format].write(&d, &o->export, w.temporary, err) : um_model_data_save(&d, w.temporary, err);
   if (!status) status = self_check(&d, o, w.temporary, err);
+  if (!status && formats[o->format].write && d.preprocess.calibration.method != UM_CALIBRATION_NONE)
+    um_log(UM_LOG_WARN,
+           "the output is the network's own: other tools do not apply the model's calibration, whose numbers are in the metadata");
   if (!status) status = um_writer_commit(&w, err);
   um_writer_abandon(&w);
   um_model_data_free(&d);
