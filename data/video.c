@@ -240,6 +240,7 @@ static bool settle_time(um_video *v, AVFrame *f) {
   f->pts = f->best_effort_timestamp;
   if (f->pts == AV_NOPTS_VALUE) f->pts = v->last_pts == AV_NOPTS_VALUE ? 0 : v->last_pts + step;
   if (v->last_pts != AV_NOPTS_VALUE && (double)(f->pts - v->last_pts) * av_q2d(tb) > GAP_MAX_S) return false;
+  f->best_effort_timestamp = f->pts; /* the filter changes pts alone */
   if (v->last_pts == AV_NOPTS_VALUE || f->pts > v->last_pts) v->last_pts = f->pts, v->end_pts = f->pts + step;
   return true;
 }
@@ -415,8 +416,8 @@ int um_video_next(um_video *v, um_frame *f, um_error *err) {
   }
   v->last.number = v->number++;
   v->last.time_s = v->shown->pts == AV_NOPTS_VALUE ? 0 : (double)v->shown->pts * av_q2d(v->time_base);
-  v->last.tick = v->last.duration = 0;
-  if (v->o.fps <= 0 && v->shown->pts != AV_NOPTS_VALUE) v->last.tick = v->shown->pts, v->last.duration = um_ffmpeg_duration(v->shown);
+  v->last.tick = v->shown->best_effort_timestamp == AV_NOPTS_VALUE ? 0 : v->shown->best_effort_timestamp;
+  v->last.duration = v->o.fps > 0 ? 0 : um_ffmpeg_duration(v->shown);
   *f = v->last;
   return 1;
 }

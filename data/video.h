@@ -34,7 +34,8 @@ typedef struct um_video_options {
 typedef struct um_frame {
   int64_t number; /* counts frames handed out from 0 */
   double time_s;
-  int64_t tick, duration; /* the same time in ticks, and how long it is shown, 0 where unknown: with options.fps 0 only */
+  int64_t tick; /* when the video itself shows this picture, in its own ticks: with options.fps it may be later or earlier than time_s */
+  int64_t duration; /* for how many ticks; 0 where unknown, and with options.fps */
   int width, height;
   const uint8_t *grey; /* width x height, stride = grey_stride: luma, full range, as OpenCV's grey of the RGB within rounding */
   int grey_stride;

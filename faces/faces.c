@@ -183,8 +183,10 @@ static int hand_out(walk *w, waiting *at, um_error *err) {
   w->report->frames++;
   w->report->faces += n;
   w->report->frames_without_face += n == 0;
+  const um_video_info *info = um_video_info_of(w->video);
   const um_face_frame frame = {.number = at->frame.number,
                                .time_s = at->frame.time_s,
+                               .shown_s = (double)at->frame.tick * info->tick_num / info->tick_den,
                                .width = at->frame.width,
                                .height = at->frame.height,
                                .image = image ? &at->image : NULL,

@@ -44,6 +44,7 @@ typedef struct um_face_report {
 typedef struct um_face_frame {
   int64_t number;
   double time_s;
+  double shown_s; /* when the video itself shows this picture: time_s is that of the sampling at a frame rate */
   int width, height;
   const um_image *image;
   const um_face *face;

@@ -21,6 +21,7 @@ typedef struct options {
   bool faces_are_cut, force, quiet, compare;
   const char *explain; /* a folder for pictures of the most suspicious faces, explain_faces an input; or NULL */
   int explain_faces;
+  const char *annotate; /* a file or a folder for copies of the inputs with what was found drawn on them; or NULL */
   char *const *command; /* all words of the command line, as they were given */
   int words;
   unsigned ladder; /* a bit for each um_distortion_kind; 0: no ladder */
@@ -37,6 +38,7 @@ typedef enum label { LABEL_NONE = -1, LABEL_REAL = 0, LABEL_FAKE = 1 } label;
 typedef struct detail {
   int64_t frame;
   double time_s;
+  double shown_s; /* when the video itself shows the picture */
   int box[4]; /* x, y, width, height in the frame that was looked at, scaled to the model's max_size: as in extract's manifest */
   int track;
   um_fate fate;      /* known at the video's end; what is not kept is taken out before the input is finished */

@@ -8,7 +8,7 @@
 
 #include "core/file.h"
 #include "core/log.h"
-#include "infer/infer.h"
+#include "infer/annotate.h"
 
 enum { BATCH = 16 };
 
@@ -44,6 +44,7 @@ int main(int argc, char **argv) {
   ladder l = {0};
   um_error err = {0};
   evidence e;
+  annotation copies = {0};
   bool done = false, open = false;
   progress p = {.o = &o};
   const double start = um_seconds();
@@ -64,6 +65,7 @@ int main(int argc, char **argv) {
   }
   rc = ladder_check(o.ladder, &err);
   if (!rc) rc = inputs_open(&in, (const char *const *)argv + optind, argc - optind, &o, &err);
+  if (!rc && o.annotate) rc = annotation_open(&copies, &in, (const char *const *)argv + optind, argc - optind, &o, &err);
   if (!rc) rc = scorer_open(&s, &o, BATCH, &err), open = !rc;
   if (!rc && o.explain) rc = um_mkdirs(o.explain, &err);
   if (!rc && o.report) rc = um_mkdirs(o.report, &err);
@@ -88,6 +90,7 @@ int main(int argc, char **argv) {
   if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, &e, o.labels ? &r : NULL, o.ladder ? &l : NULL, &err);
   if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);
   if (!rc && o.report) rc = page_write(&in, &s, &o, &e, o.labels ? &r : NULL, &err);
+  if (!rc && o.annotate) rc = annotation_write(&copies, &in, &s, &o, &stop, &err); /* last: it takes long, and results are safe by now */
   if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);
 done:
   if (rc) um_log(UM_LOG_ERROR, "%s", err.text);
@@ -95,6 +98,7 @@ done:
   if (open) scorer_close(&s);
   ladder_free(&l);
   um_findings_free(&r);
+  annotation_free(&copies);
   inputs_free(&in);
   free(command);
   return status;

@@ -46,6 +46,11 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "  --report-details N\n"
                             "                    show at most so many inputs in all detail: the most\n"
                             "                    suspicious, of labelled ones the most mistaken (50)\n"
+                            "  --annotate FILE   a copy of the video, FILE.mp4, with a box around each face\n"
+                            "                    that counts, coloured by its verdict, its score and a bar;\n"
+                            "                    frame rate, size and sound as they are. Of a picture\n"
+                            "                    FILE.png. With several inputs, or a folder of them, a folder\n"
+                            "                    for NAME.mp4 and NAME.png of each\n"
                             "  --faces-are-cut   the inputs are pictures of faces already, as extract writes\n"
                             "                    them: nothing is detected, the whole picture is the face\n"
                             "\n"
@@ -96,7 +101,8 @@ static int which(const char *(*name)(int), const char *word) {
   return -1;
 }
 
-enum { LADDER = 256, REPORT, REPORT_DETAILS };
+/* Options without a letter. */
+enum { LADDER = 256, ANNOTATE, REPORT, REPORT_DETAILS };
 
 /* KINDS may stand in the next word, too, where that is no file. */
 static int take_ladder(options *o, char **argv, const char *kinds) {
@@ -142,6 +148,7 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     {"ladder", 2, 0, LADDER},
     {"report", 1, 0, REPORT},
     {"report-details", 1, 0, REPORT_DETAILS},
+    {"annotate", 1, 0, ANNOTATE},
     {0, 0, 0, 0},
   };
   /* clang-format on */
@@ -160,6 +167,7 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     case REPORT_DETAILS:
       if (!whole(optarg, 1, 1000, &o->report_details)) return bad("--report-details", "a whole number from 1 to 1000", optarg);
       break;
+    case ANNOTATE: o->annotate = optarg; break;
     case 'E':
       if (!whole(optarg, 1, 64, &o->explain_faces)) return bad("--explain-faces", "a whole number from 1 to 64", optarg);
       break;
@@ -245,6 +253,10 @@ static int check_options(const options *o, int argc) {
   }
   if (!o->model) {
     um_log(UM_LOG_ERROR, "--model: expected the file that train wrote (RUN/best.safetensors), got nothing; see infer --help");
+    return 2;
+  }
+  if (o->annotate && o->faces_are_cut) {
+    um_log(UM_LOG_ERROR, "--annotate %s: faces are marked where they were found; with --faces-are-cut nothing is looked for", o->annotate);
     return 2;
   }
   if (optind == argc) {

@@ -98,6 +98,7 @@ static int on_frame(void *arg, const um_face_frame *frame, um_error *err) {
     const um_detection *b = &frame->face[i].at;
     const detail d = {.frame = frame->number,
                       .time_s = frame->time_s,
+                      .shown_s = frame->shown_s,
                       .track = frame->face[i].track,
                       .box = {(int)lrint(b->x), (int)lrint(b->y), (int)lrint(b->width), (int)lrint(b->height)}};
     rc = um_face_crop(&w->crop, frame->image, b, &w->p->s->preprocess.faces, err);
