@@ -166,7 +166,7 @@ static int hold(copy *c, const um_frame *f, const char *to, const scorer *s, con
     int width, height; /* of the frames that were looked at */
     um_fit(&width, &height, c->info.width, c->info.height, max_size);
     const double fps = s->preprocess.faces.fps > 0 ? s->preprocess.faces.fps : c->info.rate > 0 ? c->info.rate : 25;
-    rc = ways_make(&c->ways, c->in, &s->preprocess.calibration, (double)h->im.width / width, (double)h->im.height / height, 1 / fps, err);
+    rc = ways_make(&c->ways, c->in, (double)h->im.width / width, (double)h->im.height / height, 1 / fps, err);
     if (!rc) rc = open_writer(c, &h->im, to, o, err);
     overlay_open(&c->look, c->in, &s->preprocess.calibration, &c->ways, h->im.width, h->im.height);
     c->width = h->im.width, c->height = h->im.height;
@@ -240,7 +240,7 @@ static int copy_still(const input *in, const char *to, const scorer *s, um_error
   int width, height, rc = um_image_read(&im, in->path, err);
   if (rc) goto done;
   um_fit(&width, &height, im.width, im.height, s->preprocess.faces.max_size);
-  rc = ways_make(&c.ways, in, &s->preprocess.calibration, (double)im.width / width, (double)im.height / height, 1, err);
+  rc = ways_make(&c.ways, in, (double)im.width / width, (double)im.height / height, 1, err);
   if (rc) goto done;
   overlay_open(&c.look, in, &s->preprocess.calibration, &c.ways, im.width, im.height);
   draw(&c, &im, 0, INFINITY);

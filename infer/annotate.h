@@ -37,7 +37,7 @@ typedef struct ways {
   double gap_s;  /* between two sightings that are further apart nothing is drawn */
 } ways;
 /* x, y: from the pixels of the frame that was looked at to those of the video. interval_s: between two such frames. */
-int ways_make(ways *w, const input *in, const um_calibration *c, double x, double y, double interval_s, um_error *err);
+int ways_make(ways *w, const input *in, double x, double y, double interval_s, um_error *err);
 void ways_free(ways *w);
 /* Between two sightings a straight line; before the first, after the last and in a gap the nearest, for hold_s. from and until: the shot
  * that this time is in; what was seen outside of it is not held. False: nobody is there. */

@@ -18,6 +18,9 @@ static const um_paint colours[] = {[UM_VERDICT_NONE] = {{90, 94, 100}, 1},
 /* Sizes as parts of a capital's height; whole pixels where an edge should be sharp. */
 static double part(const overlay *v, double of) { return fmax(1, round(v->letters * of)); }
 
+/* 4:2:0 shares colours among 2 x 2 pixels: lines are not thinner than what keeps theirs. */
+static double bar_height_of(const overlay *v) { return fmax(5, part(v, .45)); }
+
 /* "FAKE 0.93" */
 static void name(char *text, size_t size, um_verdict verdict, double score) {
   if (verdict == UM_VERDICT_NONE)
@@ -41,8 +44,8 @@ static void bar(const overlay *v, um_image *im, double x, double y, double width
 /* A line of words on the verdict's colour, a bar below it. */
 void overlay_face(const overlay *v, um_image *im, const sighting *face, int number) {
   const um_verdict verdict = um_verdict_of(&v->calibration, face->score);
-  const double pad = part(v, .4), line = part(v, .16), bar_height = part(v, .4), x = round(face->box[0]), y = round(face->box[1]),
-               width = round(face->box[2]), height = round(face->box[3]);
+  const double pad = part(v, .4), line = fmax(3, part(v, .2)), bar_height = bar_height_of(v), x = round(face->box[0]),
+               y = round(face->box[1]), width = round(face->box[2]), height = round(face->box[3]);
   char text[64], words[96];
   name(text, sizeof text, verdict, face->score);
   if (number)
@@ -74,13 +77,13 @@ static panel place(const overlay *v, int corner, int width, int height) {
   panel p = {.letters = part(v, 1.25), .small = part(v, .72), .pad = part(v, .55), .below = isnan(in->score) ? in->reason : NULL};
   const double margin = part(v, .8), ends = part(v, .4) + p.small;
   char text[64];
-  name(text, sizeof text, um_verdict_of(&v->calibration, in->score), in->score);
+  name(text, sizeof text, in->verdict, in->score);
   snprintf(p.words, sizeof p.words, "%s: %s", in->kind == UM_MEDIA_IMAGE ? "Picture" : "Video", text);
   p.first = p.letters + 2 * p.pad;
   p.width = um_paint_text_width(p.letters, .17, p.words) + 2 * p.pad;
   if (p.below && *p.below) p.width = fmax(p.width, um_paint_text_width(p.small, .13, p.below) + 2 * p.pad);
   p.width = ceil(fmin(fmax(p.width, part(v, 12)), width - 2 * margin));
-  p.height = p.first + (isnan(in->score) ? p.small + 2 * p.pad : part(v, .4) + 2 * p.pad + ends);
+  p.height = p.first + (isnan(in->score) ? p.small + 2 * p.pad : bar_height_of(v) + 2 * p.pad + ends);
   p.x = corner == UPPER_RIGHT || corner == LOWER_RIGHT ? width - margin - p.width : margin;
   p.y = corner == LOWER_LEFT || corner == LOWER_RIGHT ? height - margin - p.height : margin;
   return p;
@@ -105,16 +108,15 @@ void overlay_open(overlay *v, const input *in, const um_calibration *c, const wa
 
 void overlay_verdict(const overlay *v, um_image *im) {
   const panel p = place(v, v->corner, im->width, im->height);
-  const um_verdict verdict = um_verdict_of(&v->calibration, v->in->score);
   const double inside = p.width - 2 * p.pad, below = p.y + p.first + p.pad;
-  um_paint_rectangle(im, p.x, p.y, p.width, p.first, colours[verdict]);
+  um_paint_rectangle(im, p.x, p.y, p.width, p.first, colours[v->in->verdict]);
   um_paint_rectangle(im, p.x, p.y + p.first, p.width, p.height - p.first, dark);
   um_paint_text(im, p.x + p.pad, p.y + p.pad, p.letters, .17, p.words, white);
   if (isnan(v->in->score)) {
     if (p.below) um_paint_text(im, p.x + p.pad, below, p.small, .13, p.below, white);
     return;
   }
-  const double height = part(v, .4), ends = below + height + part(v, .4);
+  const double height = bar_height_of(v), ends = below + height + part(v, .4);
   bar(v, im, p.x + p.pad, below, inside, height, v->in->score);
   um_paint_text(im, p.x + p.pad, ends, p.small, .13, "0 real", white);
   um_paint_text(im, p.x + p.pad + inside - um_paint_text_width(p.small, .13, "1 fake"), ends, p.small, .13, "1 fake", white);

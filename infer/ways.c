@@ -16,7 +16,7 @@ static int by_track(const void *a, const void *b) {
   return x->d < y->d ? -1 : x->d > y->d;
 }
 
-int ways_make(ways *w, const input *in, const um_calibration *c, double x, double y, double interval_s, um_error *err) {
+int ways_make(ways *w, const input *in, double x, double y, double interval_s, um_error *err) {
   const size_t n = (size_t)in->faces;
   item *list = malloc((n + 1) * sizeof *list);
   *w = (ways){.hold_s = interval_s / 2, .gap_s = fmax(2.5 * interval_s, 0.5)};
@@ -34,7 +34,7 @@ int ways_make(ways *w, const input *in, const um_calibration *c, double x, doubl
     way *of = w->count ? &w->at[w->count - 1] : NULL;
     if (!of || of->track != list[i].track) *(of = &w->at[w->count++]) = (way){.track = list[i].track, .at = to};
     if (of->count && of->at[of->count - 1].time_s == d->shown_s) continue; /* the same picture, looked at twice */
-    *to++ = (sighting){d->shown_s, {d->box[0] * x, d->box[1] * y, d->box[2] * x, d->box[3] * y}, um_calibrated(c, d->score)};
+    *to++ = (sighting){d->shown_s, {d->box[0] * x, d->box[1] * y, d->box[2] * x, d->box[3] * y}, d->score};
     of->count++;
   }
   free(list);

@@ -30,6 +30,7 @@ void packets_read(packets *p, const char *path, char kind, int n) {
   if (index >= 0) {
     const AVStream *st = f->streams[index];
     snprintf(p->codec, sizeof p->codec, "%s", avcodec_get_name(st->codecpar->codec_id));
+    p->length_s = st->duration == AV_NOPTS_VALUE ? 0 : (double)st->duration * av_q2d(st->time_base);
     p->width = st->codecpar->width, p->height = st->codecpar->height;
   }
   while (av_read_frame(f, packet_in) >= 0) {

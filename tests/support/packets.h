@@ -16,6 +16,7 @@ typedef struct packets {
   double begin_s; /* of the file's first stream of pictures */
   char codec[32];
   int width, height;
+  double length_s; /* of the stream, as its container says; 0 where it does not */
 } packets;
 
 /* Those of the n-th stream of pictures ('v') or sound ('a'); count 0 and codec "" where there is none. Fails the test where the file does
