@@ -194,6 +194,7 @@ static void videos(void **state) {
       assert_string_equal(history_field("v2/history.csv", epoch, columns[i]), first);
     }
   }
+  assert_true(same_files("v1/validation.csv", "v2/validation.csv"));
   RUN(0, "$T " RUN_OPTIONS FACES "--set data.train_dir=$D/v --set data.video_cache_dir=$D/cache --set data.video_cache=20000 --out $D/v3");
   SAYS("0 looked at now, 4 before");
   char loss[64];

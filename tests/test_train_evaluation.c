@@ -17,7 +17,9 @@
 #include "core/rng.h"
 #include "data/csv.h"
 #include "data/image.h"
+#include "tests/support/clip.h"
 #include "tests/support/infer_run.h"
+#include "tests/support/scene.h"
 #include "tests/support/tmp.h"
 #include "tests/support/train_run.h"
 
@@ -366,6 +368,39 @@ static void one_class_and_a_test_part(void **state) {
   cJSON_Delete(json);
 }
 
+static void draw_people(uint8_t *grey, int width, int height, int i, void *arg) {
+  scene_face face[3];
+  const int *shift = arg;
+  for (int k = 0; k < 3; k++) face[k] = scene_faces[k], face[k].x += 2 * i + *shift;
+  scene_draw(grey, width, height, face, 3);
+}
+
+/* Held-out videos, three people in each: cut and followed on the way, as infer does. */
+static void videos(void **state) {
+  static const char *const names[] = {"v/fake/a.mp4", "v/fake/b.mp4", "v/real/c.mp4", "v/real/d.mp4"};
+  static int shift[4] = {0, 5, 11, 17};
+  (void)state;
+  RUN(0, "mkdir -p $D/v/fake $D/v/real");
+  for (int i = 0; i < 4; i++)
+    clip_write(&(clip){
+        .path = in(names[i]), .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 6, .rate = 5, .draw = draw_people, .arg = &shift[i]});
+  RUN(0, "$T --config $D/crops.json --out $D/out/videos --set data.validation_dir=$D/v --set data.video_cache_dir=$D/cache --set epochs=2 "
+         "--set faces.detector=haar --set faces.max_size=400 --set faces.fps=5 --set evaluation.by=folder");
+  const char *file = "out/videos/validation.csv", *epoch = best_epoch("out/videos/history.csv");
+  assert_int_equal(infer_run("--model %s --labels folders --by folder --resamples 200 --json %s %s >%s 2>&1",
+                             in("out/videos/best.safetensors"), in("videos.json"), in("v"), in("infer.log")),
+                   0);
+  cJSON *json = infer_json(in("videos.json"));
+  const cJSON *m = infer_get(json, "metrics"), *frame = infer_get(m, "frame"), *part;
+  assert_true(infer_get(frame, "count")->valueint > 4 * 6);
+  same_as_infer(file, epoch, "frame", "", "", "", "raw", frame);
+  same_as_infer(file, epoch, "video", "mean", "highest", "", "raw", infer_get(m, "video"));
+  cJSON_ArrayForEach(part, infer_get(infer_get(m, "by"), "parts"))
+      same_as_infer(file, epoch, "video", "mean", "highest", infer_get(part, "value")->valuestring, "raw", infer_get(part, "video"));
+  assert_true(*line(file, epoch, "video", "mean", "together", "", "raw", "auc")); /* people are told apart */
+  cJSON_Delete(json);
+}
+
 static void nothing_held_out(void **state) {
   (void)state;
   RUN(0, "$T --config $D/crops.json --out $D/out/all --set data.validation_dir=null --set epochs=1");
@@ -400,6 +435,7 @@ int main(void) {
       cmocka_unit_test(resumed_is_the_same),
       cmocka_unit_test(without_a_video_column),
       cmocka_unit_test(one_class_and_a_test_part),
+      cmocka_unit_test(videos),
       cmocka_unit_test(nothing_held_out),
       cmocka_unit_test(refused),
   };
