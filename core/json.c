@@ -46,6 +46,14 @@ bool um_json_exact(const cJSON *o, const char *key, double *out) {
   return true;
 }
 
+bool um_json_put_number(cJSON *o, const char *key, double v) {
+  return isnan(v) ? cJSON_AddNullToObject(o, key) : cJSON_AddNumberToObject(o, key, v);
+}
+
+bool um_json_put_text(cJSON *o, const char *key, const char *v) {
+  return v && *v ? cJSON_AddStringToObject(o, key, v) : cJSON_AddNullToObject(o, key);
+}
+
 /* Makes a number text that is printed as it is. */
 static bool make_exact(cJSON *o) {
   char text[40] = "null";

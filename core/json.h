@@ -17,6 +17,10 @@ bool um_json_word(const cJSON *o, const char *key, const char *const *words, int
 /* A number written as text ("%a": exact, infinities included), not NaN. */
 bool um_json_exact(const cJSON *o, const char *key, double *out);
 
+/* Members that may be nothing: null for NaN, and for NULL or "". False without memory. */
+bool um_json_put_number(cJSON *o, const char *key, double v);
+bool um_json_put_text(cJSON *o, const char *key, const char *v);
+
 /* Text of it, malloc'd, with every number in the fewest of 15 to 17 digits that read back to the same double; what is not finite is null.
  * (cJSON's own takes 15 digits where they are right but for the last bit.) The object's numbers are of another type afterwards: it is fit
  * for nothing but to be deleted. NULL without memory. */

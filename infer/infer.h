@@ -22,9 +22,11 @@ typedef struct options {
   const char *explain; /* a folder for pictures of the most suspicious faces, explain_faces an input; or NULL */
   int explain_faces;
   const char *annotate; /* a file or a folder for copies of the inputs with what was found drawn on them; or NULL */
+  const char *verify;   /* a result to do again, or NULL; root: where its inputs lie now, or NULL */
+  const char *root;
   char *const *command; /* all words of the command line, as they were given */
   int words;
-  unsigned ladder; /* a bit for each um_distortion_kind; 0: no ladder */
+  unsigned ladder;    /* a bit for each um_distortion_kind; 0: no ladder */
   const char *report; /* a folder for a page of all results, or NULL; report_details: of so many inputs at most all is shown */
   int report_details;
 } options;
@@ -39,7 +41,7 @@ typedef struct detail {
   int64_t frame;
   double time_s;
   double shown_s; /* when the video itself shows the picture */
-  int box[4]; /* x, y, width, height in the frame that was looked at, scaled to the model's max_size: as in extract's manifest */
+  int box[4];     /* x, y, width, height in the frame that was looked at, scaled to the model's max_size: as in extract's manifest */
   int track;
   um_fate fate;      /* known at the video's end; what is not kept is taken out before the input is finished */
   double score, raw; /* P(fake): as shown, and as the network gives it. score_input makes the one of the other; before, score is raw, too */
@@ -180,6 +182,8 @@ const char *evidence_version(const evidence *e, const char *library);
 /* score.c: the scores of an input's people and its own, from its faces', and its verdict; once an input. UM_ENOMEM. */
 int score_input(input *in, const um_preprocess *p, um_error *err);
 
+/* What of the asked settings the model has otherwise, of those that flags can change, by these flags: "--fps 1 (the model's: 2), ..."; "". */
+void settings_told(char *text, size_t size, const um_preprocess *asked, const um_preprocess *its);
 int scorer_open(scorer *s, const options *o, int batch, um_error *err);
 void scorer_close(scorer *s);
 /* score[i] = P(fake) of n faces, n at most the batch; pixels: n x height x width x 3. */
@@ -276,6 +280,13 @@ bool ladder_put(cJSON *o, const ladder *l); /* as members; false without memory 
 #define RESULT_FORMAT "unmask-result/1"
 int write_json(const char *path, const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r,
                const ladder *l, um_error *err);
+
+/* The members "evidence" and "run"; NULL without memory. */
+cJSON *evidence_json(const evidence *e);
+cJSON *run_json(const evidence *e);
+
+/* verify.c: infer --verify, with the inputs that were given, and *holds whether the result does. */
+int verify(const options *o, const char *const *path, int count, const volatile bool *stop, bool *holds, um_error *err);
 
 /* output.c */
 const char *verdict(const input *in); /* "fake", "real", "uncertain", "none" */

@@ -10,17 +10,9 @@
 #include "core/file.h"
 #include "core/json.h"
 
-/* A number, or null where there is none. */
-static bool put_number(cJSON *o, const char *key, double v) {
-  return isnan(v) ? cJSON_AddNullToObject(o, key) : cJSON_AddNumberToObject(o, key, v);
-}
-static bool put_text(cJSON *o, const char *key, const char *v) {
-  return v && *v ? cJSON_AddStringToObject(o, key, v) : cJSON_AddNullToObject(o, key);
-}
-
 /* A score, and beside it what it was before calibration, where the model has one. */
 static bool put_score(cJSON *o, const um_calibration *c, double score, double raw) {
-  return put_number(o, "score", score) && (c->method == UM_CALIBRATION_NONE || put_number(o, "raw_score", raw));
+  return um_json_put_number(o, "score", score) && (c->method == UM_CALIBRATION_NONE || um_json_put_number(o, "raw_score", raw));
 }
 
 /* Prints and frees; what an object could not hold for lack of memory is an error, not a gap in the file. */
@@ -35,8 +27,8 @@ static bool flush(FILE *f, cJSON *o, bool whole) {
 static bool put_model(FILE *f, const scorer *s, const options *o) {
   const char *const names[2] = {s->preprocess.classes[0], s->preprocess.classes[1]};
   cJSON *m = cJSON_CreateObject(), *classes = cJSON_CreateStringArray(names, 2);
-  bool whole = m && classes && put_text(m, "file", o->model) && put_text(m, "sha256", s->sha256) &&
-               put_number(m, "bytes", (double)s->bytes) && put_text(m, "fingerprint", s->fingerprint);
+  bool whole = m && classes && um_json_put_text(m, "file", o->model) && um_json_put_text(m, "sha256", s->sha256) &&
+               um_json_put_number(m, "bytes", (double)s->bytes) && um_json_put_text(m, "fingerprint", s->fingerprint);
   const um_scoring rule = um_preprocess_scoring(&s->preprocess);
   cJSON *scoring = whole ? cJSON_AddObjectToObject(m, "scoring") : NULL;
   whole = scoring && um_scoring_put(scoring, &rule);
@@ -49,40 +41,47 @@ static bool put_settings(FILE *f, const scorer *s, const options *o, const evide
   cJSON *m = cJSON_CreateObject();
   return flush(f, m,
                m && um_preprocess_put(m, &s->preprocess) && cJSON_AddBoolToObject(m, "faces_are_cut", o->faces_are_cut) &&
-                   put_text(m, "precision", um_precision_name(o->precision)) && put_number(m, "batch", e->batch) &&
-                   put_number(m, "threshold", THRESHOLD) && put_number(m, "resamples", o->resamples) &&
-                   put_number(m, "bootstrap_seed", UM_BOOTSTRAP_SEED) && put_text(m, "forced", s->forced));
+                   um_json_put_text(m, "precision", um_precision_name(o->precision)) && um_json_put_number(m, "batch", e->batch) &&
+                   um_json_put_number(m, "threshold", THRESHOLD) && um_json_put_number(m, "resamples", o->resamples) &&
+                   um_json_put_number(m, "bootstrap_seed", UM_BOOTSTRAP_SEED) && um_json_put_text(m, "forced", s->forced));
 }
 
 static bool put_file(cJSON *list, const used_file *u) {
   cJSON *o = cJSON_CreateObject();
-  const bool whole = o && put_text(o, "file", u->path) && put_text(o, "sha256", u->sha256) && put_number(o, "bytes", (double)u->bytes);
+  const bool whole = o && um_json_put_text(o, "file", u->path) && um_json_put_text(o, "sha256", u->sha256) &&
+                     um_json_put_number(o, "bytes", (double)u->bytes);
   if (whole && cJSON_AddItemToArray(list, o)) return true;
   cJSON_Delete(o);
   return false;
 }
 
-static bool put_evidence(FILE *f, const evidence *e) {
+cJSON *evidence_json(const evidence *e) {
   cJSON *m = cJSON_CreateObject(), *o = m ? cJSON_AddObjectToObject(m, "program") : NULL;
-  bool whole = o && put_text(o, "version", UM_VERSION) && put_text(o, "sha256", e->program_sha256) && put_text(o, "compiler", e->compiler);
+  bool whole = o && um_json_put_text(o, "version", UM_VERSION) && um_json_put_text(o, "sha256", e->program_sha256) &&
+               um_json_put_text(o, "compiler", e->compiler);
   whole = whole && (o = cJSON_AddObjectToObject(m, "libraries"));
-  for (int i = 0; whole && i < e->libraries; i++) whole = put_text(o, e->library[i].name, e->library[i].version);
-  whole = whole && (o = cJSON_AddObjectToObject(m, "device")) && put_text(o, "backend", e->backend) && put_text(o, "gpu", e->device) &&
-          put_text(o, "processor", e->processor) && put_text(o, "instructions", e->instructions) &&
-          put_text(o, "onednn_instructions", e->onednn_isa);
+  for (int i = 0; whole && i < e->libraries; i++) whole = um_json_put_text(o, e->library[i].name, e->library[i].version);
+  whole = whole && (o = cJSON_AddObjectToObject(m, "device")) && um_json_put_text(o, "backend", e->backend) &&
+          um_json_put_text(o, "gpu", e->device) && um_json_put_text(o, "processor", e->processor) &&
+          um_json_put_text(o, "instructions", e->instructions) && um_json_put_text(o, "onednn_instructions", e->onednn_isa);
   whole = whole && (o = cJSON_AddArrayToObject(m, "detector_files"));
   for (int i = 0; whole && i < e->detector_files; i++) whole = put_file(o, &e->detector[i]);
-  return flush(f, m, whole);
+  if (whole) return m;
+  cJSON_Delete(m);
+  return NULL;
 }
 
-static bool put_run(FILE *f, const evidence *e) {
-  cJSON *m = cJSON_CreateObject();
-  cJSON *words = cJSON_CreateStringArray((const char *const *)e->command, e->words);
-  bool whole = m && words && put_text(m, "note", "not part of any verdict") && put_text(m, "started", e->started) &&
-               put_number(m, "seconds", e->seconds) && put_number(m, "threads", e->threads) && put_number(m, "jobs", e->jobs);
-  if (!whole || !cJSON_AddItemToObject(m, "command", words)) cJSON_Delete(words), whole = false;
-  return flush(f, m, whole);
+cJSON *run_json(const evidence *e) {
+  cJSON *m = cJSON_CreateObject(), *words = cJSON_CreateStringArray((const char *const *)e->command, e->words);
+  bool whole = m && words && um_json_put_text(m, "note", "not part of any verdict") && um_json_put_text(m, "started", e->started) &&
+               um_json_put_number(m, "seconds", e->seconds) && um_json_put_number(m, "threads", e->threads) &&
+               um_json_put_number(m, "jobs", e->jobs);
+  if (whole && cJSON_AddItemToObject(m, "command", words)) return m;
+  cJSON_Delete(words), cJSON_Delete(m);
+  return NULL;
 }
+
+static bool put(FILE *f, cJSON *o) { return flush(f, o, o != NULL); }
 
 /* Keys of the reasons for which a face does not count. */
 static const char *const why[UM_FATES] = {[UM_ONE_FRAME] = "one_frame", [UM_DOUBTFUL] = "doubtful", [UM_NOT_MAIN] = "not_main"};
@@ -90,7 +89,7 @@ static const char *const why[UM_FATES] = {[UM_ONE_FRAME] = "one_frame", [UM_DOUB
 static bool put_dropped(cJSON *r, const input *in) {
   cJSON *o = cJSON_AddObjectToObject(r, "dropped");
   bool whole = o != NULL;
-  for (int i = UM_KEPT + 1; whole && i < UM_FATES; i++) whole = put_number(o, why[i], in->dropped[i]);
+  for (int i = UM_KEPT + 1; whole && i < UM_FATES; i++) whole = um_json_put_number(o, why[i], in->dropped[i]);
   return whole;
 }
 
@@ -103,7 +102,8 @@ static bool put_people(cJSON *r, const input *in, const um_calibration *c) {
     cJSON *o = cJSON_CreateObject();
     whole = o && cJSON_AddItemToArray(list, o);
     if (!whole) cJSON_Delete(o);
-    whole = whole && put_number(o, "person", p->person) && put_number(o, "faces", p->faces) && put_score(o, c, p->score, p->raw);
+    whole = whole && um_json_put_number(o, "person", p->person) && um_json_put_number(o, "faces", p->faces) &&
+            put_score(o, c, p->score, p->raw);
   }
   return whole;
 }
@@ -116,8 +116,8 @@ static bool put_seconds(cJSON *r, const input *in) {
   bool whole = list && suspicious_seconds(at, &count, in, &err) == UM_OK;
   for (int i = 0; whole && i < count; i++) {
     cJSON *o = cJSON_CreateObject();
-    whole = o && put_number(o, "start_s", at[i].start) && put_number(o, "end_s", at[i].end) && put_number(o, "score", at[i].score) &&
-            put_number(o, "moments", at[i].moments);
+    whole = o && um_json_put_number(o, "start_s", at[i].start) && um_json_put_number(o, "end_s", at[i].end) &&
+            um_json_put_number(o, "score", at[i].score) && um_json_put_number(o, "moments", at[i].moments);
     if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
   }
   return whole;
@@ -131,8 +131,8 @@ static bool put_pictures(cJSON *r, const input *in, const um_calibration *map, c
   for (int i = 0; whole && i < in->candidates; i++) {
     const candidate *c = &in->candidate[i];
     cJSON *o = cJSON_CreateObject();
-    whole = o && put_text(o, "file", c->name) && put_number(o, "frame", (double)c->d.frame) &&
-            put_number(o, "track", c->d.track < 0 ? NAN : c->d.track) && put_score(o, map, c->d.score, c->d.raw);
+    whole = o && um_json_put_text(o, "file", c->name) && um_json_put_number(o, "frame", (double)c->d.frame) &&
+            um_json_put_number(o, "track", c->d.track < 0 ? NAN : c->d.track) && put_score(o, map, c->d.score, c->d.raw);
     if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
   }
   return whole;
@@ -141,25 +141,26 @@ static bool put_pictures(cJSON *r, const input *in, const um_calibration *map, c
 /* What the numbers take from a labelled input. */
 static bool put_label(cJSON *r, const input *in) {
   if (in->label == LABEL_NONE) return true;
-  return put_text(r, "label", label_name(in->label)) && put_text(r, "group", in->group) && put_text(r, "video", in->video);
+  return um_json_put_text(r, "label", label_name(in->label)) && um_json_put_text(r, "group", in->group) &&
+         um_json_put_text(r, "video", in->video);
 }
 
 static bool put_result(FILE *f, const input *in, const um_calibration *c, const options *opt) {
   cJSON *r = cJSON_CreateObject(), *list;
   char text[1300];
-  bool whole = r && put_text(r, "path", in->path) && put_text(r, "sha256", in->sha256) &&
-               (*in->sha256 ? put_number(r, "bytes", (double)in->bytes) : put_text(r, "bytes", NULL)) &&
-               put_text(r, "kind", kind_name(in->kind)) && cJSON_AddBoolToObject(r, "skipped", in->skipped) &&
-               put_score(r, c, in->score, in->raw) && put_text(r, "verdict", verdict(in)) &&
-               put_text(r, "reason", reason(text, sizeof text, in)) && put_number(r, "frames", (double)in->frames) &&
-               put_number(r, "faces", in->faces) && put_dropped(r, in) && put_label(r, in) && put_people(r, in, c) && put_seconds(r, in) &&
-               put_pictures(r, in, c, opt) && (list = cJSON_AddArrayToObject(r, "detail"));
+  bool whole = r && um_json_put_text(r, "path", in->path) && um_json_put_text(r, "sha256", in->sha256) &&
+               (*in->sha256 ? um_json_put_number(r, "bytes", (double)in->bytes) : um_json_put_text(r, "bytes", NULL)) &&
+               um_json_put_text(r, "kind", kind_name(in->kind)) && cJSON_AddBoolToObject(r, "skipped", in->skipped) &&
+               put_score(r, c, in->score, in->raw) && um_json_put_text(r, "verdict", verdict(in)) &&
+               um_json_put_text(r, "reason", reason(text, sizeof text, in)) && um_json_put_number(r, "frames", (double)in->frames) &&
+               um_json_put_number(r, "faces", in->faces) && put_dropped(r, in) && put_label(r, in) && put_people(r, in, c) &&
+               put_seconds(r, in) && put_pictures(r, in, c, opt) && (list = cJSON_AddArrayToObject(r, "detail"));
   for (int i = 0; whole && i < in->faces; i++) {
     const detail *d = &in->detail[i];
     cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);
-    whole = o && box && put_number(o, "frame", (double)d->frame) && put_number(o, "time_s", d->time_s);
+    whole = o && box && um_json_put_number(o, "frame", (double)d->frame) && um_json_put_number(o, "time_s", d->time_s);
     if (whole && cJSON_AddItemToObject(o, "box", box))
-      whole = put_number(o, "track", d->track < 0 ? NAN : d->track) && put_score(o, c, d->score, d->raw);
+      whole = um_json_put_number(o, "track", d->track < 0 ? NAN : d->track) && put_score(o, c, d->score, d->raw);
     else
       cJSON_Delete(box), whole = false;
     if (!whole || !cJSON_AddItemToArray(list, o)) cJSON_Delete(o), whole = false;
@@ -190,8 +191,8 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
   if (rc) return rc;
   FILE *f = to_stdout ? stdout : w.file;
   bool ok = fputs("{\"format\": \"" RESULT_FORMAT "\",\n\"model\": ", f) >= 0 && put_model(f, s, o) && fputs(",\n\"settings\": ", f) >= 0 &&
-            put_settings(f, s, o, e) && fputs(",\n\"evidence\": ", f) >= 0 && put_evidence(f, e) && fputs(",\n\"run\": ", f) >= 0 &&
-            put_run(f, e) && fputs(",\n\"results\": [", f) >= 0;
+            put_settings(f, s, o, e) && fputs(",\n\"evidence\": ", f) >= 0 && put(f, evidence_json(e)) && fputs(",\n\"run\": ", f) >= 0 &&
+            put(f, run_json(e)) && fputs(",\n\"results\": [", f) >= 0;
   for (int i = 0; ok && i < in->count; i++)
     ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i], &s->preprocess.calibration, o);
   ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, r) && put_ladder(f, l) && fputs("}\n", f) >= 0;

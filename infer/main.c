@@ -14,6 +14,10 @@ enum { BATCH = 16 };
 
 static volatile bool stop;
 static void on_signal(int number) { (void)number, stop = true; }
+static void watch_signals(void) {
+  const struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGINT, &action, NULL), sigaction(SIGTERM, &action, NULL);
+}
 
 typedef struct progress {
   const options *o;
@@ -45,7 +49,7 @@ int main(int argc, char **argv) {
   um_error err = {0};
   evidence e;
   annotation copies = {0};
-  bool done = false, open = false;
+  bool done = false, open = false, holds = true;
   progress p = {.o = &o};
   const double start = um_seconds();
   um_log_open("infer", UM_LOG_INFO);
@@ -59,6 +63,11 @@ int main(int argc, char **argv) {
   }
   if (o.quiet) um_log_open("infer", UM_LOG_WARN);
 
+  if (o.verify) {
+    watch_signals();
+    rc = verify(&o, (const char *const *)argv + optind, argc - optind, &stop, &holds, &err);
+    goto done;
+  }
   if (o.compare) {
     rc = compare(argv[optind], argv[optind + 1], &o, &err);
     goto done;
@@ -73,8 +82,7 @@ int main(int argc, char **argv) {
   if (rc) goto done;
   if (!o.jobs) o.jobs = s.backend->threads > 0 ? s.backend->threads : 1;
   if ((rc = evidence_take(&e, &s, &o, BATCH, &err))) goto done;
-  struct sigaction action = {.sa_handler = on_signal};
-  sigaction(SIGINT, &action, NULL), sigaction(SIGTERM, &action, NULL);
+  watch_signals();
 
   p.total = in.count, p.table = !o.quiet && !(o.json && !strcmp(o.json, "-"));
   if (p.table) print_head();
@@ -94,7 +102,7 @@ int main(int argc, char **argv) {
   if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);
 done:
   if (rc) um_log(UM_LOG_ERROR, "%s", err.text);
-  int status = rc ? um_exit_status(rc) : p.skipped ? 3 : 0;
+  int status = rc ? um_exit_status(rc) : p.skipped ? 3 : holds ? 0 : 1;
   if (open) scorer_close(&s);
   ladder_free(&l);
   um_findings_free(&r);

@@ -10,6 +10,7 @@
 
 static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "       infer --compare A.json B.json [--json FILE|-] [--resamples N]\n"
+                            "       infer --verify RESULT.json [--root DIR | INPUT...] [--model FILE]\n"
                             "\n"
                             "Gives every INPUT a score: the probability, from 0 to 1, that its faces are\n"
                             "FAKE. An INPUT is a video, a picture, or a folder of them (walked into the\n"
@@ -33,6 +34,12 @@ static const char usage[] = "usage: infer --model FILE [options] INPUT...\n"
                             "  --resamples N     for the 95 % intervals (2000); 0: none\n"
                             "  --compare         is B.json (of infer --labels --json) better than A.json on\n"
                             "                    the videos that both have?\n"
+                            "  --verify RESULT   does again what infer --json wrote there, with its settings,\n"
+                            "                    and says whether it holds, bit for bit; of INPUTs, if they are\n"
+                            "                    given: they are known by their contents. --model FILE if the\n"
+                            "                    model has moved; another one is refused without --force.\n"
+                            "                    Exit status 1: it does not hold, or was not to be checked\n"
+                            "  --root DIR        with --verify: where to look for inputs that have moved\n"
                             "  --explain DIR     pictures of the most suspicious faces of each input, with the places\n"
                             "                    that spoke for FAKE in colours (Grad-CAM), as PNG files in DIR\n"
                             "  --explain-faces N how many an input (4)\n"
@@ -102,7 +109,7 @@ static int which(const char *(*name)(int), const char *word) {
 }
 
 /* Options without a letter. */
-enum { LADDER = 256, ANNOTATE, REPORT, REPORT_DETAILS };
+enum { LADDER = 256, ANNOTATE, REPORT, REPORT_DETAILS, VERIFY, ROOT };
 
 /* KINDS may stand in the next word, too, where that is no file. */
 static int take_ladder(options *o, char **argv, const char *kinds) {
@@ -149,6 +156,8 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     {"report", 1, 0, REPORT},
     {"report-details", 1, 0, REPORT_DETAILS},
     {"annotate", 1, 0, ANNOTATE},
+    {"verify", 1, 0, VERIFY},
+    {"root", 1, 0, ROOT},
     {0, 0, 0, 0},
   };
   /* clang-format on */
@@ -162,6 +171,8 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
     case 'l': o->labels = optarg; break;
     case 'd': o->device = optarg; break;
     case 'F': o->force = true; break;
+    case VERIFY: o->verify = optarg; break;
+    case ROOT: o->root = optarg; break;
     case 'e': o->explain = optarg; break;
     case REPORT: o->report = optarg; break;
     case REPORT_DETAILS:
@@ -240,8 +251,41 @@ static int take_options(options *o, int argc, char **argv, bool *done) {
   return 0;
 }
 
+/* The first option that --verify does not go with, as what it asks for stands in the result; or NULL. */
+static const char *not_with_verify(const options *o) {
+  if (o->compare) return "--compare";
+  if (o->csv) return "--csv";
+  if (o->labels) return "--labels";
+  if (o->explain) return "--explain";
+  if (o->report) return "--report";
+  if (o->ladder) return "--ladder";
+  if (o->annotate) return "--annotate";
+  if (o->faces_are_cut) return "--faces-are-cut";
+  if (o->precision != UM_PRECISION_FP32) return "--precision";
+  if (o->fps >= 0 || o->margin >= 0 || o->detector || o->faces >= 0 || o->min_face >= 0 || o->crop >= 0 || o->align >= 0 ||
+      o->max_size >= 0)
+    return "how faces are found and cut";
+  return o->aggregate >= 0 || o->top_k > 0 || o->people >= 0 ? "how faces become a score" : NULL;
+}
+
+static int check_verify(const options *o, int argc) {
+  const char *const other = not_with_verify(o);
+  if (other)
+    um_log(UM_LOG_ERROR, "--verify: %s: not with it: settings are those of the result; see infer --help", other);
+  else if (o->root && optind < argc)
+    um_log(UM_LOG_ERROR, "--verify: expected --root DIR or INPUTs, got both; see infer --help");
+  else
+    return 0;
+  return 2;
+}
+
 /* What goes together; what is missing. */
 static int check_options(const options *o, int argc) {
+  if (o->verify) return check_verify(o, argc);
+  if (o->root) {
+    um_log(UM_LOG_ERROR, "--root %s: goes with --verify; see infer --help", o->root);
+    return 2;
+  }
   if (o->compare) {
     if (argc - optind == 2) return 0;
     um_log(UM_LOG_ERROR, "--compare: expected two files that infer --labels --json wrote, got %d; see infer --help", argc - optind);

@@ -34,47 +34,48 @@ static void whole_number(char *text, size_t size, const char *name, int asked, i
   differ(text, size, name, a, b);
 }
 
-/* *asked gets the rule of the flags. */
-static void take_scoring(char *text, size_t size, um_scoring *asked, const um_scoring *its, const options *o) {
-  *asked = *its;
-  if (o->aggregate >= 0) asked->frames = (um_frames_rule)o->aggregate;
-  if (o->top_k > 0) asked->top_k = o->top_k;
-  if (asked->top_k < 1) asked->top_k = UM_TOP_K;
-  if (o->people >= 0) asked->together = o->people;
-  if (asked->frames != its->frames) differ(text, size, "--aggregate", um_frames_rule_name(asked->frames), um_frames_rule_name(its->frames));
-  if (asked->frames == its->frames && asked->frames == UM_FRAMES_TOP_K && asked->top_k != its->top_k)
-    whole_number(text, size, "--top-k", asked->top_k, its->top_k);
-  if (asked->together != its->together)
-    differ(text, size, "--people", asked->together ? "together" : "highest", its->together ? "together" : "highest");
+void settings_told(char *text, size_t size, const um_preprocess *asked, const um_preprocess *its) {
+  const um_face_settings *a = &asked->faces, *b = &its->faces;
+  const um_scoring *x = &asked->scoring, *y = &its->scoring;
+  char p[32], q[32];
+  *text = 0;
+  if (a->fps != b->fps) differ(text, size, "--fps", number(p, a->fps, 0), number(q, b->fps, 0));
+  if (strcmp(a->detector, b->detector)) differ(text, size, "--detector", a->detector, b->detector);
+  if (a->choice != b->choice) differ(text, size, "--faces", um_face_choice_name(a->choice), um_face_choice_name(b->choice));
+  if (a->min_face != b->min_face) whole_number(text, size, "--min-face", a->min_face, b->min_face);
+  if (a->crop != b->crop) differ(text, size, "--crop", um_crop_shape_name(a->crop), um_crop_shape_name(b->crop));
+  if (a->margin != b->margin) differ(text, size, "--margin", number(p, a->margin, -1), number(q, b->margin, -1));
+  if (a->align != b->align) differ(text, size, "--align", a->align ? "yes" : "no", b->align ? "yes" : "no");
+  if (a->max_size != b->max_size) whole_number(text, size, "--max-size", a->max_size, b->max_size);
+  if (x->frames != y->frames) differ(text, size, "--aggregate", um_frames_rule_name(x->frames), um_frames_rule_name(y->frames));
+  if (x->frames == y->frames && x->frames == UM_FRAMES_TOP_K && x->top_k != y->top_k)
+    whole_number(text, size, "--top-k", x->top_k, y->top_k);
+  if (x->together != y->together)
+    differ(text, size, "--people", x->together ? "together" : "highest", y->together ? "together" : "highest");
 }
 
 /* A model scores what it was trained on. Other settings by flag are refused, or with --force taken and said. */
 static int take_flags(scorer *s, const options *o, um_error *err) {
-  um_face_settings *its = &s->preprocess.faces, asked = *its;
-  um_scoring rule;
-  char text[1024] = "", a[32], b[32];
-  if (o->fps >= 0) asked.fps = o->fps;
-  if (o->margin >= 0) asked.margin = o->margin;
-  if (o->detector) snprintf(asked.detector, sizeof asked.detector, "%s", o->detector);
-  if (o->faces >= 0) asked.choice = (um_face_choice)o->faces;
-  if (o->min_face >= 0) asked.min_face = o->min_face;
-  if (o->crop >= 0) asked.crop = (um_crop_shape)o->crop;
-  if (o->align >= 0) asked.align = o->align;
-  if (o->max_size >= 0) asked.max_size = o->max_size;
-
-  if (asked.fps != its->fps) differ(text, sizeof text, "--fps", number(a, asked.fps, 0), number(b, its->fps, 0));
-  if (strcmp(asked.detector, its->detector)) differ(text, sizeof text, "--detector", asked.detector, its->detector);
-  if (asked.choice != its->choice)
-    differ(text, sizeof text, "--faces", um_face_choice_name(asked.choice), um_face_choice_name(its->choice));
-  if (asked.min_face != its->min_face) whole_number(text, sizeof text, "--min-face", asked.min_face, its->min_face);
-  if (asked.crop != its->crop) differ(text, sizeof text, "--crop", um_crop_shape_name(asked.crop), um_crop_shape_name(its->crop));
-  if (asked.margin != its->margin) differ(text, sizeof text, "--margin", number(a, asked.margin, -1), number(b, its->margin, -1));
-  if (asked.align != its->align) differ(text, sizeof text, "--align", asked.align ? "yes" : "no", its->align ? "yes" : "no");
-  if (asked.max_size != its->max_size) whole_number(text, sizeof text, "--max-size", asked.max_size, its->max_size);
-  take_scoring(text, sizeof text, &rule, &s->preprocess.scoring, o);
-  if (o->top_k > 0 && rule.frames != UM_FRAMES_TOP_K)
+  um_preprocess asked = s->preprocess;
+  um_face_settings *f = &asked.faces;
+  um_scoring *rule = &asked.scoring;
+  char text[1024];
+  if (o->fps >= 0) f->fps = o->fps;
+  if (o->margin >= 0) f->margin = o->margin;
+  if (o->detector) snprintf(f->detector, sizeof f->detector, "%s", o->detector);
+  if (o->faces >= 0) f->choice = (um_face_choice)o->faces;
+  if (o->min_face >= 0) f->min_face = o->min_face;
+  if (o->crop >= 0) f->crop = (um_crop_shape)o->crop;
+  if (o->align >= 0) f->align = o->align;
+  if (o->max_size >= 0) f->max_size = o->max_size;
+  if (o->aggregate >= 0) rule->frames = (um_frames_rule)o->aggregate;
+  if (o->top_k > 0) rule->top_k = o->top_k;
+  if (rule->top_k < 1) rule->top_k = UM_TOP_K;
+  if (o->people >= 0) rule->together = o->people;
+  settings_told(text, sizeof text, &asked, &s->preprocess);
+  if (o->top_k > 0 && rule->frames != UM_FRAMES_TOP_K)
     return um_fail(err, UM_ECONFIG, "--top-k %d: the rule is %s, which takes no number; --aggregate top_k does", o->top_k,
-                   um_frames_rule_name(rule.frames));
+                   um_frames_rule_name(rule->frames));
   if (!*text) return UM_OK;
   if (!o->force)
     return um_fail(err, UM_ECONFIG, "%s: was trained on other settings than are asked for: %s; leave these out, or --force", o->model,
@@ -82,7 +83,7 @@ static int take_flags(scorer *s, const options *o, um_error *err) {
   um_log(UM_LOG_WARN, "other settings than the model was trained on%s: %s",
          s->preprocess.calibration.method == UM_CALIBRATION_NONE ? "" : " and calibrated with", text);
   snprintf(s->forced, sizeof s->forced, "%s", text);
-  *its = asked, s->preprocess.scoring = rule;
+  s->preprocess = asked;
   return UM_OK;
 }
 

@@ -1,0 +1,172 @@
+/* What came of infer --verify: a table of 80 columns, or JSON. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "infer/verify.h"
+
+enum { COLUMNS = 80, FILE_COLUMN = 46 };
+
+static const char *const outcome_name[OUTCOMES] = {"same", "close", "differs", "changed", "missing", "unhashed", "unchecked"};
+
+int count_of(const checks *c, outcome which) {
+  int n = 0;
+  for (int i = 0; i < c->count; i++) n += c->at[i].outcome == which;
+  return n;
+}
+
+bool holds(const checks *c) { return c->asked_for > 0 && c->strangers == 0 && count_of(c, SAME) + count_of(c, CLOSE) == c->asked_for; }
+
+/* The end of a path that fits into the last column. */
+static const char *file_name(char out[COLUMNS], const char *path) {
+  const size_t room = COLUMNS - FILE_COLUMN, n = strlen(path);
+  snprintf(out, COLUMNS, "%s%s", n > room ? "..." : "", n > room ? path + n - (room - 3) : path);
+  text_clean(out);
+  return out;
+}
+
+static const char *score_of(char text[16], double score) {
+  if (isnan(score)) return "-";
+  snprintf(text, 16, "%.4f", score);
+  return text;
+}
+
+static const input *scored_again(const verification *v, const checked *x) { return x->now < 0 ? NULL : &v->now.at[x->now]; }
+
+static void print_checked(const verification *v, const checked *x) {
+  const input *now = scored_again(v, x);
+  char then_score[16], now_score[16], name[COLUMNS];
+  printf("%-8s  %-9s %6s  %-9s %6s  %s\n", outcome_name[x->outcome], um_verdict_name(x->then->verdict),
+         score_of(then_score, x->then->score), now ? um_verdict_name(now->verdict) : "-", now ? score_of(now_score, now->score) : "-",
+         file_name(name, x->then->path));
+}
+
+/* What a row of the table cannot say. */
+static void print_note(const verification *v, const checked *x) {
+  const input *now = scored_again(v, x);
+  char name[COLUMNS];
+  if (x->outcome == SAME || x->outcome == UNCHECKED) return;
+  printf("\n%s\n", file_name(name, x->then->path));
+  switch (x->outcome) {
+  case CHANGED:
+    printf("  another file now: its SHA-256 was\n    %s\n  and is\n    %s\n", x->then->sha256, *x->sha256 ? x->sha256 : "-");
+    break;
+  case MISSING: printf("  not there any more; --root DIR looks for it by its contents below a folder\n"); break;
+  case UNHASHED: printf("  cannot be checked: no hash of it was recorded\n"); break;
+  default:
+    if (now->skipped != x->then->skipped) printf("  %s\n", now->skipped ? "could not be read this time" : "could not be read then");
+    if (now->frames != x->then->frames) printf("  frames: %lld, then %lld\n", (long long)now->frames, (long long)x->then->frames);
+    if (!isnan(x->difference)) printf("  the score differs by %.3g\n", x->difference);
+    if (x->faces) printf("  %d of %d faces differ\n", x->faces, x->then->faces > now->faces ? x->then->faces : now->faces);
+  }
+}
+
+static void print_differences(const differences *d) {
+  if (d->count) printf("\nNot as it was then (was -> is):\n");
+  for (int i = 0; i < d->count; i++) {
+    const difference *x = &d->at[i];
+    const size_t width = 2 + (strlen(x->what) > 28 ? strlen(x->what) : 28) + 2 + strlen(x->then) + 4 + strlen(x->now);
+    printf(width <= COLUMNS ? "  %-28s  %s -> %s\n" : "  %s\n    %s\n    -> %s\n", x->what, x->then, x->now);
+  }
+  if (d->more) printf("  and %d more\n", d->more);
+}
+
+/* "holds: 6 of 6 inputs, bit for bit" */
+static void print_verdict(const verification *v) {
+  const checks *c = &v->checks;
+  const int same = count_of(c, SAME), close = count_of(c, CLOSE);
+  double most = 0;
+  for (int i = 0; i < c->count; i++)
+    if (c->at[i].outcome == CLOSE && c->at[i].difference > most) most = c->at[i].difference;
+  printf("\n%s: %d of %d input%s", holds(c) ? "holds" : "does not hold", same + close, c->asked_for, c->asked_for == 1 ? "" : "s");
+  if (holds(c) && !close) printf(", bit for bit");
+  if (close) printf(", %d bit for bit, %d within %.2g", same, close, most);
+  for (int k = DIFFERS; k < UNCHECKED; k++)
+    if (count_of(c, (outcome)k)) printf(", %d %s", count_of(c, (outcome)k), outcome_name[k]);
+  if (c->strangers) printf(", %d not among the results", c->strangers);
+  if (count_of(c, UNCHECKED)) printf(" (of %d results)", c->count);
+  printf("\n");
+}
+
+void report_print(const verification *v) {
+  const checks *c = &v->checks;
+  printf("%-8s  %-16s  %-16s  %s\n", "", "then", "now", "file");
+  for (int i = 0; i < c->count; i++)
+    if (c->at[i].outcome != UNCHECKED) print_checked(v, &c->at[i]);
+  for (int i = 0; i < c->count; i++) print_note(v, &c->at[i]);
+  print_differences(&v->differences);
+  print_verdict(v);
+}
+
+/* ---- JSON ---- */
+
+static bool put_side(cJSON *to, const char *key, const input *in) {
+  if (!in) return cJSON_AddNullToObject(to, key);
+  cJSON *o = cJSON_AddObjectToObject(to, key);
+  return o && um_json_put_text(o, "verdict", um_verdict_name(in->verdict)) && um_json_put_number(o, "score", in->score) &&
+         um_json_put_number(o, "faces", in->faces) && um_json_put_number(o, "frames", (double)in->frames) &&
+         cJSON_AddBoolToObject(o, "skipped", in->skipped);
+}
+
+static bool put_checked(cJSON *list, const verification *v, const checked *x) {
+  cJSON *o = cJSON_CreateObject();
+  if (!o || !cJSON_AddItemToArray(list, o)) {
+    cJSON_Delete(o);
+    return false;
+  }
+  return um_json_put_text(o, "path", x->then->path) && um_json_put_text(o, "found", x->path) &&
+         um_json_put_text(o, "sha256", x->then->sha256) && um_json_put_text(o, "sha256_now", x->outcome == CHANGED ? x->sha256 : NULL) &&
+         um_json_put_text(o, "outcome", outcome_name[x->outcome]) && put_side(o, "then", x->then) &&
+         put_side(o, "now", scored_again(v, x)) && um_json_put_number(o, "score_differs_by", x->difference) &&
+         um_json_put_number(o, "faces_that_differ", x->faces);
+}
+
+static bool put_difference(cJSON *list, const difference *x) {
+  cJSON *o = cJSON_CreateObject();
+  if (!o || !cJSON_AddItemToArray(list, o)) {
+    cJSON_Delete(o);
+    return false;
+  }
+  return um_json_put_text(o, "what", x->what) && um_json_put_text(o, "then", x->then) && um_json_put_text(o, "now", x->now);
+}
+
+static bool put_all(cJSON *o, const verification *v) {
+  const checks *c = &v->checks;
+  cJSON *part, *list, *now = evidence_json(&v->evidence), *run = run_json(&v->evidence);
+  bool whole = now && run && um_json_put_text(o, "format", "unmask-verification/1") && cJSON_AddBoolToObject(o, "holds", holds(c)) &&
+               cJSON_AddBoolToObject(o, "bit_for_bit", holds(c) && count_of(c, CLOSE) == 0) &&
+               (part = cJSON_AddObjectToObject(o, "result")) && um_json_put_text(part, "file", v->o.verify) &&
+               um_json_put_text(part, "sha256", v->record.sha256) && (part = cJSON_AddObjectToObject(o, "model")) &&
+               um_json_put_text(part, "file", v->o.model) && um_json_put_text(part, "sha256", v->scorer.sha256) &&
+               (part = cJSON_AddObjectToObject(o, "counts")) && um_json_put_number(part, "results", c->count) &&
+               um_json_put_number(part, "checked", c->asked_for) && um_json_put_number(part, "not_among_the_results", c->strangers);
+  for (int k = 0; whole && k < OUTCOMES; k++) whole = um_json_put_number(part, outcome_name[k], count_of(c, (outcome)k));
+  whole = whole && (list = cJSON_AddArrayToObject(o, "differences"));
+  for (int i = 0; whole && i < v->differences.count; i++) whole = put_difference(list, &v->differences.at[i]);
+  if (whole && (whole = cJSON_AddItemToObject(o, "evidence", now))) now = NULL;
+  if (whole && (whole = cJSON_AddItemToObject(o, "run", run))) run = NULL;
+  whole = whole && (list = cJSON_AddArrayToObject(o, "inputs"));
+  for (int i = 0; whole && i < c->count; i++) whole = put_checked(list, v, &c->at[i]);
+  cJSON_Delete(now), cJSON_Delete(run);
+  return whole;
+}
+
+int report_write(const char *path, const verification *v, um_error *err) {
+  cJSON *o = cJSON_CreateObject();
+  char *text = o && put_all(o, v) ? um_json_print(o, true) : NULL;
+  cJSON_Delete(o);
+  if (!text) return um_fail(err, UM_ENOMEM, "%s: no memory for the results", path);
+  um_writer w = {0};
+  int rc = UM_OK;
+  if (!strcmp(path, "-")) {
+    if (puts(text) < 0 || fflush(stdout)) rc = um_fail(err, UM_EIO, "standard output: could not be written");
+  } else if (!(rc = um_writer_open(&w, path, err))) {
+    fprintf(w.file, "%s\n", text);
+    rc = um_writer_commit(&w, err);
+  }
+  cJSON_free(text);
+  return rc;
+}
