@@ -225,8 +225,23 @@ static double head_height(const cell *c) {
   return h + c->over_rows * PLOT_LINE_HEIGHT + 8;
 }
 
+/* Labels of horizontal spans, right of the box, each at the height of its span or as near as the others let it. */
+static void label_spans(plot_drawing *d, const cell *c) {
+  over o[MOST_LABELS];
+  int n = 0;
+  for (int i = 0; i < c->p->span_count && n < MOST_LABELS; i++) {
+    const um_plot_span *s = &c->p->spans[i];
+    const double low = fmax(s->low, c->sy.low), high = fmin(s->high, c->sy.high);
+    if (s->horizontal && s->label && low <= high) o[n++] = (over){.at = plot_pixel(&c->sy, (low + high) / 2) + 4, .text = s->label};
+  }
+  qsort(o, (size_t)n, sizeof *o, by_place);
+  for (int i = 1; i < n; i++) o[i].at = fmax(o[i].at, o[i - 1].at + PLOT_LINE_HEIGHT);
+  double lowest = c->sy.from;
+  for (int i = n - 1; i >= 0; i--, lowest -= PLOT_LINE_HEIGHT) o[i].at = fmin(o[i].at, lowest);
+  for (int i = 0; i < n; i++) plot_add_text(d, c->sx.to + 5, o[i].at, o[i].text, c->x + c->width - c->sx.to - 5, plain);
+}
+
 static void draw_spans(plot_drawing *d, const cell *c) {
-  double used = -1e9;
   for (int i = 0; i < c->p->span_count; i++) {
     const um_plot_span *s = &c->p->spans[i];
     const plot_scale *a = s->horizontal ? &c->sy : &c->sx;
@@ -234,17 +249,10 @@ static void draw_spans(plot_drawing *d, const cell *c) {
     if (!(low <= high)) continue;
     const double from = plot_pixel(a, low), to = plot_pixel(a, high);
     const plot_pen pen = {.stroke = PLOT_NO_COLOUR, .fill = s->colour ? s->colour : 0x606060, .density = s->density > 0 ? s->density : .12};
-    if (!s->horizontal) {
-      /* A moment is still a pixel wide. */
+    if (s->horizontal)
+      plot_add_rectangle(d, c->sx.from, to, c->box_width, from - to, pen, PLOT_NO_TEXT);
+    else /* a moment is still a pixel wide */
       plot_add_rectangle(d, from, c->sy.to, fmax(1, to - from), c->box_height, pen, PLOT_NO_TEXT);
-      continue;
-    }
-    plot_add_rectangle(d, c->sx.from, to, c->box_width, from - to, pen, PLOT_NO_TEXT);
-    if (!s->label) continue;
-    double y = (from + to) / 2 + 4;
-    if (fabs(y - used) < PLOT_LINE_HEIGHT) y = y < used ? used - PLOT_LINE_HEIGHT : used + PLOT_LINE_HEIGHT;
-    used = y;
-    plot_add_text(d, c->sx.to + 5, y, s->label, c->x + c->width - c->sx.to - 5, plain);
   }
 }
 
@@ -347,6 +355,7 @@ static void draw_cell(plot_drawing *d, cell *c) {
     plot_add_text(d, left + o->left, top - 8 - o->row * PLOT_LINE_HEIGHT, o->text, o->width + .1, plain);
   }
   draw_spans(d, c);
+  label_spans(d, c);
   draw_grid(d, c);
   draw_axes(d, c);
   for (int i = 0; i < c->p->series_count; i++) {

@@ -237,6 +237,13 @@ static void bars_have_their_width(void **state) {
   }
   assert_int_equal(seen, 6);
   svg_free(&d);
+
+  /* Half a place beyond the outer ones, where there are no names. */
+  const double x[] = {10, 20, 40};
+  const um_plot_series plain = {.kind = UM_PLOT_BARS, .x = x, .y = one, .count = 3};
+  const um_plot_panel other = {.series = &plain, .series_count = 1};
+  const um_plot_box c = plot_box(&(um_plot){.panels = &other, .panel_count = 1}, 0);
+  assert_true(c.x_low == 5 && c.x_high == 45 && c.y_low == 0);
 }
 
 /* ---- much, and nothing ---- */

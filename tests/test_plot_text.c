@@ -162,6 +162,19 @@ static bool overlap(const corners *a, const corners *b) {
   return true;
 }
 
+/* What is drawn in a path, as a rectangle; false where it is no path. */
+static bool bounds_of(corners *c, const svg_element *e) {
+  double left = 1e9, right = -1e9, top = 1e9, bottom = -1e9;
+  for (const char *s = e->path; s && (*s == 'M' || *s == 'L');) {
+    char *end;
+    const double x = strtod(s + 1, &end), y = strtod(end, &end);
+    left = fmin(left, x), right = fmax(right, x), top = fmin(top, y), bottom = fmax(bottom, y);
+    s = end;
+  }
+  *c = (corners){{{left, top - 1}, {right, top - 1}, {right, bottom + 1}, {left, bottom + 1}}};
+  return right > left;
+}
+
 static void check_texts(const char *what, const um_plot *plot) {
   static corners c[400];
   ruler r = ruler_new();
@@ -172,13 +185,21 @@ static void check_texts(const char *what, const um_plot *plot) {
     if (strcmp(d.at[i].name, "text") == 0 && n < 400) {
       e[n] = &d.at[i], c[n] = corners_of(&r, e[n]);
       for (int k = 0; k < 4; k++)
-        if (c[n].p[k].x < 0 || c[n].p[k].x > d.width || c[n].p[k].y < 0 || c[n].p[k].y > d.height)
+        if (c[n].p[k].x < 3 || c[n].p[k].x > d.width - 3 || c[n].p[k].y < 0 || c[n].p[k].y > d.height)
           fail_msg("%s: \"%s\" reaches beyond the picture", what, e[n]->text);
       for (int k = 0; k < n; k++)
         if (overlap(&c[k], &c[n])) fail_msg("%s: \"%s\" and \"%s\" overlap", what, e[k]->text, e[n]->text);
       n++;
     }
   assert_true(n > 3);
+  /* Samples in the legend: what lies above the box. */
+  const double top = plot_box(plot, 0).top;
+  for (int i = 0; i < d.count && plot->panel_count == 1; i++) {
+    corners sample;
+    if (!bounds_of(&sample, &d.at[i]) || sample.p[2].y > top - 5) continue;
+    for (int k = 0; k < n; k++)
+      if (overlap(&c[k], &sample)) fail_msg("%s: \"%s\" and a sample of the legend overlap", what, e[k]->text);
+  }
   svg_free(&d);
   ruler_free(&r);
 }
@@ -208,8 +229,17 @@ static void labels_do_not_overlap(void **state) {
                                 {.low = .78, .high = .8, .horizontal = true, .label = "uncertain"},
                                 {.low = 0, .high = .78, .horizontal = true, .label = "real"},
                                 {.low = .1, .high = .2, .label = "most suspicious"}};
-  const um_plot_axis unit = {.name = "score", .low = 0, .high = 1};
+  const um_plot_span thin[] = {{.low = .99, .high = 1, .horizontal = true, .label = "fake"},
+                               {.low = .98, .high = .99, .horizontal = true, .label = "uncertain"},
+                               {.low = .03, .high = .04, .horizontal = true, .label = "lower"},
+                               {.low = .02, .high = .03, .horizontal = true, .label = "still lower"},
+                               {.low = 0, .high = .02, .horizontal = true, .label = "real"}};
+  const um_plot_series six[] = {{.name = "one", .y = y, .count = 20},   {.name = "two", .y = y, .count = 20},
+                                {.name = "three", .y = y, .count = 20}, {.name = "four", .y = y, .count = 20},
+                                {.name = "five", .y = y, .count = 20},  {.name = "six", .y = y, .count = 20}};
+  const um_plot_axis unit = {.name = "score", .low = 0, .high = 1}, share = {.low = 0, .high = 1, .unit = UM_PLOT_PERCENT};
   const um_plot_panel panel[] = {
+      {.title = "thin spans", .x = share, .y = share, .series = six, .series_count = 6, .spans = thin, .span_count = 5},
       {.title = "lines",
        .x = unit,
        .y = unit,
@@ -228,12 +258,12 @@ static void labels_do_not_overlap(void **state) {
       {.title = "large", .x.unit = UM_PLOT_WHOLE, .y = {.name = LONG}, .series = &odd[0], .series_count = 1},
       {.title = "small", .series = &odd[1], .series_count = 1},
       {.title = LONG " and more of it", .x = {.name = LONG, .unit = UM_PLOT_TIME}, .series = &odd[2], .series_count = 1, .square = true},
-      {.title = "nothing"},
+      {.title = "nothing", .x = share},
   };
   for (int w = 0; w < COUNT(widths); w++) {
     char what[64];
     for (int i = 0; i < COUNT(panel); i++) {
-      snprintf(what, sizeof what, "%s, %g wide", i == 5 ? "long" : panel[i].title, widths[w]);
+      snprintf(what, sizeof what, "%s, %g wide", i == 6 ? "long" : panel[i].title, widths[w]);
       check_texts(what, &(um_plot){.title = i % 2 ? LONG " " LONG : NULL, .width = widths[w], .panels = &panel[i], .panel_count = 1});
     }
     snprintf(what, sizeof what, "all, %g wide", widths[w]);
