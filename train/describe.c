@@ -9,22 +9,34 @@
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static int count_groups(const um_dataset *d) {
+static int count_different(char **name, int n) {
+  int different = 0;
+  qsort(name, (size_t)n, sizeof *name, by_text);
+  for (int i = 0; i < n; i++) different += i == 0 || strcmp(name[i - 1], name[i]) != 0;
+  return different;
+}
+
+/* Of footage and of videos; 0 videos where no picture's is known. */
+static void count_sources(const um_dataset *d, int *groups, int *videos) {
   char **name = malloc(((size_t)d->count + 1) * sizeof *name);
-  int n = 0;
-  if (!name) return 0;
+  bool known = false;
+  *groups = *videos = 0;
+  if (!name) return;
   for (int i = 0; i < d->count; i++) name[i] = d->item[i].group;
-  qsort(name, (size_t)d->count, sizeof *name, by_text);
-  for (int i = 0; i < d->count; i++) n += i == 0 || strcmp(name[i - 1], name[i]) != 0;
+  *groups = count_different(name, d->count);
+  for (int i = 0; i < d->count; i++) name[i] = d->item[i].video ? d->item[i].video : d->item[i].path, known |= d->item[i].video != NULL;
+  if (known) *videos = count_different(name, d->count);
   free(name);
-  return n;
 }
 
 static void describe_part(const char *what, const um_dataset *d, const char *where) {
-  char all[32], one[32], two[32], groups[64] = "", n[32];
-  if (d->grouped > 0) snprintf(groups, sizeof groups, ", %s groups", count_text(count_groups(d), n));
-  um_log_progress(true, "%-11s %s pictures: %s %s, %s %s%s%s%s", what, count_text(d->count, all), d->class_name[0],
-                  count_text(d->class_count[0], one), d->class_name[1], count_text(d->class_count[1], two), groups, where ? " from " : "",
+  char all[32], one[32], two[32], footage[64] = "", filmed[64] = "", n[32];
+  int groups, videos;
+  count_sources(d, &groups, &videos);
+  if (d->grouped > 0) snprintf(footage, sizeof footage, ", %s groups", count_text(groups, n));
+  if (videos > 0) snprintf(filmed, sizeof filmed, " of %s videos", count_text(videos, n));
+  um_log_progress(true, "%-11s %s pictures%s: %s %s, %s %s%s%s%s", what, count_text(d->count, all), filmed, d->class_name[0],
+                  count_text(d->class_count[0], one), d->class_name[1], count_text(d->class_count[1], two), footage, where ? " from " : "",
                   where ? where : "");
 }
 

@@ -168,9 +168,10 @@ static void say_calibration(const um_calibration *c, const run *r, const rule_li
   say_words("Calibration", um_calibration_text(line, sizeof line, c));
   if (r->calibration_note[0]) say_words("", r->calibration_note);
   if (c->method == UM_CALIBRATION_NONE || !all->is_calibrated || all->count == 0) return;
-  um_log_progress(true, "            calibration error by video %.4f, before it %.4f: on the videos that", all->calibrated.error,
-                  all->at[0].error);
-  um_log_progress(true, "            it was fitted on; infer --labels says how it is on others");
+  snprintf(line, sizeof line,
+           "calibration error by video %.4f, before it %.4f: on the videos that it was fitted on; infer --labels says how it is on others",
+           all->calibrated.error, all->at[0].error);
+  say_words("", line);
 }
 
 int run_summarize(const run *r, um_error *err) {
