@@ -236,10 +236,9 @@ static int report(const videos *v, const um_calibration *its, const um_calibrati
       putchar('\n');
     }
     if (t.done) print_verdicts(&t);
-    puts(t.done
-             ? "after, and the verdicts: by cross-validation, each fifth of the footage by a fit on\nthe rest, as what was fitted on looks "
-               "better than it is"
-             : "no cross-validation: too little footage for a fit on four fifths of it");
+    puts(t.done ? "after, and verdicts: by cross-validation, each fifth of the footage by a fit on\n"
+                  "the rest, as what was fitted on looks better than it is"
+                : "no cross-validation: too little footage for a fit on four fifths of it");
   }
   free(t.score);
   return rc;
