@@ -45,6 +45,20 @@ void page_bytes(FILE *f, int64_t bytes) {
   html(f, "%.*s bytes", at, grouped);
 }
 
+/* "3 videos and 2 pictures" */
+static void what(const page *p) {
+  int of[3] = {0, 0, 0};
+  bool first = true;
+  static const char *const words[3][2] = {{"other file", "other files"}, {"picture", "pictures"}, {"video", "videos"}};
+  for (int i = 0; i < p->in->count; i++) of[p->in->at[i].kind]++;
+  for (int k = UM_MEDIA_VIDEO; k >= UM_MEDIA_NONE; k--) {
+    if (of[k] == 0) continue;
+    html(p->f, "%s", first ? "" : k == UM_MEDIA_NONE || of[UM_MEDIA_NONE] == 0 ? " and " : ", ");
+    page_count(p->f, of[k], words[k][0], words[k][1]);
+    first = false;
+  }
+}
+
 /* ---- order ---- */
 
 static int by_score(const void *pa, const void *pb, void *arg) {
@@ -90,7 +104,7 @@ static void head(const page *p) {
   if (p->in->count == 1)
     html(f, "%s: %s", page_name(p->in->at[0].path), page_verdict_word(p->in->at[0].verdict));
   else
-    html(f, "%d inputs, %d fake", p->in->count, p->of[UM_VERDICT_FAKE]);
+    what(p), html(f, ": %d fake", p->of[UM_VERDICT_FAKE]);
   html(f, " &#8211; unmask report</title>\n<style>");
   fputs(page_style, f);
   html(f, "</style>\n</head>\n<body>\n");
@@ -102,7 +116,7 @@ static void top(const page *p) {
   if (p->in->count == 1)
     html(f, "%s", page_name(p->in->at[0].path));
   else
-    html(f, "%d videos and pictures", p->in->count);
+    what(p);
   html(f, "</h1>\n<p class=\"meta\">Made <time datetime=\"%s\">%.10s, %.5s UTC</time> with the model <span class=\"path\">%s</span></p>\n",
        p->e->started, p->e->started, p->e->started + 11, page_name(p->o->model));
   html(f, "<nav aria-label=\"Contents\"><ul>");

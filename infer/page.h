@@ -4,6 +4,7 @@
 
 #include "infer/html.h"
 #include "infer/infer.h"
+#include "plot/plot.h"
 
 typedef struct page {
   FILE *f;
@@ -35,6 +36,11 @@ const char *page_name(const char *path); /* what follows the last '/' */
 void page_bytes(FILE *f, int64_t bytes);
 /* The picture itself lies in the page. */
 void page_picture(FILE *f, const thumbnail *t, const char *about);
+
+/* page_plots.c. Writes the plot into the page, and as NAME.svg and NAME.png beside it; frees it. */
+int page_plot(const page *p, um_plot *plot, const char *name, um_error *err);
+int page_timeline(const page *p, int index, int level, um_error *err); /* of a video */
+int page_evaluation_plots(const page *p, um_error *err);
 
 /* page_overview.c: verdict counts and the table of all inputs. */
 void page_overview(const page *p);

@@ -242,7 +242,8 @@ int page_input(const page *p, int index, int level, um_error *err) {
        index + 1, index + 1, level, index + 1, page_name(in->path), level);
   verdict_block(p, in);
   cautions(p, in);
-  const int rc = seconds_table(p, in, level + 1, err);
+  int rc = page_timeline(p, index, level + 1, err);
+  if (!rc) rc = seconds_table(p, in, level + 1, err);
   face_sheet(p, in, level + 1);
   people_table(p, in, level + 1);
   facts(p, in, level + 1);

@@ -6,7 +6,7 @@
 
 void page_limits(const page *p) {
   html(p->f,
-       "<section aria-labelledby=\"limits\">\n<h2 id=\"limits\">What a score can and cannot say</h2>\n<ul class=\"notes\">\n"
+       "<section class=\"card\" aria-labelledby=\"limits\">\n<h2 id=\"limits\">What a score can and cannot say</h2>\n<ul class=\"notes\">\n"
        "<li>A score is what one model makes of the faces that it was shown. It knows the kinds of fakes that it was trained on. With other "
        "generators, strong compression, and small, dark or turned faces it is wrong more often, sometimes as often as chance.</li>\n"
        "<li>A high score is a reason to look closer and not a proof. A low one does not show that a video is genuine: only faces were "

@@ -41,7 +41,7 @@ static void confusion(const page *p) {
   FILE *f = p->f;
   const um_confusion *c = &p->r->all.video.measures.confusion;
   html(f,
-       "<div class=\"wide\"><table><caption>Videos by label and by what they were called</caption><thead><tr><td></td>"
+       "<div class=\"wide few\"><table><caption>Videos by label and by what they were called</caption><thead><tr><td></td>"
        "<th scope=\"col\" class=\"n\">Called fake</th><th scope=\"col\" class=\"n\">Called real</th></tr></thead><tbody>"
        "<tr><th scope=\"row\">Fake</th><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td></tr>"
        "<tr><th scope=\"row\">Real</th><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td></tr></tbody></table></div>\n",
@@ -93,17 +93,18 @@ static void mistakes(const page *p, label l, const char *title) {
 
 int page_metrics(const page *p, um_error *err) {
   FILE *f = p->f;
-  (void)err;
   html(f,
-       "<section aria-labelledby=\"metrics\">\n<h2 id=\"metrics\">How right they are</h2>\n<p>Of %d labelled videos and pictures with a "
+       "<section class=\"card\" aria-labelledby=\"metrics\">\n<h2 id=\"metrics\">How right they are</h2>\n<p>Of %d labelled videos and "
+       "pictures with a "
        "score, %d are fakes; they come from %d pieces of footage. Fake is what is looked for: a false alarm is a real one that is called "
        "fake.</p>\n",
        p->r->all.video.count, p->r->all.video.fakes, p->r->all.video.groups);
   measures(p);
   confusion(p);
+  const int rc = page_evaluation_plots(p, err);
   parts(p);
   mistakes(p, LABEL_REAL, "Real ones called fake, the highest scores");
   mistakes(p, LABEL_FAKE, "Fakes called real, the lowest scores");
   html(f, "</section>\n");
-  return UM_OK;
+  return rc;
 }

@@ -4,14 +4,14 @@
 #include "infer/page.h"
 
 /* Rows that are seen at once, and rows in all. */
-enum { ROWS_OPEN = 100, ROWS_MAX = 10000 };
+enum { ROWS_OPEN = 30, ROWS_MAX = 10000 };
 
 static void counts(const page *p) {
   FILE *f = p->f;
-  html(f, "<ul class=\"counts\">\n<li><b>%d</b> %s</li>\n", p->in->count, p->in->count == 1 ? "input" : "inputs");
+  html(f, "<ul class=\"counts\">\n<li><b>%d</b> in all</li>\n", p->in->count);
   for (int v = UM_VERDICT_FAKE; v >= UM_VERDICT_NONE; v--) {
     static const char *const words[4] = {"without a verdict", "real", "uncertain", "fake"};
-    if (v == UM_VERDICT_UNCERTAIN && p->of[v] == 0) continue;
+    if (p->of[v] == 0 && (v == UM_VERDICT_NONE || (v == UM_VERDICT_UNCERTAIN && !p->s->preprocess.calibration.band))) continue;
     html(f, "<li class=\"%s\"><b>%d</b> ", um_verdict_name(v), p->of[v]);
     page_mark(f, v);
     html(f, " <span class=\"word\">%s</span></li>\n", words[v]);
@@ -70,7 +70,7 @@ static void table(const page *p, int first, int end, const char *caption) {
 void page_overview(const page *p) {
   FILE *f = p->f;
   const int count = p->in->count, rows = count < ROWS_MAX ? count : ROWS_MAX, open = count < ROWS_OPEN ? count : ROWS_OPEN;
-  html(f, "<section aria-labelledby=\"overview\">\n<h2 id=\"overview\">All results</h2>\n");
+  html(f, "<section class=\"card\" aria-labelledby=\"overview\">\n<h2 id=\"overview\">All results</h2>\n");
   counts(p);
   if (p->common) html(f, "<p class=\"note\">All lie below <code>%.*s</code></p>\n", (int)p->common, p->in->at[0].path);
   table(p, 0, open, count > open ? "The highest scores" : "All inputs, the highest score first");

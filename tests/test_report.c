@@ -269,6 +269,28 @@ static bool has_value(const found *p, double v) {
   return false;
 }
 
+/* A plot stands in the page and beside it: the SVG is XML, the PNG a picture of twice its size. */
+static void check_plot(const found *p, const char *folder, const char *name) {
+  char path[1200], words[256], *text;
+  size_t size;
+  um_image im = {0};
+  um_error err;
+  int width = 0, height = 0;
+  snprintf(words, sizeof words, "%s.svg, %s.png", name, name);
+  assert_non_null(strstr(p->text, words));
+  snprintf(path, sizeof path, "%s/%s.svg", folder, name);
+  assert_int_equal(um_file_read(&text, &size, path, 1u << 26, &err), UM_OK);
+  XML_Parser x = XML_ParserCreate(NULL);
+  assert_int_equal(XML_Parse(x, text, (int)size, 1), XML_STATUS_OK);
+  XML_ParserFree(x);
+  assert_int_equal(sscanf(strstr(text, " width="), " width=\"%d\" height=\"%d\"", &width, &height), 2);
+  free(text);
+  snprintf(path, sizeof path, "%s/%s.png", folder, name);
+  assert_int_equal(um_image_read(&im, path, &err), UM_OK);
+  assert_true(abs(im.width - 2 * width) <= 2 && abs(im.height - 2 * height) <= 2);
+  um_image_free(&im);
+}
+
 static double number(const cJSON *o, const char *key) { return infer_get(o, key)->valuedouble; }
 
 /* Every number of the results is in the page, all digits of it. */
@@ -348,6 +370,8 @@ static void names(void **state) {
   assert_non_null(strstr(p.text, "<i>broken.png"));
   assert_non_null(strstr(p.text, "<b>set & \"co\""));
   assert_int_equal(p.articles, HOSTILE + 1);
+  static const char *const plots[] = {"roc", "precision-recall", "reliability", "scores"};
+  for (int i = 0; i < 4; i++) check_plot(&p, out, plots[i]);
   cJSON_Delete(root);
   free_page(&p);
 }
@@ -459,6 +483,8 @@ static void video(void **state) {
   assert_int_equal(cJSON_GetArraySize(infer_get(r, "people")), 2);
   assert_true(cJSON_GetArraySize(infer_get(r, "seconds")) > 0);
   assert_int_equal(p.images, 2 * 3);
+  check_plot(&p, out, "timeline-0001");
+  assert_null(strstr(p.text, "roc.svg"));
   cJSON_ArrayForEach(picture, infer_get(r, "pictures")) assert_true(has_value(&p, number(picture, "score")));
   cJSON_Delete(root);
   free_page(&p);
