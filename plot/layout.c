@@ -222,12 +222,12 @@ static void measure(cell *c, double left, double right) {
 static double head_height(const cell *c) {
   double h = lines_of(c->p->title, c->width, HEAD_SIZE, 2) * ceil(1.3 * HEAD_SIZE);
   if (c->legend) h += legend(NULL, c->p, 0, 0, c->width) + 2;
-  return h + c->over_rows * PLOT_LINE_HEIGHT + 8;
+  return h + c->over_rows * PLOT_LINE_HEIGHT + 10;
 }
 
 /* Labels of horizontal spans, right of the box, each at the height of its span or as near as the others let it. */
 static void label_spans(plot_drawing *d, const cell *c) {
-  over o[MOST_LABELS];
+  over o[MOST_LABELS] = {0};
   int n = 0;
   for (int i = 0; i < c->p->span_count && n < MOST_LABELS; i++) {
     const um_plot_span *s = &c->p->spans[i];

@@ -51,9 +51,11 @@ int history_draw(const history *h, const char *title, const char *folder, um_err
       {.title = "loss", .x = epoch, .series = loss, .series_count = 1 + validation},
       {.title = "accuracy", .x = epoch, .y.unit = UM_PLOT_PERCENT, .series = accuracy, .series_count = 1 + validation}};
   um_plot plot = {.title = title, .panels = panel, .panel_count = 2};
+  double best = 0; /* near 1 an AUC is seen in its distance from it */
+  for (int i = 0; i < n; i++) best = fmax(best, t[VAL_AUC * n + i]);
   if (known(t + VAL_AUC * n, n))
     panel[plot.panel_count++] =
-        (um_plot_panel){.title = "AUC", .x = epoch, .y = {.low = NAN, .high = 1}, .series = &auc, .series_count = 1};
+        (um_plot_panel){.title = "AUC", .x = epoch, .y = {.low = NAN, .high = best > .95 ? 1 : NAN}, .series = &auc, .series_count = 1};
   if (changes(t + RATE * n, n))
     panel[plot.panel_count++] = (um_plot_panel){.title = "learning rate", .x = epoch, .series = &rate, .series_count = 1};
   const int status = um_plot_write(&plot, folder, "history", err);
