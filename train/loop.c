@@ -131,8 +131,8 @@ static int calibrate(run *r, const um_findings *f, um_error *err) {
   int status = raw && fake ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for the scores of %d videos", s->count);
   for (int i = 0; !status && i < s->count; i++) raw[i] = s->at[i].score, fake[i] = s->at[i].fake;
   if (!status)
-    status = um_calibration_fit(&r->preprocess.calibration, r->calibration_note, sizeof r->calibration_note, &r->config.calibration, raw,
-                                fake, s->count, err);
+    status = um_calibration_fit(&r->preprocess.calibration, r->epoch_note, sizeof r->epoch_note, &r->config.calibration, raw, fake,
+                                s->count, err);
   free(raw), free(fake);
   return status;
 }
@@ -194,6 +194,7 @@ static int end_epoch(run *r, um_error *err) {
     if ((status = um_checkpoint_save(path, r->model, &r->preprocess, NULL, err))) goto done;
     r->at.best = row.val_loss;
     r->at.best_epoch = r->at.epoch;
+    memcpy(r->best_note, r->epoch_note, sizeof r->best_note);
   }
   run_board_epoch(r, &row, r->validator ? &found : NULL);
   if ((status = write_course(r, &row, err))) goto done;

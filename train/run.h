@@ -77,8 +77,8 @@ typedef struct run {
   double saved_when;
   history history;
   validation_log judged;
-  char calibration_note[512]; /* what the last calibration had to say */
-  board *board;               /* NULL: nothing for TensorBoard */
+  char epoch_note[512], best_note[512]; /* what the calibration of the last epoch, of the best one had to say; "" where none was here */
+  board *board;                         /* NULL: nothing for TensorBoard */
 } run;
 
 /* setup.c: pictures, device, model's structure; nothing is written and no large memory is taken. */

@@ -166,7 +166,7 @@ static void say_words(const char *head, const char *text) {
 static void say_calibration(const um_calibration *c, const run *r, const rule_lines *all) {
   char line[512];
   say_words("Calibration", um_calibration_text(line, sizeof line, c));
-  if (r->calibration_note[0]) say_words("", r->calibration_note);
+  if (r->best_note[0]) say_words("", r->best_note);
   if (c->method == UM_CALIBRATION_NONE || !all->is_calibrated || all->count == 0) return;
   snprintf(line, sizeof line,
            "calibration error by video %.4f, before it %.4f: on the videos that it was fitted on; infer --labels says how it is on others",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""TensorBoard's own reader on the event files that train writes: every scalar of history.csv, losses of steps, the augmented batch.
+"""TensorBoard's own reader on the event files that train writes: every scalar of history.csv, those by video of validation.csv, losses of steps, the augmented batch.
 Called with BUILD/interop and BIN."""
 import csv
 import io
@@ -40,6 +40,10 @@ def near(a, b):
 with open(os.path.join(run, "history.csv")) as f:
     history = list(csv.DictReader(f))
 check("three epochs", len(history) == 3)
+with open(os.path.join(run, "validation.csv")) as f:
+    by_video = [row for row in csv.DictReader(f) if row["by"] == "video" and row["scores"] == "raw" and not row["auc_difference"]]
+check("three epochs of videos", [row["epoch"] for row in by_video] == ["1", "2", "3"])
+by_video_tags = ["auc", "average_precision", "balanced_accuracy", "log_loss", "eer", "tpr_at_5_percent", "brier", "ece"]
 sides = {"train": {"epoch_loss": "loss", "epoch_accuracy": "accuracy", "epoch_learning_rate": "learning_rate"},
          "validation": {"epoch_loss": "val_loss", "epoch_accuracy": "val_accuracy", "epoch_auc": "val_auc"}}
 for side, tags in sides.items():
@@ -50,6 +54,9 @@ for side, tags in sides.items():
         check("%s of %s: a value an epoch" % (tag, side), [v.step for v in values] == [0, 1, 2])
         check("%s of %s is history.csv's" % (tag, side), all(near(v.value, float(row[column])) for v, row in zip(values, history)))
     if side != "train":
+        for name in by_video_tags:
+            values = board.Scalars("video/" + name)
+            check("video/%s is validation.csv's" % name, len(values) == 3 and all(near(v.value, float(row[name])) for v, row in zip(values, by_video)))
         continue
     steps = board.Scalars("batch_loss")
     check("losses of steps, each once", [v.step for v in steps] == sorted({v.step for v in steps}) and len(steps) >= 3)
