@@ -104,6 +104,7 @@ typedef struct copy {
   int width, height; /* of the copy */
   overlay look;
   ways ways;
+  mark *marks;            /* room for one a way */
   held at[AHEAD_MAX + 1]; /* a ring */
   int first, count, ahead;
   double shot_s; /* when the shot of the oldest of them began */
@@ -111,13 +112,28 @@ typedef struct copy {
   int64_t read, written;
 } copy;
 
-/* The faces that are there at this time, those of a picture all. */
+/* The faces that are there at this time, those of a still all. */
 static void draw(const copy *c, um_image *im, double time_s, double until) {
+  int n = 0;
   for (int i = 0; i < c->ways.count; i++) {
-    sighting s;
-    if (way_at(&s, &c->ways, &c->ways.at[i], time_s, c->shot_s, until)) overlay_face(&c->look, im, &s, c->in->people > 1 ? i + 1 : 0);
+    mark *m = &c->marks[n];
+    m->number = c->in->people > 1 ? i + 1 : 0;
+    n += way_at(&m->face, &c->ways, &c->ways.at[i], time_s, c->shot_s, until);
   }
+  overlay_faces(&c->look, im, c->marks, n);
   overlay_verdict(&c->look, im);
+}
+
+/* What is to be drawn, in pictures of this size. */
+static int open_marks(copy *c, int width, int height, double interval_s, const scorer *s, um_error *err) {
+  int looked_width, looked_height; /* of the frames that were looked at */
+  um_fit(&looked_width, &looked_height, width, height, s->preprocess.faces.max_size);
+  int rc = ways_make(&c->ways, c->in, (double)width / looked_width, (double)height / looked_height, interval_s, err);
+  if (rc) return rc;
+  if (!(c->marks = calloc((size_t)c->ways.count + 1, sizeof *c->marks)))
+    return um_fail(err, UM_ENOMEM, "%s: no memory for %d people", c->in->path, c->ways.count);
+  overlay_open(&c->look, c->in, &s->preprocess.calibration, &c->ways, width, height);
+  return UM_OK;
 }
 
 static int write_oldest(copy *c, um_error *err) {
@@ -162,15 +178,11 @@ static int hold(copy *c, const um_frame *f, const char *to, const scorer *s, con
   um_image im = {0};
   int rc = um_video_rgb(c->video, &h->im, err);
   if (!rc && !c->writer) {
-    const int max_size = s->preprocess.faces.max_size;
-    int width, height; /* of the frames that were looked at */
-    um_fit(&width, &height, c->info.width, c->info.height, max_size);
-    const double fps = s->preprocess.faces.fps > 0 ? s->preprocess.faces.fps : c->info.rate > 0 ? c->info.rate : 25;
-    rc = ways_make(&c->ways, c->in, (double)h->im.width / width, (double)h->im.height / height, 1 / fps, err);
+    const double rate = c->info.rate > 0 ? c->info.rate : 25, fps = s->preprocess.faces.fps > 0 ? s->preprocess.faces.fps : rate;
+    rc = open_marks(c, h->im.width, h->im.height, 1 / fps, s, err);
     if (!rc) rc = open_writer(c, &h->im, to, o, err);
-    overlay_open(&c->look, c->in, &s->preprocess.calibration, &c->ways, h->im.width, h->im.height);
     c->width = h->im.width, c->height = h->im.height;
-    c->ahead = (int)fmin(AHEAD_MAX, ceil(c->ways.hold_s * (c->info.rate > 0 ? c->info.rate : 25)));
+    c->ahead = (int)fmin(AHEAD_MAX, ceil(c->ways.hold_s * rate));
   }
   if (rc) return rc;
   if (h->im.width != c->width || h->im.height != c->height) {
@@ -228,6 +240,7 @@ static int copy_video(const input *in, const char *to, const scorer *s, const op
 done:
   um_video_writer_close(c->writer);
   um_video_close(c->video);
+  free(c->marks);
   ways_free(&c->ways);
   for (int i = 0; i <= AHEAD_MAX; i++) um_image_free(&c->at[i].im);
   free(c);
@@ -237,17 +250,15 @@ done:
 static int copy_still(const input *in, const char *to, const scorer *s, um_error *err) {
   copy c = {.in = in};
   um_image im = {0};
-  int width, height, rc = um_image_read(&im, in->path, err);
+  int rc = um_image_read(&im, in->path, err);
+  if (!rc) rc = open_marks(&c, im.width, im.height, 1, s, err);
   if (rc) goto done;
-  um_fit(&width, &height, im.width, im.height, s->preprocess.faces.max_size);
-  rc = ways_make(&c.ways, in, (double)im.width / width, (double)im.height / height, 1, err);
-  if (rc) goto done;
-  overlay_open(&c.look, in, &s->preprocess.calibration, &c.ways, im.width, im.height);
   draw(&c, &im, 0, INFINITY);
   rc = ends_with(to, (const char *const[]){".jpg", ".jpeg", NULL}) ? um_image_write_jpeg(&im, to, 95, err)
                                                                    : um_image_write_png(&im, to, err);
   if (!rc) um_log(UM_LOG_INFO, "%s: written", to);
 done:
+  free(c.marks);
   ways_free(&c.ways);
   um_image_free(&im);
   return rc;

@@ -44,6 +44,17 @@ void ways_free(ways *w);
 bool way_at(sighting *out, const ways *w, const way *of, double time_s, double from, double until);
 
 /* overlay.c: how it looks. */
+typedef struct area {
+  double x, y, width, height;
+} area;
+
+/* A face of a picture. */
+typedef struct mark {
+  sighting face;
+  int number; /* of the person, from 1; 0: none is shown */
+  area words; /* where its words and bar are: overlay_faces says */
+} mark;
+
 typedef struct overlay {
   um_calibration calibration;
   const input *in;
@@ -52,8 +63,8 @@ typedef struct overlay {
 } overlay;
 /* For pictures of this size. The panel goes where it hides the faces least. */
 void overlay_open(overlay *v, const input *in, const um_calibration *c, const ways *w, int width, int height);
-/* number: of the person, from 1; 0: none is shown. */
-void overlay_face(const overlay *v, um_image *im, const sighting *face, int number);
+/* All faces of a picture: what is written of one is above its box, or where it hides less of the others. */
+void overlay_faces(const overlay *v, um_image *im, mark *all, int count);
 void overlay_verdict(const overlay *v, um_image *im);
 
 #endif
