@@ -40,6 +40,9 @@ struct um_video_writer {
   pending *waiting;
   int waits, capacity;
   int64_t last, count;
+  AVPacket *kept; /* the newest, not written yet: how long the last one lasts is known at the end */
+  int64_t first_pts, first_dts, end;
+  bool keeps;
 };
 
 static const char *const encoders[] = {"libx264", "libopenh264", "mpeg4"};
@@ -181,12 +184,12 @@ static void set_clock(um_video_writer *w, AVDictionary **options) {
 static int open_streams(um_video_writer *w, const um_video_write_options *o, um_error *err) {
   AVDictionary *options = NULL;
   AVStream *st = avformat_new_stream(w->mux, NULL);
-  w->frame = av_frame_alloc(), w->packet = av_packet_alloc();
+  w->frame = av_frame_alloc(), w->packet = av_packet_alloc(), w->kept = av_packet_alloc();
   w->convert = sws_getContext(w->width, w->height, AV_PIX_FMT_RGB24, w->width, w->height, AV_PIX_FMT_YUV420P,
                               SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL, NULL);
   int rc = open_encoder(w, o, err);
   if (rc) return rc;
-  if (!st || !w->frame || !w->packet || !w->convert || avcodec_parameters_from_context(st->codecpar, w->codec) < 0)
+  if (!st || !w->frame || !w->packet || !w->kept || !w->convert || avcodec_parameters_from_context(st->codecpar, w->codec) < 0)
     return um_fail(err, UM_ENOMEM, "%s: no memory for a video of %d x %d", w->file.path, w->width, w->height);
   const int *full = sws_getCoefficients(SWS_CS_DEFAULT),
             *matrix = sws_getCoefficients(matrix_of(o) == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : matrix_of(o));
@@ -212,7 +215,7 @@ int um_video_writer_open(um_video_writer **out, const char *path, const um_video
     return um_fail(err, UM_EINTERNAL, "%s: a video's clock of %d/%d seconds", path, o->tick_num, o->tick_den);
   um_video_writer *w = calloc(1, sizeof *w);
   if (!w) return um_fail(err, UM_ENOMEM, "%s: no memory for a video", path);
-  w->tick = (AVRational){o->tick_num, o->tick_den};
+  w->tick = (AVRational){o->tick_num, o->tick_den}, w->end = INT64_MIN;
   w->width = (o->width + 1) / 2 * 2, w->height = (o->height + 1) / 2 * 2;
   int rc = open_file(w, path, err);
   if (!rc) rc = open_streams(w, o, err);
@@ -234,21 +237,36 @@ static pending take(um_video_writer *w, int64_t pts) {
   return (pending){pts, pts, 0};
 }
 
+/* In MP4 a picture lasts until the next one is decoded. Where they are shown in another order and at uneven times the last one makes up
+ * for what the sum of that lacks. */
+static int write_kept(um_video_writer *w, bool last, um_error *err) {
+  if (!w->keeps) return UM_OK;
+  const int64_t rest = w->end - w->first_pts - (w->kept->dts - w->first_dts);
+  if (last && rest > 0) w->kept->duration = rest;
+  av_packet_rescale_ts(w->kept, w->tick, w->mux->streams[0]->time_base);
+  w->keeps = false;
+  const int rc = av_interleaved_write_frame(w->mux, w->kept); /* takes its data */
+  return rc < 0 ? fail(w, "writing", rc, err) : UM_OK;
+}
+
 /* frame NULL: no more are to come. */
 static int send(um_video_writer *w, const AVFrame *frame, um_error *err) {
-  AVStream *st = w->mux->streams[0];
   int rc = avcodec_send_frame(w->codec, frame);
   if (rc < 0) return fail(w, "encoding", rc, err);
-  for (;;) {
+  for (bool first = w->end == INT64_MIN;; first = false) {
     rc = avcodec_receive_packet(w->codec, w->packet);
-    if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF) return UM_OK;
+    if (rc == AVERROR(EAGAIN)) return UM_OK;
+    if (rc == AVERROR_EOF) return write_kept(w, true, err);
     if (rc < 0) return fail(w, "encoding", rc, err);
     const pending of = take(w, w->packet->pts);
     if (!w->reorders) w->packet->pts = w->packet->dts = of.tick;
     w->packet->duration = of.duration;
-    av_packet_rescale_ts(w->packet, w->tick, st->time_base);
     w->packet->stream_index = 0;
-    if ((rc = av_interleaved_write_frame(w->mux, w->packet)) < 0) return fail(w, "writing", rc, err);
+    if (first) w->first_pts = w->packet->pts, w->first_dts = w->packet->dts;
+    if (of.tick + of.duration > w->end) w->end = of.tick + of.duration;
+    if ((rc = write_kept(w, false, err)) < 0) return rc;
+    av_packet_move_ref(w->kept, w->packet);
+    w->keeps = true;
   }
 }
 
@@ -317,7 +335,7 @@ void um_video_writer_close(um_video_writer *w) {
   um_sound_close(&w->sound);
   um_image_free(&w->even);
   sws_freeContext(w->convert);
-  av_packet_free(&w->packet);
+  av_packet_free(&w->packet), av_packet_free(&w->kept);
   av_frame_free(&w->frame);
   avcodec_free_context(&w->codec);
   if (w->mux) w->mux->pb = NULL;

@@ -9,8 +9,8 @@ typedef struct annotation {
   char **to;
   int count;
 } annotation;
-/* Decides on the files and makes their folder. named: what the command line named, of that many words. UM_ECONFIG where o->annotate does not
- * fit the inputs, or would write over one. */
+/* Decides on the files and makes their folder. named: what the command line named, of that many words. UM_ECONFIG where o->annotate does
+ * not fit the inputs, or would write over one. */
 int annotation_open(annotation *a, const inputs *in, const char *const *named, int words, const options *o, um_error *err);
 void annotation_free(annotation *a);
 /* Writes the copies of all inputs that could be read. UM_EINTERRUPTED where *stop became true; nothing half-written stays. */
