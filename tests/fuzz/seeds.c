@@ -25,7 +25,7 @@ static void write_text(const char *folder, const char *name, const char *text) {
 }
 
 int main(int argc, char **argv) {
-  const um_preprocess p = {.target_size = {6, 8},
+  um_preprocess p = {.target_size = {6, 8},
                            .rescale = 1.0 / 255,
                            .faces.detector = "haar",
                            .faces.margin = 0.25,
@@ -48,6 +48,9 @@ int main(int argc, char **argv) {
   must(um_checkpoint_save(path, m, &p, NULL, &err));
   snprintf(path, sizeof path, "%s/safetensors/checkpoint.safetensors", argv[1]);
   must(um_checkpoint_save(path, m, &p, &position, &err));
+  p.calibration = (um_calibration){UM_CALIBRATION_PLATT, .5, -.25, true, .75, .25, .05, .05, 40, 30};
+  snprintf(path, sizeof path, "%s/safetensors/calibrated.safetensors", argv[1]);
+  must(um_checkpoint_save(path, m, &p, NULL, &err));
   must(um_graph_to_json(&g, &text, &err));
   write_text(argv[1], "every_op.json", text);
   free(text);
