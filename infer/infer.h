@@ -10,6 +10,7 @@
 #include "core/gradcam.h"
 #include "data/distort.h"
 #include "faces/faces.h"
+#include "plot/plot.h"
 
 typedef struct options {
   const char *model, *json, *csv, *labels, *by, *device;
@@ -271,10 +272,19 @@ int ladder_run(ladder *l, const inputs *in, scorer *s, const options *o, int bat
 void ladder_free(ladder *l);
 /* ladder_tables.c */
 const char *rung_name(char name[32], um_distortion how); /* "blur 2 px" */
+enum { LADDER_COLUMNS = 8, LADDER_CELL = 32 };
+typedef struct ladder_row {
+  char cell[LADDER_COLUMNS][LADDER_CELL]; /* as text; the first is the rung's name */
+} ladder_row;
+extern const char *const ladder_heading[LADDER_COLUMNS];
+extern const char ladder_legend[];                                     /* what the columns are, in lines of at most 80 letters */
+void ladder_row_make(ladder_row *row, const ladder *l, const rung *r); /* r NULL: the inputs as they are */
 void ladder_print_head(void);
 void ladder_print_row(const ladder *l, const rung *r); /* NULL: as they are */
 void ladder_print_foot(const ladder *l);
 bool ladder_put(cJSON *o, const ladder *l); /* as members; false without memory */
+/* ladder_plot.c: AUC, or without labels the share of changed verdicts, against strength: um_plot_free frees it. */
+int ladder_plot(um_plot *out, const ladder *l, um_error *err);
 
 /* json.c: r and l may be NULL */
 #define RESULT_FORMAT "unmask-result/1"

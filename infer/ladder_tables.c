@@ -18,31 +18,53 @@ const char *rung_name(char name[32], um_distortion how) {
   return name;
 }
 
-void ladder_print_head(void) {
-  printf("\n%-16s %6s %6s  %5s  %-14s  %5s  %6s  %7s\n", "", "scored", "none", "AUC", "95 % interval", "right", "shift", "changed");
+const char *const ladder_heading[LADDER_COLUMNS] = {"", "scored", "none", "AUC", "95 % interval", "right", "shift", "changed"};
+const char ladder_legend[] = "none: inputs without a score, most of them because no face was found; AUC and\n"
+                             "right (share whose verdict is right) by video, of those with a score; shift:\n"
+                             "mean change of the score; changed: inputs whose verdict is another";
+
+static void put(char cell[LADDER_CELL], const char *form, double v) {
+  snprintf(cell, LADDER_CELL, isnan(v) ? "-" : *form == '+' ? "%+.3f" : *form == '%' ? "%.1f %%" : "%.3f", v);
 }
 
-static const char *put(char text[32], const char *form, double v) {
-  snprintf(text, 32, isnan(v) ? "-" : *form == '+' ? "%+.3f" : *form == '%' ? "%.1f %%" : "%.3f", v);
-  return text;
+void ladder_row_make(ladder_row *row, const ladder *l, const rung *r) {
+  const bool plain = !r;
+  if (plain) r = &l->plain;
+  const um_interval i = r->video.interval[UM_AUC];
+  char(*cell)[LADDER_CELL] = row->cell;
+  if (plain)
+    snprintf(cell[0], LADDER_CELL, "as they are");
+  else
+    rung_name(cell[0], r->how);
+  snprintf(cell[1], LADDER_CELL, "%d", r->scored);
+  snprintf(cell[2], LADDER_CELL, "%d", r->without);
+  put(cell[3], "", l->labelled ? r->video.measures.value[UM_AUC] : NAN);
+  cell[4][0] = 0;
+  if (l->labelled && !isnan(i.low)) snprintf(cell[4], LADDER_CELL, "[%.3f, %.3f]", i.low, i.high);
+  put(cell[5], "", l->labelled ? r->video.measures.value[UM_ACCURACY] : NAN);
+  put(cell[6], "+", plain ? NAN : r->shift);
+  put(cell[7], "%", plain || !r->compared ? NAN : 100. * r->changed / r->compared);
+}
+
+static void print_cells(const char *const cell[LADDER_COLUMNS]) {
+  printf("%-16s %6s %6s  %5s  %-14s  %5s  %6s  %7s\n", cell[0], cell[1], cell[2], cell[3], cell[4], cell[5], cell[6], cell[7]);
+}
+
+void ladder_print_head(void) {
+  putchar('\n');
+  print_cells(ladder_heading);
 }
 
 void ladder_print_row(const ladder *l, const rung *r) {
-  const bool plain = !r;
-  char name[32], auc[32], interval[64] = "", right[32], shift[32], changed[32];
-  if (plain) r = &l->plain;
-  const um_interval i = r->video.interval[UM_AUC];
-  if (l->labelled && !isnan(i.low)) snprintf(interval, sizeof interval, "[%.3f, %.3f]", i.low, i.high);
-  printf("%-16s %6d %6d  %5s  %-14s  %5s  %6s  %7s\n", plain ? "as they are" : rung_name(name, r->how), r->scored, r->without,
-         put(auc, "", l->labelled ? r->video.measures.value[UM_AUC] : NAN), interval,
-         put(right, "", l->labelled ? r->video.measures.value[UM_ACCURACY] : NAN), put(shift, "+", plain ? NAN : r->shift),
-         put(changed, "%", plain || !r->compared ? NAN : 100. * r->changed / r->compared));
+  ladder_row row;
+  const char *cell[LADDER_COLUMNS];
+  ladder_row_make(&row, l, r);
+  for (int i = 0; i < LADDER_COLUMNS; i++) cell[i] = row.cell[i];
+  print_cells(cell);
 }
 
 void ladder_print_foot(const ladder *l) {
-  puts("none: inputs without a score, most of them because no face was found; AUC and\n"
-       "right (share whose verdict is right) by video, of those with a score; shift:\n"
-       "mean change of the score; changed: inputs whose verdict is another");
+  puts(ladder_legend);
   if (!l->labelled) puts("no AUC without --labels");
 }
 
