@@ -105,7 +105,7 @@ static int climb(ladder *l, watch *w, const inputs *plain, scorer *s, const opti
 int ladder_run(ladder *l, const inputs *in, scorer *s, const options *asked, int batch, double seconds, bool table,
                const volatile bool *stop, um_error *err) {
   options o = *asked;
-  o.explain = o.report = NULL, o.by = NULL; /* pictures are of the inputs as they are */
+  o.explain = o.annotate = o.report = o.by = NULL; /* pictures are of the inputs as they are */
   watch w = {.l = l, .o = &o, .since = um_seconds()};
   *l = (ladder){.inputs = in->count, .labelled = o.labels != NULL};
   int rc = measure(&l->plain, in, in, &s->preprocess, &o, err), rungs_wanted = 0;
