@@ -309,7 +309,8 @@ const char *label_name(label l);                 /* "fake", "real", "" */
 const char *kind_name(um_media kind);            /* "image", "video", NULL */
 int write_csv(const char *path, const inputs *in, um_error *err);
 
-/* page.c: writes the page, o->report/index.html, and the plots beside it. r: NULL without labels. */
-int page_write(const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r, um_error *err);
+/* page.c: writes the page, o->report/index.html, and the plots beside it. r: NULL without labels, l without --ladder. */
+int page_write(const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r, const ladder *l,
+               um_error *err);
 
 #endif

@@ -122,6 +122,7 @@ static void top(const page *p) {
   html(f, "<nav aria-label=\"Contents\"><ul>");
   if (p->in->count > 1) html(f, "<li><a href=\"#overview\">All results</a></li>");
   if (p->r) html(f, "<li><a href=\"#metrics\">How right they are</a></li>");
+  if (p->l) html(f, "<li><a href=\"#ladder\">How they hold</a></li>");
   html(f,
        "<li><a href=\"#details\">%s</a></li><li><a href=\"#limits\">What a score can say</a></li>"
        "<li><a href=\"#method\">How this was made</a></li></ul></nav>\n</header>\n<main>\n",
@@ -133,6 +134,7 @@ static int body(const page *p, um_error *err) {
   top(p);
   if (p->in->count > 1) page_overview(p);
   if (p->r) rc = page_metrics(p, err);
+  if (!rc && p->l) rc = page_ladder(p, err);
   html(p->f, "<section aria-labelledby=\"details\">\n<h2 id=\"details\">%s</h2>\n", p->in->count > 1 ? "One by one" : "The verdict");
   for (int i = 0; !rc && i < p->in->count; i++)
     if (p->in->at[p->order[i]].shown) rc = page_input(p, p->order[i], 3, err);
@@ -144,10 +146,11 @@ static int body(const page *p, um_error *err) {
   return rc;
 }
 
-int page_write(const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r, um_error *err) {
+int page_write(const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r, const ladder *l,
+               um_error *err) {
   char path[4096];
   um_writer w = {0};
-  page p = {.in = in, .s = s, .o = o, .e = e, .r = r};
+  page p = {.in = in, .s = s, .o = o, .e = e, .r = r, .l = l};
   int rc = um_path_join(path, sizeof path, o->report, "index.html", err);
   if (!rc) rc = sort(&p, err);
   if (!rc) rc = um_writer_open(&w, path, err);

@@ -13,6 +13,7 @@ typedef struct page {
   const options *o;
   const evidence *e;
   const um_findings *r; /* NULL without labels */
+  const ladder *l;      /* NULL without --ladder */
   int *order;           /* of the inputs: the highest score first, those without one last */
   size_t common;        /* bytes that all paths have in common, up to a '/' */
   int shown;            /* inputs in all detail */
@@ -48,6 +49,8 @@ void page_overview(const page *p);
 int page_input(const page *p, int index, int level, um_error *err);
 /* page_metrics.c: how right the scores are. */
 int page_metrics(const page *p, um_error *err);
+/* page_ladder.c: how they hold when inputs are changed. */
+int page_ladder(const page *p, um_error *err);
 /* page_method.c: what a score can say, and how all this was made. */
 void page_limits(const page *p);
 void page_method(const page *p);
