@@ -167,6 +167,7 @@ static um_plot_scores set_of(const char *name, const double *score, const bool *
 /* By video, and by face where that is something else and not too much to draw. */
 static int collect(scores *s, const um_findings *r, um_error *err) {
   const um_subjects *all = &r->subjects;
+  const um_calibration *map = &r->settings.calibration; /* subjects' scores are raw */
   size_t faces = 0;
   int n = 0;
   for (int i = 0; i < all->count; i++) faces += (size_t)all->at[i].faces;
@@ -174,9 +175,9 @@ static int collect(scores *s, const um_findings *r, um_error *err) {
   const size_t videos = all->count > 0 ? (size_t)all->count : 0, most = videos + (by_face ? faces : 0) + 1;
   s->score = malloc(most * sizeof *s->score), s->fake = malloc(most * sizeof *s->fake);
   if (!s->score || !s->fake) return um_fail(err, UM_ENOMEM, "no memory for %zu scores", most);
-  for (int i = 0; i < all->count; i++) s->score[n] = all->at[i].score, s->fake[n++] = all->at[i].fake;
+  for (int i = 0; i < all->count; i++) s->score[n] = um_calibrated(map, all->at[i].score), s->fake[n++] = all->at[i].fake;
   for (int i = 0; by_face && i < all->count; i++)
-    for (int k = 0; k < all->at[i].faces; k++) s->score[n] = all->at[i].face[k], s->fake[n++] = all->at[i].fake;
+    for (int k = 0; k < all->at[i].faces; k++) s->score[n] = um_calibrated(map, all->at[i].face[k]), s->fake[n++] = all->at[i].fake;
   s->set[0] = set_of(by_face ? "videos" : NULL, s->score, s->fake, all->count, &r->all.video);
   if (by_face) s->set[1] = set_of("faces", s->score + all->count, s->fake + all->count, n - all->count, &r->all.frame);
   s->sets = by_face ? 2 : 1;
