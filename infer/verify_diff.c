@@ -31,7 +31,7 @@ void difference_add(differences *d, const char *what, const char *then, const ch
 }
 
 /* A member as text: "" for null or nothing. */
-static const char *text_of(char *room, size_t size, const cJSON *v) {
+static const char *member_text(char *room, size_t size, const cJSON *v) {
   if (cJSON_IsString(v)) return v->valuestring;
   if (cJSON_IsBool(v)) return cJSON_IsTrue(v) ? "yes" : "no";
   if (cJSON_IsObject(v) || cJSON_IsArray(v)) return "(other members)";
@@ -54,7 +54,7 @@ static void compare_member(differences *d, const char *prefix, const cJSON *chil
   if ((cJSON_IsObject(then) && cJSON_IsObject(now)) || (cJSON_IsArray(then) && cJSON_IsArray(now)))
     differences_add(d, what, then, now);
   else
-    difference_add(d, what, text_of(room[0], sizeof room[0], then), text_of(room[1], sizeof room[1], now));
+    difference_add(d, what, member_text(room[0], sizeof room[0], then), member_text(room[1], sizeof room[1], now));
 }
 
 void differences_add(differences *d, const char *prefix, const cJSON *then, const cJSON *now) {

@@ -15,9 +15,11 @@
 
 #include <cjson/cJSON.h>
 
+#include "core/checkpoint.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "core/rng.h"
+#include "data/image.h"
 #include "tests/support/clip.h"
 #include "tests/support/infer_run.h"
 #include "tests/support/scene.h"
@@ -152,6 +154,91 @@ static void it_holds(void **state) {
   snprintf(arguments, sizeof arguments, "%s/b.png", folder);
   assert_int_equal(verified(arguments), 0);
   assert_true(said("holds: 1 of 1 input, bit for bit (of 4 results)"));
+}
+
+/* A network with everything that may add up in another order: convolutions, a wide sum, random weights. For faces of 64 x 64. */
+static void deep_model(const char *path) {
+  um_graph g = {0};
+  um_backend *be;
+  um_model *m;
+  um_error err;
+  um_preprocess p = {.target_size = {64, 64}, .rescale = 1 / 255., .classes = {"fake", "real"}, .interpolation = UM_BILINEAR};
+  um_face_settings_recipe(&p.faces);
+  int at = um_graph_add_tiny(&g, 64, 64, &err);
+  at = um_graph_add_simple(&g, "flatten", UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, &err);
+  at = um_graph_add_dense(&g, "dense", at, 256, UM_ACT_RELU, &err);
+  at = um_graph_add_dense(&g, "dense_1", at, 1, UM_ACT_NONE, &err);
+  at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
+  assert_true(at > 0);
+  assert_int_equal(um_ref_open(&be, &err), UM_OK);
+  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
+  assert_int_equal(um_model_init(m, 3, &err), UM_OK);
+  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
+  um_model_free(m);
+  be->ops->close(be);
+  um_graph_free(&g);
+}
+
+/* A face's score does not depend on which others share its batch, nor on how full it is, nor on threads. */
+static void company(void **state) {
+  enum { FACES = 21 }; /* a batch and a part of one */
+  char name[64], arguments[12800];
+  um_image im = {0};
+  um_error err;
+  (void)state;
+  prepare("company");
+  deep_model(model);
+  assert_int_equal(um_image_alloc(&im, 64, 64, &err), UM_OK);
+  for (int i = 0; i < FACES; i++) {
+    const um_rng at = {.seed = 11, .stream = UM_STREAM_TEST, .sample = (uint32_t)i};
+    for (uint32_t k = 0; k < 64 * 64 * 3; k++) im.pixels[k] = (uint8_t)um_rng_below(&at, k, 256);
+    snprintf(name, sizeof name, "company.noise/%02d.png", i);
+    assert_int_equal(um_image_write_png(&im, tmp_path(name), &err), UM_OK);
+  }
+  um_image_free(&im);
+  snprintf(folder, sizeof folder, "%s", tmp_path("company.noise"));
+  assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --json %s --threads 1 %s", model, result, folder), 0);
+  assert_int_equal(verified("--threads 3 --jobs 5"), 0);
+  assert_true(said("holds: 21 of 21 inputs, bit for bit"));
+  assert_int_equal(verified("--threads 2 --jobs 1"), 0);
+  assert_true(said("holds: 21 of 21 inputs, bit for bit"));
+  snprintf(arguments, sizeof arguments, "%s/20.png %s/03.png %s/17.png --threads 2", folder, folder, folder);
+  assert_int_equal(verified(arguments), 0);
+  assert_true(said("holds: 3 of 3 inputs, bit for bit (of 21 results)"));
+  for (int i = 0; i < FACES; i += 7) {
+    snprintf(arguments, sizeof arguments, "%s/%02d.png", folder, i);
+    assert_int_equal(verified(arguments), 0);
+    assert_true(said("holds: 1 of 1 input, bit for bit"));
+  }
+  /* Scores that differ, or the test says nothing. */
+  cJSON *root = infer_json(result);
+  const cJSON *first = infer_get(root, "results")->child;
+  assert_true(infer_get(first, "score")->valuedouble != infer_get(first->next, "score")->valuedouble);
+  cJSON_Delete(root);
+}
+
+/* The same of real clips, walked, cut and scored. */
+static void real_clips(void **state) {
+  static const char *const clip_name[] = {"fake/uadfv_0017_fake.mp4", "real/ffpp_youtube_004.mp4", "real/dfdc_anndvqgoko.mp4"};
+  const char *shared = getenv("UM_SHARED");
+  char clips[4096], path[3][4200], arguments[12800];
+  (void)state;
+  snprintf(clips, sizeof clips, "%s/clips", shared ? shared : "../shared/data");
+  if (!um_is_folder(clips)) {
+    printf("skipped: verdicts on real clips done again, %s is not there\n", clips);
+    skip();
+  }
+  prepare("clips");
+  deep_model(model);
+  for (int i = 0; i < 3; i++) snprintf(path[i], sizeof path[i], "%s/%s", clips, clip_name[i]);
+  assert_int_equal(infer_run("--model %s --quiet --force --faces all --fps 0.5 --jobs 1 --threads 1 --json %s %s %s %s 2>/dev/null", model,
+                             result, path[0], path[1], path[2]),
+                   0);
+  assert_int_equal(verified("--jobs 3 --threads 2"), 0);
+  assert_true(said("holds: 3 of 3 inputs, bit for bit"));
+  snprintf(arguments, sizeof arguments, "%s --threads 3", path[1]);
+  assert_int_equal(verified(arguments), 0);
+  assert_true(said("holds: 1 of 1 input, bit for bit"));
 }
 
 /* A whole video, with settings against the model's: they are repeated. */
@@ -423,8 +510,8 @@ static void wrong_usage(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(facts),       cmocka_unit_test(exact_numbers), cmocka_unit_test(it_holds),
-                                     cmocka_unit_test(video),       cmocka_unit_test(other_files),   cmocka_unit_test(skipped),
-                                     cmocka_unit_test(other_model), cmocka_unit_test(edits),         cmocka_unit_test(changing),
-                                     cmocka_unit_test(wrong_usage)};
+                                     cmocka_unit_test(company),     cmocka_unit_test(real_clips),    cmocka_unit_test(video),
+                                     cmocka_unit_test(other_files), cmocka_unit_test(skipped),       cmocka_unit_test(other_model),
+                                     cmocka_unit_test(edits),       cmocka_unit_test(changing),      cmocka_unit_test(wrong_usage)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
