@@ -321,8 +321,6 @@ static void label_line(plot_drawing *d, const cell *c, const char *text, double 
 }
 
 static void draw_marks(plot_drawing *d, const cell *c) {
-  plot_window taken[MOST_LABELS];
-  int labels = 0;
   for (int i = 0; i < c->p->mark_count; i++) {
     const um_plot_mark *m = &c->p->marks[i];
     const plot_scale *a = m->horizontal ? &c->sy : &c->sx;
@@ -335,6 +333,11 @@ static void draw_marks(plot_drawing *d, const cell *c) {
     else
       plot_add_line(d, at, c->sy.to - 4, at, c->sy.from, pen);
   }
+}
+
+static void label_marks(plot_drawing *d, const cell *c) {
+  plot_window taken[MOST_LABELS];
+  int labels = 0;
   for (int i = 0; i < c->p->mark_count; i++) {
     const um_plot_mark *m = &c->p->marks[i];
     if (m->horizontal && m->label && *m->label && m->at >= c->sy.low && m->at <= c->sy.high)
@@ -358,12 +361,13 @@ static void draw_cell(plot_drawing *d, cell *c) {
   label_spans(d, c);
   draw_grid(d, c);
   draw_axes(d, c);
+  draw_marks(d, c);
   for (int i = 0; i < c->p->series_count; i++) {
     plot_draw_series(d, c->p, i, &c->sx, &c->sy);
     for (int k = 0; k < c->p->series[i].count && !any; k++)
       any = plot_drawable(c->p->series[i].y[k]) && plot_drawable(plot_x_of(&c->p->series[i], k));
   }
-  draw_marks(d, c);
+  label_marks(d, c);
   if (!any)
     plot_add_text(d, left + c->box_width / 2, top + c->box_height / 2, "no data", c->box_width,
                   (plot_font){.size = HEAD_SIZE, .colour = 0x707070, .anchor = PLOT_MIDDLE, .halo = true});
@@ -431,7 +435,10 @@ int plot_layout(plot_drawing *d, um_plot_box *boxes, const um_plot *plot, double
   if (plot->columns <= 0) columns = (n + (n + columns - 1) / columns - 1) / (n > 0 ? (n + columns - 1) / columns : 1);
   const int shared = common_legend(plot);
 
-  d->title = plot_add_string(d, plot->title ? plot->title : n > 0 && plot->panels[0].title ? plot->panels[0].title : "plot");
+  d->title = plot_add_string(d, plot->title                       ? plot->title
+                                : n > 0 && plot->panels[0].title  ? plot->panels[0].title
+                                : n > 0 && plot->panels[0].y.name ? plot->panels[0].y.name
+                                                                  : "plot");
   if (plot->description)
     d->description = plot_add_string(d, plot->description);
   else

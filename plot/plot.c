@@ -5,7 +5,7 @@
 #include "core/file.h"
 #include "plot/display.h"
 
-enum { PHONE = 360 };
+enum { PHONE = 320 }; /* what a page leaves of a phone, about */
 
 static double width_of(const um_plot *p) { return p->width > 0 ? p->width : p->panel_count > 1 ? 860 : 460; }
 

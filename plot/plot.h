@@ -102,8 +102,8 @@ typedef struct um_plot_panel {
 
 typedef struct um_plot {
   const char *title, *description; /* description: for those who do not see the plot; NULL: made of the numbers */
-  double width;                    /* it is laid out for; 0: 460 with one panel, 860 with more. A phone shows 360. Text keeps its size */
-  int columns;                     /* 0: as many panels beside each other as have room */
+  double width; /* it is laid out for; 0: 460 with one panel, 860 with more. A phone shows 320 to 360. Text keeps its size */
+  int columns;  /* 0: as many panels beside each other as have room */
   const um_plot_panel *panels;
   int panel_count;
   void *memory; /* of a plot that a maker made: what um_plot_free frees; else NULL */

@@ -5,7 +5,7 @@
 
 #include "plot/made.h"
 
-enum { WIDTH = 760 };
+enum { WIDTH = 760, FEW = 60 /* scores of a person that are marked each */ };
 
 static int by_value(const void *a, const void *b) {
   const double x = *(const double *)a, y = *(const double *)b;
@@ -70,14 +70,15 @@ int um_plot_timeline(um_plot *out, const um_timeline *t, um_error *err) {
   free(room);
   for (int i = 0; i < t->person_count && !status; i++) {
     plot_made_look(&s[i], i);
+    if (t->people[i].count <= FEW) s[i].marker = (um_plot_marker)(UM_MARKER_CIRCLE + i % 4);
     status = keep_person(out, &s[i], &t->people[i], gap);
   }
   if (!status && t->title && !(p->title = plot_keep_text(out, "%s", t->title))) status = UM_ENOMEM;
   if (status) return plot_made(out, status, err);
   add_bands(span, &p->span_count, mark, &p->mark_count, t);
   for (int i = 0; i < t->moment_count; i++)
-    span[p->span_count++] =
-        (um_plot_span){.low = t->moments[i].from, .high = t->moments[i].to, .label = i == 0 ? "most suspicious" : NULL, .density = .2};
+    span[p->span_count++] = (um_plot_span){
+        .low = t->moments[i].from, .high = t->moments[i].to, .label = i == 0 ? "most suspicious" : NULL, .density = i == 0 ? .25 : .15};
   p->x = (um_plot_axis){.name = "time", .unit = UM_PLOT_TIME, .high = t->seconds > 0 ? t->seconds : 0};
   p->y = (um_plot_axis){.name = "score: probability of fake", .low = 0, .high = 1};
   p->height = 180;

@@ -19,9 +19,9 @@ typedef struct um_timeline {
   const char *title; /* may be NULL */
   const um_timeline_person *people;
   int person_count;
-  const um_timeline_moment *moments; /* the most suspicious seconds: shaded */
+  const um_timeline_moment *moments; /* the most suspicious seconds, shaded; the first is named and darker */
   int moment_count;
-  double real_below, fake_above; /* between them the verdict is uncertain; equal: there is no such band */
+  double real_below, fake_above; /* between them the verdict is uncertain; equal: there is no such band; NaN: no bands */
   double seconds;                /* of the video; 0: as far as there are scores */
   double gap;   /* a line is broken where scores are further apart than so many seconds; 0: than three times the median distance */
   double width; /* as um_plot's; 0: 760 */

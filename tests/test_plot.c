@@ -354,7 +354,7 @@ static void for_a_page(void **state) {
   svg_document wide = svg_parse(first);
   *strstr(second, "</div>") = '\0';
   svg_document narrow = svg_parse(second);
-  assert_true(wide.width == 700 && narrow.width == 360);
+  assert_true(wide.width == 700 && narrow.width == 320);
   svg_free(&wide);
   svg_free(&narrow);
   free(html);

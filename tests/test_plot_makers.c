@@ -113,7 +113,8 @@ static void plot_of_a_video(void **state) {
   assert_true(b.x_low == 0 && b.x_high == 10 && b.y_low == 0 && b.y_high == 1);
   svg_document d = svg_draw(&plot);
   assert_int_equal(svg_points(p, 64, &parts, &d, "#222222"), 2 + 7);
-  assert_int_equal(parts, 1 + 2); /* six and a half seconds without a face break the line */
+  assert_int_equal(svg_count(&d, "circle"), 1 + 7); /* each score of the first, squares for the second; a sample in the legend */
+  assert_int_equal(parts, 1 + 2);                   /* six and a half seconds without a face break the line */
   static const char *const said[] = {"person 1", "person 2", "fake", "uncertain", "real", "most suspicious", "0:05", "0:10"};
   for (int i = 0; i < COUNT(said); i++)
     if (!svg_find_text(&d, said[i])) fail_msg("no \"%s\"", said[i]);
