@@ -42,14 +42,14 @@ static int order_of(const rung *at[8], const ladder *l, int first, int *count) {
 }
 
 static bool keep_line(um_plot *p, line *to, int n) {
-  to->y = plot_keep(p, (size_t)n, sizeof *to->y), to->low = plot_keep(p, (size_t)n, sizeof *to->low);
-  to->high = plot_keep(p, (size_t)n, sizeof *to->high);
+  to->y = um_plot_keep(p, (size_t)n, sizeof *to->y), to->low = um_plot_keep(p, (size_t)n, sizeof *to->low);
+  to->high = um_plot_keep(p, (size_t)n, sizeof *to->high);
   return to->y && to->low && to->high;
 }
 
 static um_plot_series series_of(const char *name, const line *from, int n, int which) {
   um_plot_series s = {.name = name, .y = from->y, .count = n};
-  plot_made_look(&s, which);
+  um_plot_made_look(&s, which);
   s.marker = which ? UM_MARKER_SQUARE : UM_MARKER_CIRCLE;
   if (!which) s.low = from->low, s.high = from->high;
   return s;
@@ -57,9 +57,9 @@ static um_plot_series series_of(const char *name, const line *from, int n, int w
 
 /* AUC by video with its interval and, where faces are not the videos, by frame; the share of inputs with a score where it changes. */
 static bool fill_panel(um_plot *out, um_plot_panel *panel, const ladder *l, const rung *const *at, int n) {
-  um_plot_series *s = plot_keep(out, 3, sizeof *s);
-  um_plot_mark *mark = plot_keep(out, 1, sizeof *mark);
-  const char **names = plot_keep(out, (size_t)n, sizeof *names);
+  um_plot_series *s = um_plot_keep(out, 3, sizeof *s);
+  um_plot_mark *mark = um_plot_keep(out, 1, sizeof *mark);
+  const char **names = um_plot_keep(out, (size_t)n, sizeof *names);
   line video, frame, covered;
   if (!s || !mark || !names || !keep_line(out, &video, n) || !keep_line(out, &frame, n) || !keep_line(out, &covered, n)) return false;
   bool frames = false, lost = false;
@@ -72,8 +72,9 @@ static bool fill_panel(um_plot *out, um_plot_panel *panel, const ladder *l, cons
     frame.y[i] = r->frame.measures.value[UM_AUC];
     covered.y[i] = share(r->scored, l->inputs);
     frames |= l->labelled && r->frame.count != r->video.count, lost |= r->scored != l->plain.scored;
-    names[i] = plain ? "none"
-                     : plot_keep_text(out, "%s%g", r->how.kind == UM_DISTORT_BRIGHTNESS && r->how.strength > 0 ? "+" : "", r->how.strength);
+    names[i] =
+        plain ? "none"
+              : um_plot_keep_text(out, "%s%g", r->how.kind == UM_DISTORT_BRIGHTNESS && r->how.strength > 0 ? "+" : "", r->how.strength);
     if (!names[i]) return false;
   }
   int k = 0;
@@ -107,7 +108,7 @@ int ladder_plot(um_plot *out, const ladder *l, um_error *err) {
   const rung *at[8];
   int n;
   *out = (um_plot){.title = "Robustness"};
-  um_plot_panel *panel = plot_keep(out, UM_DISTORTIONS, sizeof *panel);
+  um_plot_panel *panel = um_plot_keep(out, UM_DISTORTIONS, sizeof *panel);
   bool whole = panel;
   for (int i = 0; whole && i < l->rungs;) {
     i = order_of(at, l, i, &n);
@@ -115,5 +116,5 @@ int ladder_plot(um_plot *out, const ladder *l, um_error *err) {
   }
   if (whole) set_range(panel, out->panel_count, l->labelled);
   out->panels = panel;
-  return plot_made(out, whole ? UM_OK : UM_ENOMEM, err);
+  return um_plot_made(out, whole ? UM_OK : UM_ENOMEM, err);
 }

@@ -26,7 +26,7 @@ static double usual_gap(const um_timeline *t, double *room) {
 
 /* The person's scores, with a NaN where the line is broken. */
 static int keep_person(um_plot *p, um_plot_series *s, const um_timeline_person *who, double gap) {
-  double *x = plot_keep(p, 2 * (size_t)who->count, sizeof *x), *y = plot_keep(p, 2 * (size_t)who->count, sizeof *y);
+  double *x = um_plot_keep(p, 2 * (size_t)who->count, sizeof *x), *y = um_plot_keep(p, 2 * (size_t)who->count, sizeof *y);
   int n = 0;
   if (!x || !y) return UM_ENOMEM;
   for (int i = 0; i < who->count; i++) {
@@ -34,7 +34,7 @@ static int keep_person(um_plot *p, um_plot_series *s, const um_timeline_person *
     x[n] = who->time[i], y[n++] = who->score[i];
   }
   s->x = x, s->y = y, s->count = n;
-  if (who->name && !(s->name = plot_keep_text(p, "%s", who->name))) return UM_ENOMEM;
+  if (who->name && !(s->name = um_plot_keep_text(p, "%s", who->name))) return UM_ENOMEM;
   return UM_OK;
 }
 
@@ -60,21 +60,21 @@ int um_plot_timeline(um_plot *out, const um_timeline *t, um_error *err) {
   size_t all = 0;
   *out = (um_plot){.width = t->width > 0 ? t->width : WIDTH};
   for (int i = 0; i < t->person_count; i++) all += (size_t)t->people[i].count;
-  um_plot_panel *p = plot_keep(out, 1, sizeof *p);
-  um_plot_series *s = plot_keep(out, (size_t)t->person_count, sizeof *s);
-  um_plot_span *span = plot_keep(out, 3 + (size_t)t->moment_count, sizeof *span);
-  um_plot_mark *mark = plot_keep(out, 2, sizeof *mark);
+  um_plot_panel *p = um_plot_keep(out, 1, sizeof *p);
+  um_plot_series *s = um_plot_keep(out, (size_t)t->person_count, sizeof *s);
+  um_plot_span *span = um_plot_keep(out, 3 + (size_t)t->moment_count, sizeof *span);
+  um_plot_mark *mark = um_plot_keep(out, 2, sizeof *mark);
   double *room = malloc((all + 1) * sizeof *room);
   int status = p && s && span && mark && room ? UM_OK : UM_ENOMEM;
   const double gap = status ? 0 : t->gap > 0 ? t->gap : usual_gap(t, room);
   free(room);
   for (int i = 0; i < t->person_count && !status; i++) {
-    plot_made_look(&s[i], i);
+    um_plot_made_look(&s[i], i);
     if (t->people[i].count <= FEW) s[i].marker = (um_plot_marker)(UM_MARKER_CIRCLE + i % 4);
     status = keep_person(out, &s[i], &t->people[i], gap);
   }
-  if (!status && t->title && !(p->title = plot_keep_text(out, "%s", t->title))) status = UM_ENOMEM;
-  if (status) return plot_made(out, status, err);
+  if (!status && t->title && !(p->title = um_plot_keep_text(out, "%s", t->title))) status = UM_ENOMEM;
+  if (status) return um_plot_made(out, status, err);
   add_bands(span, &p->span_count, mark, &p->mark_count, t);
   for (int i = 0; i < t->moment_count; i++)
     span[p->span_count++] = (um_plot_span){
