@@ -66,7 +66,7 @@ int history_read(history *h, const char *path, int epochs_done, um_error *err) {
   if (status) return status;
   for (int i = 0; i < COLUMNS && !status; i++) {
     at[i] = um_csv_column(csv, columns[i]);
-    if (at[i] < 0 && i < COLUMNS_BEFORE) status = um_fail(err, UM_EFORMAT, "%s: no column %s", path, columns[i]);
+    if (i < COLUMNS_BEFORE && at[i] < 0) status = um_fail(err, UM_EFORMAT, "%s: no column %s", path, columns[i]);
   }
   while (!status && (more = um_csv_next(csv, &field, err)) != 0) {
     double v[COLUMNS];
