@@ -146,7 +146,7 @@ static int seconds_table(const page *p, const input *in, int level, um_error *er
        "Mean score</th><th scope=\"col\" class=\"n\">Frames with a face</th></tr></thead><tbody>\n",
        level, level);
   for (int i = 0; i < count; i++) {
-    html(f, "<tr><td>%.2f s</td><td>%.2f s</td><td class=\"n\">", at[i].start, at[i].end);
+    html(f, "<tr><td class=\"t\">%.2f s</td><td class=\"t\">%.2f s</td><td class=\"n\">", at[i].start, at[i].end);
     page_number(f, at[i].score, 4);
     html(f, "</td><td class=\"n\">%d</td></tr>\n", at[i].moments);
   }

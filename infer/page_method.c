@@ -86,7 +86,12 @@ static void run_facts(const page *p) {
   row(f, "Started", e->started);
   html(f, "<dt>Took</dt><dd>%.1f s</dd>\n<dt>Command line</dt><dd><code>", e->seconds);
   for (int i = 0; i < e->words; i++) html(f, "%s%s", i ? " " : "", e->command[i]);
-  html(f, "</code></dd>\n</dl>\n");
+  html(f, "</code></dd>\n");
+  if (p->o->json && strcmp(p->o->json, "-"))
+    html(f,
+         "<dt>All results as JSON</dt><dd><span class=\"path\">%s</span>; infer --verify does them again and says whether they hold</dd>\n",
+         p->o->json);
+  html(f, "</dl>\n");
 }
 
 void page_method(const page *p) {

@@ -77,16 +77,13 @@ static void mistakes(const page *p, label l, const char *title) {
   for (int i = 0; i < count && shown < MISTAKES; i++) {
     const int index = p->order[l == LABEL_FAKE ? count - 1 - i : i], v = p->in->at[index].verdict;
     const input *in = &p->in->at[index];
-    if (in->label != l || v != (l == LABEL_FAKE ? UM_VERDICT_REAL : UM_VERDICT_FAKE)) continue;
+    if (!in->shown || in->label != l || v != (l == LABEL_FAKE ? UM_VERDICT_REAL : UM_VERDICT_FAKE)) continue;
     if (shown++ == 0) html(f, "<h3>%s</h3>\n<div class=\"mistakes\">\n", title);
     html(f, "<figure class=\"%s\">", um_verdict_name(v));
     if (in->candidates && in->candidate[0].plain.data) page_picture(f, &in->candidate[0].plain, "A face of it");
     html(f, "<figcaption><b>");
     page_number(f, in->score, 4);
-    if (in->shown)
-      html(f, "</b> <a href=\"#n%d\">%s</a></figcaption></figure>\n", index + 1, page_name(in->path));
-    else
-      html(f, "</b> %s</figcaption></figure>\n", page_name(in->path));
+    html(f, "</b> <a href=\"#n%d\">%s</a></figcaption></figure>\n", index + 1, page_name(in->path));
   }
   if (shown) html(f, "</div>\n");
 }

@@ -53,7 +53,7 @@ static void row(const page *p, int index) {
   if (in->reason[0] || in->doubt[0]) html(f, "<span class=\"soft\">%s</span>", reason(why, sizeof why, in));
   html(f, "</td>");
   if (p->r) label_cell(f, in, v);
-  html(f, "<td class=\"n\">%d</td><td class=\"n\">%lld</td></tr>\n", in->faces, (long long)in->frames);
+  html(f, "<td class=\"n extra\">%d</td><td class=\"n extra\">%lld</td></tr>\n", in->faces, (long long)in->frames);
 }
 
 static void table(const page *p, int first, int end, const char *caption) {
@@ -62,7 +62,7 @@ static void table(const page *p, int first, int end, const char *caption) {
        "<th scope=\"col\">Verdict</th><th scope=\"col\" class=\"n\">Score</th><th scope=\"col\">File</th>",
        caption, caption);
   if (p->r) html(p->f, "<th scope=\"col\">Label</th>");
-  html(p->f, "<th scope=\"col\" class=\"n\">Faces</th><th scope=\"col\" class=\"n\">Frames</th></tr></thead>\n<tbody>\n");
+  html(p->f, "<th scope=\"col\" class=\"n extra\">Faces</th><th scope=\"col\" class=\"n extra\">Frames</th></tr></thead>\n<tbody>\n");
   for (int i = first; i < end; i++) row(p, p->order[i]);
   html(p->f, "</tbody></table></div>\n");
 }

@@ -8,7 +8,7 @@
 #include "plot/timeline.h"
 
 /* Narrow enough for half of a page and for a phone. */
-#define HALF 400
+#define HALF 380
 
 /* As wide as the page. */
 #define WHOLE 860
