@@ -1,11 +1,15 @@
 #!/bin/sh
 # Lists what unmask needs, a line a package, and installs what is missing (Debian 12, Ubuntu 24.04 and their kin), through sudo
 # where not root. --quiet: prints nothing when all is there. --list: prints, installs nothing, exit 1 when something is missing.
-# --interop: what make interop needs beside, quietly.
+# --interop: what make interop needs beside, quietly; Chromium on Debian alone, as Ubuntu's is a snap that a container cannot run.
 mode=$1
 packages="gcc g++ clang libclang-rt-dev make pkg-config curl ca-certificates libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
 libpng-dev libjpeg-dev libcjson-dev libexpat1-dev libhdf5-dev zlib1g-dev libcairo2-dev fonts-dejavu-core opencv-data libcmocka-dev"
-if [ "$mode" = --interop ]; then mode=--quiet packages="python3 python3-venv python3-pip python3-torch python3-pil"; fi
+if [ "$mode" = --interop ]; then
+  mode=--quiet
+  packages="python3 python3-venv python3-pip python3-torch python3-pil"
+  grep -q '^ID=debian' /etc/os-release 2>/dev/null && packages="$packages chromium"
+fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   [ "$mode" = --quiet ] && exit 0
