@@ -1,6 +1,6 @@
 #!/bin/sh
 # make interop: sh tests/interop/run.sh BUILD BIN. The real Keras, PyTorch and onnxruntime open what export writes of a trained model, and
-# what they wrote is opened here; Chromium opens the page of infer --report: every tests/interop/check_*.py in turn, called with
+# what they wrote is opened here; Chromium opens the page of infer --report and draws its plots: every tests/interop/check_*.py in turn, called with
 # BUILD/interop and BIN. Their environment is made
 # once in BUILD/interop/env from requirements.txt (of check_NAME.py in env_NAME where there is a requirements_NAME.txt); INTEROP_PYTHON and
 # INTEROP_PYTHON_NAME name some that are there already, INTEROP_ONLY picks checks ("onnx torch").
