@@ -15,7 +15,7 @@ int um_reencode_check(um_error *err);
 int um_reencode(char path[4096], const char *video, double crf, bool (*stopped)(void *arg), void *arg, um_error *err);
 void um_reencode_remove(const char *path);
 
-/* The picture as the only frame of a video. (Of several alike, x264 gives the first what all others repeat: some 6 dB more at 25 frames,
+/* The picture as the only frame of a video. (Of several alike, x264 gives the first what all others repeat: 3 to 6 dB more at 25 frames,
  * which no frame of a moving video gets.) */
 int um_reencode_picture(um_image *im, double crf, um_error *err);
 

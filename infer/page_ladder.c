@@ -25,8 +25,9 @@ int page_ladder(const page *p, um_error *err) {
   um_plot plot;
   html(p->f,
        "<section class=\"card\" aria-labelledby=\"ladder\">\n<h2 id=\"ladder\">How they hold when inputs are changed</h2>\n"
-       "<p>The same inputs once more, changed as videos are on their way from hand to hand, with faces looked for anew. Inputs without "
-       "a score, most of them because no face was found, are in no AUC.%s</p>\n",
+       "<p>The same inputs once more, changed as videos are on their way from hand to hand%s. Inputs without a score, most of them "
+       "because no face was found, are in no AUC.%s</p>\n",
+       p->o->faces_are_cut ? "" : ", with faces looked for anew",
        p->l->labelled ? "" : " Without labels there is no AUC: what is shown is how many verdicts change.");
   int rc = ladder_plot(&plot, p->l, err);
   if (!rc) rc = page_plot(p, &plot, "ladder", err);
