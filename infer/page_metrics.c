@@ -37,15 +37,34 @@ static void measures(const page *p) {
   html(f, "</tbody></table></div>\n");
 }
 
+/* Inputs by label and verdict. */
+static void verdicts(const page *p) {
+  static const um_verdict columns[4] = {UM_VERDICT_FAKE, UM_VERDICT_UNCERTAIN, UM_VERDICT_REAL, UM_VERDICT_NONE};
+  FILE *f = p->f;
+  int of[2][4] = {{0}, {0}};
+  for (int i = 0; i < p->in->count; i++)
+    if (p->in->at[i].label != LABEL_NONE) of[p->in->at[i].label == LABEL_FAKE][p->in->at[i].verdict]++;
+  html(f, "<div class=\"wide few\"><table><caption>Inputs by label and verdict</caption><thead><tr><td></td>");
+  for (int k = 0; k < 4; k++) html(f, "<th scope=\"col\" class=\"n\">%s</th>", page_verdict_word(columns[k]));
+  html(f, "</tr></thead><tbody>\n");
+  for (int l = 1; l >= 0; l--) {
+    html(f, "<tr><th scope=\"row\">Labelled %s</th>", l ? "fake" : "real");
+    for (int k = 0; k < 4; k++) html(f, "<td class=\"n\">%d</td>", of[l][columns[k]]);
+    html(f, "</tr>\n");
+  }
+  html(f, "</tbody></table></div>\n");
+}
+
+/* What accuracy counts: there each score is called something. */
 static void confusion(const page *p) {
   FILE *f = p->f;
   const um_confusion *c = &p->r->all.video.measures.confusion;
   html(f,
-       "<div class=\"wide few\"><table><caption>Videos by label and by what they were called</caption><thead><tr><td></td>"
-       "<th scope=\"col\" class=\"n\">Called fake</th><th scope=\"col\" class=\"n\">Called real</th></tr></thead><tbody>"
-       "<tr><th scope=\"row\">Fake</th><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td></tr>"
+       "<div class=\"wide few\"><table><caption>Videos by label and by the side of %g that their scores lie on, as accuracy counts them"
+       "</caption><thead><tr><td></td><th scope=\"col\" class=\"n\">Called fake</th><th scope=\"col\" class=\"n\">Called real</th></tr>"
+       "</thead><tbody><tr><th scope=\"row\">Fake</th><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td></tr>"
        "<tr><th scope=\"row\">Real</th><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td></tr></tbody></table></div>\n",
-       c->true_positive, c->false_negative, c->false_positive, c->true_negative);
+       p->r->settings.threshold, c->true_positive, c->false_negative, c->false_positive, c->true_negative);
 }
 
 static void parts(const page *p) {
@@ -96,8 +115,9 @@ int page_metrics(const page *p, um_error *err) {
        "score, %d are fakes; they come from %d pieces of footage. Fake is what is looked for: a false alarm is a real one that is called "
        "fake.</p>\n",
        p->r->all.video.count, p->r->all.video.fakes, p->r->all.video.groups);
+  verdicts(p);
   measures(p);
-  confusion(p);
+  if (p->s->preprocess.calibration.band || p->r->subjects.count != p->in->count) confusion(p);
   const int rc = page_evaluation_plots(p, err);
   parts(p);
   mistakes(p, LABEL_REAL, "Real ones called fake, the highest scores");

@@ -34,7 +34,6 @@ static void row(const page *p, int index) {
   const input *in = &p->in->at[index];
   const char *path = in->path + p->common, *name = page_name(path);
   const um_verdict v = in->verdict;
-  char why[1300];
   html(f, "<tr class=\"%s\"><td class=\"word\">", um_verdict_name(v));
   page_mark(f, v);
   html(f, " %s</td><td class=\"n\">", page_verdict_word(v));
@@ -50,7 +49,7 @@ static void row(const page *p, int index) {
   else
     html(f, "%s", name);
   if (name != path) html(f, "<span class=\"soft\">%.*s</span>", (int)(name - path), path);
-  if (in->reason[0] || in->doubt[0]) html(f, "<span class=\"soft\">%s</span>", reason(why, sizeof why, in));
+  if (in->reason[0]) html(f, "<span class=\"soft\">%s</span>", in->reason);
   html(f, "</td>");
   if (p->r) label_cell(f, in, v);
   html(f, "<td class=\"n extra\">%d</td><td class=\"n extra\">%lld</td></tr>\n", in->faces, (long long)in->frames);

@@ -452,6 +452,55 @@ static void many(void **state) {
   }
 }
 
+/* A calibrated model with a band: verdicts counted by label, scores before and after, and what it was calibrated on. */
+static void calibrated(void **state) {
+  enum { FACES = 40 };
+  const um_calibration c = {.method = UM_CALIBRATION_PLATT,
+                            .slope = .7,
+                            .offset = -.3,
+                            .band = true,
+                            .fake_above = .6,
+                            .real_below = .35,
+                            .false_alarms = .05,
+                            .misses = .1,
+                            .real = 403,
+                            .fake = 409};
+  char model[1024], folder[1024], out[1024], json[1024], name[64], words[256];
+  (void)state;
+  infer_calibrated_model(lasting(model, "calibrated.safetensors"), "real", "fake", 80, -2.5f, false, &c);
+  lasting(folder, "calibrated"), lasting(out, "calibrated report"), lasting(json, "calibrated.json");
+  for (int i = 0; i < FACES; i++) {
+    snprintf(name, sizeof name, "calibrated/%s/%03d.png", i % 3 ? "real" : "fake", i);
+    write_face(tmp_path(name), i * 17 % FACES);
+  }
+  assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --labels folders --report '%s' --json %s %s", model, out, json, folder),
+                   0);
+  found p;
+  read_page(&p, out);
+  cJSON *root = infer_json(json);
+  const cJSON *r;
+  int of[2][4] = {{0}, {0}};
+  check_numbers(&p, root);
+  cJSON_ArrayForEach(r, infer_get(root, "results")) {
+    const bool fake = !strcmp(infer_get(r, "label")->valuestring, "fake");
+    for (int v = 0; v < 4; v++) of[fake][v] += !strcmp(infer_get(r, "verdict")->valuestring, um_verdict_name((um_verdict)v));
+    assert_true(has_value(&p, number(r, "raw_score")) && number(r, "raw_score") != number(r, "score"));
+    if (cJSON_IsString(infer_get(r, "reason"))) assert_non_null(strstr(p.text, infer_get(r, "reason")->valuestring));
+  }
+  for (int l = 0; l < 2; l++) {
+    assert_true(of[l][UM_VERDICT_FAKE] && of[l][UM_VERDICT_UNCERTAIN] && of[l][UM_VERDICT_REAL]);
+    snprintf(words, sizeof words, "Labelled %s%d%d%d%d\n", l ? "fake" : "real", of[l][UM_VERDICT_FAKE], of[l][UM_VERDICT_UNCERTAIN],
+             of[l][UM_VERDICT_REAL], of[l][UM_VERDICT_NONE]);
+    assert_non_null(strstr(p.text, words));
+  }
+  assert_non_null(strstr(p.text, "403 real and 409 fake"));
+  assert_non_null(strstr(p.text, "fake above 0.6000, where at most 5 %"));
+  assert_non_null(strstr(p.text, "real below 0.3500, where at most 10 %"));
+  assert_null(strstr(p.text, "not calibrated"));
+  cJSON_Delete(root);
+  free_page(&p);
+}
+
 static void draw_people(uint8_t *grey, int width, int height, int i, void *arg) {
   (void)arg;
   scene_draw(grey, width, height, scene_faces, i % 5 ? 2 : 1);
@@ -506,8 +555,8 @@ static void refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(escaped), cmocka_unit_test(formatted), cmocka_unit_test(base64),
-                                     cmocka_unit_test(names),   cmocka_unit_test(pictures),  cmocka_unit_test(many),
-                                     cmocka_unit_test(video),   cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(escaped),    cmocka_unit_test(formatted), cmocka_unit_test(base64),
+                                     cmocka_unit_test(names),      cmocka_unit_test(pictures),  cmocka_unit_test(many),
+                                     cmocka_unit_test(calibrated), cmocka_unit_test(video),     cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

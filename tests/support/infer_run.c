@@ -36,7 +36,8 @@ void infer_model(const char *path, const char *class_0, const char *class_1) {
   assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
   int count;
   const um_param *param = um_model_params(m, &count);
-  for (int i = 0; i < count; i++) assert_int_equal(um_model_set(m, 'w', i, strstr(param[i].name, "bias") ? &known_bias : weights, &err), UM_OK);
+  for (int i = 0; i < count; i++)
+    assert_int_equal(um_model_set(m, 'w', i, strstr(param[i].name, "bias") ? &known_bias : weights, &err), UM_OK);
   assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
   um_model_free(m);
   be->ops->close(be);
@@ -45,7 +46,8 @@ void infer_model(const char *path, const char *class_0, const char *class_1) {
 
 enum { HEAT_SIDE = 32 };
 
-void infer_heat_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey) {
+void infer_calibrated_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey,
+                            const um_calibration *calibration) {
   const float red_not_green[3] = {1, -1, 0}, brightness[3] = {1, 1, 1}, zero = 0;
   um_graph g = {0};
   um_backend *be;
@@ -53,6 +55,7 @@ void infer_heat_model(const char *path, const char *class_0, const char *class_1
   um_error err;
   um_preprocess p = {.target_size = {HEAT_SIDE, HEAT_SIDE}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 4};
   p.faces.choice = UM_FACES_ALL;
+  if (calibration) p.calibration = *calibration;
   snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
   snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
   int at = um_graph_add_input(&g, "input", HEAT_SIDE, HEAT_SIDE, 3, &err);
@@ -69,6 +72,10 @@ void infer_heat_model(const char *path, const char *class_0, const char *class_1
   um_model_free(m);
   be->ops->close(be);
   um_graph_free(&g);
+}
+
+void infer_heat_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey) {
+  infer_calibrated_model(path, class_0, class_1, weight, bias, grey, NULL);
 }
 
 double infer_known(const uint8_t rgb[3]) {

@@ -7,12 +7,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/calibration.h"
+
 /* A model file of 32 x 32 faces at 2 frames a second. */
 void infer_model(const char *path, const char *class_0, const char *class_1);
 /* A model of 32 x 32 faces at 4 frames a second, all of them, with a convolution of one channel: how much redder than green a place is, or
  * with `grey` red and green together, ReLU; its mean times weight, and bias, is the logit of class 1. So the heat of red places is 1 where
  * the logit of fake grows with it, and there is none where it falls. */
 void infer_heat_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey);
+/* The same with a calibration. */
+void infer_calibrated_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey,
+                            const um_calibration *calibration);
 /* P(class 1) of a colour. */
 double infer_known(const uint8_t rgb[3]);
 /* A PNG of one colour. */
