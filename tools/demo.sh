@@ -27,7 +27,7 @@ fakes can be told, and nothing about real deepfakes. Everything goes into $out/.
 EOF
 
 step "Clips: talking heads, half of them fake; training and held-out people differ"
-rm -rf "$out/clips" "$out/faces" "$out/run"
+rm -rf "$out/clips" "$out/faces" "$out/run" "$out/report"
 run "$bin/demo_clips" --out "$out/clips" --train "${DEMO_TRAIN:-64}" --test "${DEMO_TEST:-24}" --seconds 2.5 --seed "$seed" --stills "$out/stills"
 
 step "Faces of the training clips"
@@ -57,7 +57,7 @@ run "$bin/train" --config $config --set data.train_dir="$out/faces" "$@" --out "
 
 step "Verdicts on the held-out clips (score: probability of fake)"
 run_through "$bin/infer" --model "$out/run/best.safetensors" --labels "$out/clips/heldout/metadata.json" --json "$out/results.json" \
-  --csv "$out/results.csv" "$out/clips/heldout"
+  --csv "$out/results.csv" --report "$out/report" --report-details 6 "$out/clips/heldout"
 
 spent=$(($(date +%s) - start))
 cat <<EOF
@@ -72,5 +72,6 @@ To look at:
   $out/run/history.svg, .png    loss and accuracy, epoch by epoch
   $out/run/best.safetensors     the model
   $out/results.json, .csv       the verdicts above, face by face
+  $out/report/index.html        the same as a page: open it in a browser
 The same commands work on your own videos: see README.md.
 EOF
