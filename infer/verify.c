@@ -120,6 +120,7 @@ static int list_differences(verification *v, um_error *err) {
   differences_add(d, "", r->evidence, o);
   snprintf(then, sizeof then, "%d", r->threads), snprintf(now, sizeof now, "%d", e->threads);
   difference_add(d, "threads", then, now);
+  v->explaining = d->count; /* which inputs are read at a time changes no bit */
   snprintf(then, sizeof then, "%d", r->jobs), snprintf(now, sizeof now, "%d", e->jobs);
   difference_add(d, "jobs", then, now);
   cJSON_Delete(o);
@@ -142,7 +143,7 @@ static int check_all(verification *v, const volatile bool *stop, um_error *err) 
   if (!rc) rc = gather(&v->now, c, &v->record, err);
   if (!rc && v->now.count) rc = pipeline_run(&v->now, &v->scorer, &v->o, NULL, v->record.batch, progress, &done, stop, err);
   for (int i = 0; !rc && i < c->count; i++)
-    if (c->at[i].now >= 0) compare_one(&c->at[i], &v->now.at[c->at[i].now], v->differences.count > 0);
+    if (c->at[i].now >= 0) compare_one(&c->at[i], &v->now.at[c->at[i].now], v->explaining > 0);
   v->evidence.seconds = um_seconds() - start;
   return rc;
 }

@@ -90,6 +90,7 @@ typedef struct verification {
   evidence evidence;
   inputs now;
   differences differences;
+  int explaining; /* so many of them, the first, can be why a score differs */
 } verification;
 
 int count_of(const checks *c, outcome which);

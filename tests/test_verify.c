@@ -449,6 +449,17 @@ static void edits(void **state) {
     if (rc != 1 || !said(edit[i].says)) fail_msg("%s = %s: %d, not \"%s\"", edit[i].way, edit[i].value, rc, edit[i].says);
     assert_false(said("\033"));
   }
+  /* Nothing explains it, not how many are read at a time. */
+  char jobs[12288];
+  cJSON *copy = infer_json(result);
+  cJSON *last_bit = cJSON_GetObjectItem(cJSON_GetObjectItem(copy, "results")->child, "score");
+  cJSON_SetNumberValue(last_bit, nextafter(last_bit->valuedouble, 1));
+  char *changed = um_json_print(copy, false);
+  snprintf(jobs, sizeof jobs, "%s.jobs", result);
+  tmp_write(jobs, changed, strlen(changed));
+  cJSON_free(changed), cJSON_Delete(copy);
+  assert_int_equal(infer_run("--verify %s --jobs 7 >%s.txt 2>&1", jobs, log_name), 1);
+  assert_true(said("1 differs") && said("jobs"));
   /* Another version explains a score that differs a little, and is named; it explains no other verdict and no great difference. */
   cJSON *root = infer_json(result);
   const double score = infer_get(infer_get(root, "results")->child, "score")->valuedouble;
