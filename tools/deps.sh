@@ -7,7 +7,7 @@ packages="gcc g++ clang libclang-rt-dev make pkg-config curl ca-certificates lib
 libpng-dev libjpeg-dev libcjson-dev libexpat1-dev libhdf5-dev zlib1g-dev libcairo2-dev fonts-dejavu-core opencv-data libcmocka-dev"
 if [ "$mode" = --interop ]; then
   mode=--quiet
-  packages="python3 python3-venv python3-pip python3-torch python3-pil"
+  packages="python3 python3-venv python3-pip python3-torch python3-pil ffmpeg"
   grep -q '^ID=debian' /etc/os-release 2>/dev/null && packages="$packages chromium"
 fi
 
