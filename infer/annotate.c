@@ -57,14 +57,12 @@ static int name_all(annotation *a, const inputs *in, const options *o, um_error 
 }
 
 /* An input is evidence: it is never written over. */
-static int keep_inputs(const annotation *a, const inputs *in, um_error *err) {
-  struct stat to, from;
-  for (int i = 0; i < a->count; i++) {
-    if (!a->to[i] || stat(a->to[i], &to)) continue;
-    for (int k = 0; k < in->count; k++)
-      if (!stat(in->at[k].path, &from) && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
-        return um_fail(err, UM_ECONFIG, "--annotate: %s would be written over, which is an input; name another file or folder", a->to[i]);
-  }
+static int keep_inputs(const char *to, const inputs *in, um_error *err) {
+  struct stat there, from;
+  if (stat(to, &there)) return UM_OK;
+  for (int k = 0; k < in->count; k++)
+    if (!stat(in->at[k].path, &from) && from.st_dev == there.st_dev && from.st_ino == there.st_ino)
+      return um_fail(err, UM_ECONFIG, "--annotate: %s would be written over, which is an input; name another file or folder", to);
   return UM_OK;
 }
 
@@ -77,7 +75,9 @@ int annotation_open(annotation *a, const inputs *in, const char *const *named, i
     rc = um_fail(err, UM_ECONFIG, "--annotate %s: with several inputs, or a folder of them, expected a folder for the copies", o->annotate);
   else
     rc = file ? name_one(a, &in->at[0], o, err) : name_all(a, in, o, err);
-  if (!rc) rc = keep_inputs(a, in, err);
+  a->file = file;
+  for (int i = 0; !rc && i < a->count; i++)
+    if (a->to[i]) rc = keep_inputs(a->to[i], in, err);
   if (rc) annotation_free(a);
   return rc;
 }
@@ -97,7 +97,10 @@ typedef struct held {
 } held;
 
 typedef struct copy {
+  const annotation *all;
+  const inputs *inputs;
   const input *in;
+  char to[4096];
   um_video *video;
   um_video_writer *writer;
   um_video_info info;
@@ -149,7 +152,8 @@ static int write_oldest(copy *c, um_error *err) {
   return um_video_writer_add(c->writer, &h->im, h->tick, h->duration, err);
 }
 
-static int open_writer(copy *c, const um_image *im, const char *to, const options *o, um_error *err) {
+/* Sound that MP4 cannot hold is worth a file that can, where the name is ours to choose. */
+static int open_writer(copy *c, const um_image *im, const options *o, um_error *err) {
   const um_video_info *info = &c->info;
   const um_video_write_options w = {.width = im->width,
                                     .height = im->height,
@@ -162,17 +166,28 @@ static int open_writer(copy *c, const um_image *im, const char *to, const option
                                     .colours = info->colours,
                                     .audio_from = c->in->path,
                                     .audio_shift = info->start > 0 ? info->start : 0};
-  char names[128];
-  int left_out, rc = um_video_writer_open(&c->writer, to, &w, err);
+  char names[128], as[sizeof c->to];
+  int left_out, rc = um_video_writer_open(&c->writer, c->to, &w, err);
   if (rc) return rc;
   um_video_writer_audio(c->writer, &left_out, names, sizeof names);
+  const size_t stem = strlen(c->to) - 4;
+  if (left_out && !c->all->file) {
+    snprintf(as, sizeof as, "%.*s.mkv", (int)stem, c->to);
+    um_log(UM_LOG_WARN, "%s: MP4 cannot hold its sound (%s): the copy is %s", c->in->path, names, as);
+    um_video_writer_close(c->writer), c->writer = NULL;
+    snprintf(c->to, sizeof c->to, "%s", as);
+    rc = keep_inputs(c->to, c->inputs, err);
+    if (!rc) rc = um_video_writer_open(&c->writer, c->to, &w, err);
+    if (rc) return rc;
+    um_video_writer_audio(c->writer, &left_out, names, sizeof names);
+  }
   if (left_out)
-    um_log(UM_LOG_WARN, "%s: its sound (%s) cannot be in such a file and is left out; a name that ends in .mkv keeps it", to, names);
+    um_log(UM_LOG_WARN, "%s: its sound (%s) cannot be in such a file and is left out; a name that ends in .mkv keeps it", c->to, names);
   return UM_OK;
 }
 
 /* A frame as decoded becomes the newest of those that are held. */
-static int hold(copy *c, const um_frame *f, const char *to, const scorer *s, const options *o, um_error *err) {
+static int hold(copy *c, const um_frame *f, const scorer *s, const options *o, um_error *err) {
   held *h = &c->at[(c->first + c->count) % (AHEAD_MAX + 1)];
   um_glance glance;
   um_image im = {0};
@@ -180,7 +195,7 @@ static int hold(copy *c, const um_frame *f, const char *to, const scorer *s, con
   if (!rc && !c->writer) {
     const double rate = c->info.rate > 0 ? c->info.rate : 25, fps = s->preprocess.faces.fps > 0 ? s->preprocess.faces.fps : rate;
     rc = open_marks(c, h->im.width, h->im.height, 1 / fps, s, err);
-    if (!rc) rc = open_writer(c, &h->im, to, o, err);
+    if (!rc) rc = open_writer(c, &h->im, o, err);
     c->width = h->im.width, c->height = h->im.height;
     c->ahead = (int)fmin(AHEAD_MAX, ceil(c->ways.hold_s * rate));
   }
@@ -211,38 +226,41 @@ static void show_progress(const copy *c, double *last) {
     um_log_progress(false, "annotate: %s: picture %lld", c->in->path, (long long)c->written);
 }
 
-static int copy_video(const input *in, const char *to, const scorer *s, const options *o, const volatile bool *stop, um_error *err) {
+static int copy_video(const annotation *a, const inputs *all, int i, const scorer *s, const options *o, const volatile bool *stop,
+                      um_error *err) {
+  const input *in = &all->at[i];
   copy *c = calloc(1, sizeof *c);
-  const um_video_options all = {.threads = o->threads};
+  const um_video_options every = {.threads = o->threads};
   um_frame f;
   um_error broken = {0};
   double shown = um_seconds();
   if (!c) return um_fail(err, UM_ENOMEM, "%s: no memory", in->path);
-  c->in = in, c->shot_s = -INFINITY;
-  int rc = um_video_open(&c->video, in->path, &all, err), more = 0;
+  c->all = a, c->inputs = all, c->in = in, c->shot_s = -INFINITY;
+  snprintf(c->to, sizeof c->to, "%s", a->to[i]);
+  int rc = um_video_open(&c->video, in->path, &every, err), more = 0;
   if (rc) goto done;
   c->info = *um_video_info_of(c->video);
   while (!rc && !*stop && (more = um_video_next(c->video, &f, &broken)) > 0) {
-    rc = hold(c, &f, to, s, o, err);
+    rc = hold(c, &f, s, o, err);
     if (!rc && c->count > c->ahead) rc = write_oldest(c, err);
     if (!o->quiet) show_progress(c, &shown);
   }
   while (!rc && !*stop && c->count) rc = write_oldest(c, err);
-  if (!rc && *stop) rc = um_fail(err, UM_EINTERRUPTED, "stopped; %s was not written", to);
+  if (!rc && *stop) rc = um_fail(err, UM_EINTERRUPTED, "stopped; %s was not written", c->to);
   if (!rc && !c->writer) rc = um_fail(err, UM_EFORMAT, "%s", broken.text);
   if (!rc) rc = um_video_writer_finish(c->writer, err);
   if (rc) goto done;
   if (more < 0)
-    um_log(UM_LOG_WARN, "%s: it breaks off: %s", to, broken.text);
+    um_log(UM_LOG_WARN, "%s: it breaks off: %s", c->to, broken.text);
   else if (um_video_damaged(c->video))
-    um_log(UM_LOG_WARN, "%s: %lld damaged pieces of the video are not in it", to, (long long)um_video_damaged(c->video));
-  um_log(UM_LOG_INFO, "%s: %lld pictures", to, (long long)c->written);
+    um_log(UM_LOG_WARN, "%s: %lld damaged pieces of the video are not in it", c->to, (long long)um_video_damaged(c->video));
+  um_log(UM_LOG_INFO, "%s: %lld pictures", c->to, (long long)c->written);
 done:
   um_video_writer_close(c->writer);
   um_video_close(c->video);
   free(c->marks);
   ways_free(&c->ways);
-  for (int i = 0; i <= AHEAD_MAX; i++) um_image_free(&c->at[i].im);
+  for (int k = 0; k <= AHEAD_MAX; k++) um_image_free(&c->at[k].im);
   free(c);
   return rc;
 }
@@ -269,7 +287,7 @@ int annotation_write(const annotation *a, const inputs *in, const scorer *s, con
   for (int i = 0; !rc && i < a->count; i++) {
     const input *of = &in->at[i];
     if (!a->to[i] || of->skipped) continue;
-    rc = of->kind == UM_MEDIA_IMAGE ? copy_still(of, a->to[i], s, err) : copy_video(of, a->to[i], s, o, stop, err);
+    rc = of->kind == UM_MEDIA_IMAGE ? copy_still(of, a->to[i], s, err) : copy_video(a, in, i, s, o, stop, err);
   }
   return rc;
 }

@@ -8,6 +8,7 @@
 typedef struct annotation {
   char **to;
   int count;
+  bool file; /* the user named the file itself, and its kind */
 } annotation;
 /* Decides on the files and makes their folder. named: what the command line named, of that many words. UM_ECONFIG where o->annotate does
  * not fit the inputs, or would write over one. */

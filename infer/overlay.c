@@ -12,7 +12,8 @@
 
 enum { UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT };
 
-static const um_paint dark = {{18, 20, 24}, .82}, edge = {{18, 20, 24}, .6}, white = {{255, 255, 255}, 1}, empty = {{255, 255, 255}, .28};
+static const um_paint dark = {{18, 20, 24}, .82}, edge = {{255, 255, 255}, .7}, shade = {{18, 20, 24}, .5}, white = {{255, 255, 255}, 1},
+                      empty = {{255, 255, 255}, .28};
 static const um_paint colours[] = {[UM_VERDICT_NONE] = {{90, 94, 100}, 1},
                                    [UM_VERDICT_REAL] = {{0x00, 0x72, 0xb2}, 1},
                                    [UM_VERDICT_UNCERTAIN] = {{0x8a, 0x8a, 0x8a}, 1},
@@ -170,7 +171,9 @@ void overlay_faces(const overlay *v, um_image *im, mark *all, int count) {
   for (int i = 0; i < count; i++) {
     const area b = box_of(&all[i]);
     place_words(v, im, &verdict, all, count, i);
-    um_paint_frame(im, b.x - 1, b.y - 1, b.width + 2, b.height + 2, line + 2, edge);
+    /* Light outside and dark inside: on any ground one of them stands out. */
+    um_paint_frame(im, b.x - 1, b.y - 1, b.width + 2, b.height + 2, 1, edge);
+    um_paint_frame(im, b.x + line, b.y + line, b.width - 2 * line, b.height - 2 * line, 1, shade);
     um_paint_frame(im, b.x, b.y, b.width, b.height, line, colours[um_verdict_of(&v->calibration, all[i].face.score)]);
   }
   for (int i = 0; i < count; i++) write_words(v, im, &all[i]);

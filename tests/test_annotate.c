@@ -325,6 +325,14 @@ static void sound_and_nobody(void **state) {
   k.out = tmp_path("annotate/pcm-out.mkv"), k.no_sound = false;
   assert_int_equal(check_copy(&k), 20);
   assert_false(infer_says(k.out, "left out"));
+  /* In a folder the file's kind is ours to choose. */
+  const char *folder = tmp_path("annotate/pcm-folder"), *said = tmp_path("annotate/said");
+  assert_int_equal(infer_run("--model %s --quiet --annotate %s %s 2>%s.txt", k.model, folder, video, said), 0);
+  assert_true(infer_says(said, "MP4 cannot hold its sound (pcm_s16le): the copy is"));
+  packets a, b;
+  packets_read(&a, video, 'a', 0), packets_read(&b, tmp_path("annotate/pcm-folder/pcm.mkv"), 'a', 0);
+  packets_same(&a, &b, 1.1e-3);
+  packets_free(&a), packets_free(&b);
 }
 
 static int files_in(const char *folder) {
