@@ -120,31 +120,48 @@ static void top(const page *p) {
   html(f, "</h1>\n<p class=\"meta\">Made <time datetime=\"%s\">%.10s, %.5s UTC</time> with the model <span class=\"path\">%s</span></p>\n",
        p->e->started, p->e->started, p->e->started + 11, page_name(p->o->model));
   html(f, "<nav aria-label=\"Contents\"><ul>");
-  if (p->in->count > 1) html(f, "<li><a href=\"#overview\">All results</a></li>");
+  if (p->in->count > 1)
+    html(f, "<li><a href=\"#overview\">All results</a></li>");
+  else
+    html(f, "<li><a href=\"#details\">The verdict</a></li>");
   if (p->r) html(f, "<li><a href=\"#metrics\">How right they are</a></li>");
   if (p->l) html(f, "<li><a href=\"#ladder\">How they hold</a></li>");
-  html(f,
-       "<li><a href=\"#details\">%s</a></li><li><a href=\"#limits\">What a score can say</a></li>"
-       "<li><a href=\"#method\">How this was made</a></li></ul></nav>\n</header>\n<main>\n",
-       p->in->count > 1 ? "One by one" : "The verdict");
+  if (p->in->count > 1) html(f, "<li><a href=\"#details\">One by one</a></li>");
+  html(f, "<li><a href=\"#limits\">What a score can say</a></li><li><a href=\"#method\">How this was made</a></li></ul></nav>\n</header>\n"
+          "<main>\n");
 }
 
-static int body(const page *p, um_error *err) {
+static int details(const page *p, um_error *err) {
   int rc = UM_OK;
-  top(p);
-  if (p->in->count > 1) page_overview(p);
-  if (p->r) rc = page_metrics(p, err);
-  if (!rc && p->l) rc = page_ladder(p, err);
   html(p->f, "<section aria-labelledby=\"details\">\n<h2 id=\"details\">%s</h2>\n", p->in->count > 1 ? "One by one" : "The verdict");
+  if (p->many) page_meanings(p);
   for (int i = 0; !rc && i < p->in->count; i++)
     if (p->in->at[p->order[i]].shown) rc = page_input(p, p->order[i], 3, err);
   html(p->f, "</section>\n");
+  return rc;
+}
+
+/* A single verdict stands first, of several the table. */
+static int body(const page *p, um_error *err) {
+  const bool one = p->in->count == 1;
+  int rc = UM_OK;
+  top(p);
+  if (one)
+    rc = details(p, err);
+  else
+    page_overview(p);
+  if (!rc && p->r) rc = page_metrics(p, err);
+  if (!rc && p->l) rc = page_ladder(p, err);
+  if (!rc && !one) rc = details(p, err);
   page_limits(p);
   page_method(p);
   html(p->f, "</main>\n<footer><p>Made by unmask %s. This page needs no network and runs no script.</p></footer>\n</body>\n</html>\n",
        UM_VERSION);
   return rc;
 }
+
+/* Of more, what verdicts mean is said once. */
+enum { FEW = 6 };
 
 int page_write(const inputs *in, const scorer *s, const options *o, const evidence *e, const um_findings *r, const ladder *l,
                um_error *err) {
@@ -155,7 +172,7 @@ int page_write(const inputs *in, const scorer *s, const options *o, const eviden
   if (!rc) rc = sort(&p, err);
   if (!rc) rc = um_writer_open(&w, path, err);
   if (rc) goto done;
-  p.f = w.file;
+  p.f = w.file, p.many = p.shown > FEW;
   head(&p);
   rc = body(&p, err);
   if (!rc) rc = um_writer_commit(&w, err);

@@ -17,6 +17,7 @@ typedef struct page {
   int *order;           /* of the inputs: the highest score first, those without one last */
   size_t common;        /* bytes that all paths have in common, up to a '/' */
   int shown;            /* inputs in all detail */
+  bool many;            /* of these: what would be said of each is said once */
   int of[4];            /* inputs by verdict */
 } page;
 
@@ -47,6 +48,8 @@ int page_evaluation_plots(const page *p, um_error *err);
 void page_overview(const page *p);
 /* page_input.c: all of one input; level: of its heading. */
 int page_input(const page *p, int index, int level, um_error *err);
+/* What the verdicts mean and how sure they are, for all of many. */
+void page_meanings(const page *p);
 /* page_metrics.c: how right the scores are. */
 int page_metrics(const page *p, um_error *err);
 /* page_ladder.c: how they hold when inputs are changed. */

@@ -35,37 +35,34 @@ static void scale(const page *p, const input *in) {
        100 * in->score);
 }
 
-/* What the score says, how far, and where the thresholds come from. */
-static void how_sure(const page *p, const input *in) {
+/* What a score says, how far, and where the thresholds come from. things: "videos" */
+static void how_sure(const page *p, double score, const char *things) {
   FILE *f = p->f;
   const um_calibration *c = &p->s->preprocess.calibration;
   if (c->method == UM_CALIBRATION_NONE)
     html(f,
-         "<p>How sure that is cannot be said: the model is not calibrated. A higher score is more suspicious, but %.2f does not mean that "
-         "%.0f "
-         "of 100 such %ss are fake.",
-         in->score, 100 * in->score, kind_word(in));
+         "<p>How sure that is cannot be said: the model is not calibrated. A higher score is more suspicious, but %.2f does not mean "
+         "that %.0f of 100 such %s are fake.",
+         score, 100 * score, things);
   else
     html(f,
-         "<p>Of 100 %ss like those that the model was calibrated on, %d real and %d fake ones, that score like this, about %.0f are fake. "
-         "Where "
-         "fakes are rarer than there, fewer are, and of other material this says little.",
-         kind_word(in), c->real, c->fake, 100 * in->score);
-  if (!c->band) html(f, " It is called fake above %.1f.", .5);
+         "<p>Of 100 %s like those that the model was calibrated on, %d real and %d fake ones, that score %.2f, about %.0f are fake. "
+         "Among material with fewer fakes than that the share is smaller, and of other material this says little.",
+         things, c->real, c->fake, score, 100 * score);
+  if (!c->band) html(f, " A score above %.1f is called fake.", .5);
   if (c->band && c->false_alarms > 0)
-    html(f, " It is called fake above %.4f, where at most %g %% of such real ones lie.", c->fake_above, 100 * c->false_alarms);
+    html(f, " Called fake is what scores above %.4f, as at most %g %% of such real ones do.", c->fake_above, 100 * c->false_alarms);
   else if (c->band)
-    html(f, " It is called fake above %.4f.", c->fake_above);
+    html(f, " Called fake is what scores above %.4f.", c->fake_above);
   if (c->band && c->misses > 0)
-    html(f, " It is called real below %.4f, where at most %g %% of such fakes lie.", c->real_below, 100 * c->misses);
+    html(f, " Called real is what scores below %.4f, as at most %g %% of such fakes do.", c->real_below, 100 * c->misses);
   else if (c->band && c->real_below < c->fake_above)
-    html(f, " It is called real below %.4f.", c->real_below);
+    html(f, " Called real is what scores below %.4f.", c->real_below);
   html(f, "</p>\n");
 }
 
-static const char *meaning(const input *in) {
-  const bool video = in->kind == UM_MEDIA_VIDEO;
-  switch (in->verdict) {
+static const char *meaning(um_verdict v, bool video) {
+  switch (v) {
   case UM_VERDICT_FAKE:
     return video ? "The model takes faces in this video for fakes. That is a reason to look closer, and no proof."
                  : "The model takes this picture for a fake. That is a reason to look closer, and no proof.";
@@ -75,6 +72,27 @@ static const char *meaning(const input *in) {
   case UM_VERDICT_UNCERTAIN: return "The model cannot tell. Take this as no answer.";
   default: return "There is no score, so nothing is said about it.";
   }
+}
+
+static const char heat_words[] =
+    "In colours, the places that spoke for fake (Grad-CAM): red most, blue little, none nothing. They compare places "
+    "of one face, not two faces.";
+
+static const char no_heat_words[] = "This model has no convolution to make heat maps of.";
+
+void page_meanings(const page *p) {
+  FILE *f = p->f;
+  bool video = false;
+  for (int i = 0; i < p->in->count; i++) video |= p->in->at[i].kind == UM_MEDIA_VIDEO;
+  html(f, "<div class=\"card\">\n<ul class=\"notes\">\n");
+  for (int v = UM_VERDICT_FAKE; v >= UM_VERDICT_NONE; v--) {
+    if (p->of[v] == 0) continue;
+    html(f, "<li class=\"%s\"><span class=\"word\">%s:</span> %s</li>\n", um_verdict_name((um_verdict)v), page_verdict_word((um_verdict)v),
+         meaning((um_verdict)v, video));
+  }
+  html(f, "</ul>\n");
+  how_sure(p, .8, video ? "videos" : "pictures");
+  html(f, "<p>%s</p>\n</div>\n", p->s->map_model ? heat_words : no_heat_words);
 }
 
 static void label_line(FILE *f, const input *in) {
@@ -100,9 +118,9 @@ static void verdict_block(const page *p, const input *in) {
   }
   html(f, "</div>\n");
   if (!isnan(in->score)) scale(p, in);
-  html(f, "<p class=\"means\">%s</p>\n", meaning(in));
+  if (!p->many) html(f, "<p class=\"means\">%s</p>\n", meaning(in->verdict, in->kind == UM_MEDIA_VIDEO));
   if (in->reason[0] || in->doubt[0]) html(f, "<p><b>Why:</b> %s</p>\n", reason(why, sizeof why, in));
-  if (!isnan(in->score)) how_sure(p, in);
+  if (!isnan(in->score) && !p->many) how_sure(p, in->score, in->kind == UM_MEDIA_VIDEO ? "videos" : "pictures");
   label_line(f, in);
 }
 
@@ -181,13 +199,10 @@ static void face_sheet(const page *p, const input *in, int level) {
   int shown = 0;
   for (int i = 0; i < in->candidates; i++) shown += in->candidate[i].plain.data != NULL;
   if (!shown) return;
-  const bool heat = in->candidate[0].heat.data;
-  html(f, "<h%d>The most suspicious faces</h%d>\n<p class=\"note\">", level, level);
-  page_count(f, shown, "face", "faces");
-  html(f, " of %d, the highest score first.%s</p>\n<div class=\"faces\">\n", in->faces,
-       heat ? " Beside each, in colours, the places that spoke for fake (Grad-CAM): red most, blue little, none nothing. Colours compare "
-              "places of one face, not two faces."
-            : " This model has no convolution to make heat maps of.");
+  html(f, "<h%d>%s</h%d>\n", level, in->faces > 1 ? "The most suspicious faces" : "The face", level);
+  if (in->faces > 1) html(f, "<p class=\"note\">%d of %d, the highest score first.</p>\n", shown, in->faces);
+  if (!p->many) html(f, "<p class=\"note\">%s</p>\n", p->s->map_model ? heat_words : no_heat_words);
+  html(f, "<div class=\"faces\">\n");
   for (int i = 0; i < shown; i++) face_figure(f, in, &in->candidate[i]);
   html(f, "</div>\n");
 }

@@ -19,19 +19,24 @@ static void value_cell(FILE *f, double value, um_interval i) {
   html(f, "</td>");
 }
 
+/* By video, and by face where that is something else. */
 static void measures(const page *p) {
   FILE *f = p->f;
   const um_evaluation *face = &p->r->all.frame, *video = &p->r->all.video;
-  html(f,
-       "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Measures\"><table><caption>Measures, with 95 %% intervals by "
-       "bootstrap over footage (%d resamples)</caption><thead><tr><th scope=\"col\">Measure</th><th scope=\"col\" class=\"n\">By video"
-       "</th><th scope=\"col\" class=\"n\">95 %% interval</th><th scope=\"col\" class=\"n\">By face</th><th scope=\"col\" class=\"n\">"
-       "95 %% interval</th></tr></thead><tbody>\n",
-       p->r->settings.resamples);
+  const bool both = face->count != video->count;
+  html(f, "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Measures\"><table><caption>Measures");
+  if (p->r->settings.resamples) html(f, ", with 95 %% intervals by bootstrap over footage (%d resamples)", p->r->settings.resamples);
+  html(f, "</caption><thead><tr><th scope=\"col\">Measure</th>");
+  for (int k = 0; k <= both; k++)
+    html(f, "<th scope=\"col\" class=\"n\">%s</th><th scope=\"col\" class=\"n\">95 %% interval</th>",
+         !both ? "Value"
+         : k   ? "By face"
+               : "By video");
+  html(f, "</tr></thead><tbody>\n");
   for (int m = 0; m < UM_METRICS; m++) {
     html(f, "<tr><th scope=\"row\">%s</th>", um_metric_name(m));
     value_cell(f, video->measures.value[m], video->interval[m]);
-    value_cell(f, face->measures.value[m], face->interval[m]);
+    if (both) value_cell(f, face->measures.value[m], face->interval[m]);
     html(f, "</tr>\n");
   }
   html(f, "</tbody></table></div>\n");

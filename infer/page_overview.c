@@ -82,7 +82,7 @@ void page_overview(const page *p) {
     html(f, "<p class=\"note\">%d more with lower scores are left out, so that this page stays small; infer --csv FILE lists all.</p>\n",
          count - rows);
   if (p->shown < count)
-    html(f, "<p class=\"note\">%d of %d are shown in detail: those with a link, %s. infer --report-details N shows others.</p>\n", p->shown,
+    html(f, "<p class=\"note\">%d of %d are shown in detail: those with a link, %s. infer --report-details N shows more.</p>\n", p->shown,
          count, p->r ? "which are mistaken most" : "with the highest scores");
   html(f, "</section>\n");
 }

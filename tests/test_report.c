@@ -494,8 +494,8 @@ static void calibrated(void **state) {
     assert_non_null(strstr(p.text, words));
   }
   assert_non_null(strstr(p.text, "403 real and 409 fake"));
-  assert_non_null(strstr(p.text, "fake above 0.6000, where at most 5 %"));
-  assert_non_null(strstr(p.text, "real below 0.3500, where at most 10 %"));
+  assert_non_null(strstr(p.text, "scores above 0.6000, as at most 5 %"));
+  assert_non_null(strstr(p.text, "scores below 0.3500, as at most 10 %"));
   assert_null(strstr(p.text, "not calibrated"));
   cJSON_Delete(root);
   free_page(&p);
