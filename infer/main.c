@@ -36,8 +36,9 @@ static void finished(void *arg, input *in) {
     bool named = !strncmp(in->reason, in->path, strlen(in->path));
     um_log(in->skipped ? UM_LOG_ERROR : UM_LOG_WARN, "%s%s%s", named ? "" : in->path, named ? "" : ": ", in->reason);
   }
+  if (!p->o->quiet) um_log_progress(false, "%s", ""); /* on a terminal the table's row comes in its place */
   if (p->table) print_row(in), fflush(stdout);
-  if (!p->o->quiet) um_log_progress(false, "infer: %d of %d", p->done, p->total);
+  if (!p->o->quiet && p->done < p->total) um_log_progress(false, "infer: %d of %d", p->done, p->total);
 }
 
 int main(int argc, char **argv) {

@@ -161,6 +161,7 @@ int verify(const options *o, const char *const *path, int count, const volatile 
   v->o.device = device_of(o, &v->record), v->o.precision = v->record.precision, v->o.faces_are_cut = v->record.faces_are_cut;
   rc = open_model(&v->scorer, &v->o, &v->record, o->verify, err), open = !rc;
   if (!rc) rc = check_all(v, stop, err);
+  if (!o->quiet) um_log_progress(false, "%s", ""); /* the line is the table's */
   if (!rc && !o->quiet && !(o->json && !strcmp(o->json, "-"))) report_print(v);
   if (!rc && o->json) rc = report_write(o->json, v, err);
   if (!rc) *it_holds = holds(&v->checks);

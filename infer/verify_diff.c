@@ -60,7 +60,10 @@ static void compare_member(differences *d, const char *prefix, const cJSON *chil
 void differences_add(differences *d, const char *prefix, const cJSON *then, const cJSON *now) {
   const cJSON *child;
   int i = 0;
-  cJSON_ArrayForEach(child, now) compare_member(d, prefix, child, i, partner(then, child, i), child), i++;
+  cJSON_ArrayForEach(child, now) {
+    compare_member(d, prefix, child, i, partner(then, child, i), child);
+    i++;
+  }
   i = 0;
   cJSON_ArrayForEach(child, then) {
     if (d->count == DIFFERENCES && d->more) return; /* whatever else such a file holds */

@@ -81,6 +81,10 @@ static void print_verdict(const verification *v) {
   double most = 0;
   for (int i = 0; i < c->count; i++)
     if (c->at[i].outcome == CLOSE && c->at[i].difference > most) most = c->at[i].difference;
+  if (c->asked_for == 0) {
+    printf("\nnot checked: none of the %d result%s is about what was given\n", c->count, c->count == 1 ? "" : "s");
+    return;
+  }
   printf("\n%s: %d of %d input%s", holds(c) ? "holds" : "does not hold", same + close, c->asked_for, c->asked_for == 1 ? "" : "s");
   if (holds(c) && !close) printf(", bit for bit");
   if (close) printf(", %d bit for bit, %d within %.2g", same, close, most);
@@ -93,7 +97,7 @@ static void print_verdict(const verification *v) {
 
 void report_print(const verification *v) {
   const checks *c = &v->checks;
-  printf("%-8s  %-16s  %-16s  %s\n", "", "then", "now", "file");
+  if (c->asked_for) printf("%-8s  %-16s  %-16s  %s\n", "", "then", "now", "file");
   for (int i = 0; i < c->count; i++)
     if (c->at[i].outcome != UNCHECKED) print_checked(v, &c->at[i]);
   for (int i = 0; i < c->count; i++) print_note(v, &c->at[i]);

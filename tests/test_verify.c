@@ -156,13 +156,22 @@ static void it_holds(void **state) {
   assert_true(said("holds: 1 of 1 input, bit for bit (of 4 results)"));
 }
 
-/* A network with everything that may add up in another order: convolutions, a wide sum, random weights. For faces of 64 x 64. */
+/* A network with everything that may add up in another order: convolutions, a wide sum, random weights. For faces of 64 x 64, and
+ * calibrated. */
 static void deep_model(const char *path) {
   um_graph g = {0};
   um_backend *be;
   um_model *m;
   um_error err;
   um_preprocess p = {.target_size = {64, 64}, .rescale = 1 / 255., .classes = {"fake", "real"}, .interpolation = UM_BILINEAR};
+  p.calibration = (um_calibration){.method = UM_CALIBRATION_PLATT,
+                                   .slope = 1 / 3.,
+                                   .offset = .1,
+                                   .band = true,
+                                   .fake_above = .7,
+                                   .real_below = .1,
+                                   .real = 40,
+                                   .fake = 40};
   um_face_settings_recipe(&p.faces);
   int at = um_graph_add_tiny(&g, 64, 64, &err);
   at = um_graph_add_simple(&g, "flatten", UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, &err);
@@ -214,6 +223,17 @@ static void company(void **state) {
   cJSON *root = infer_json(result);
   const cJSON *first = infer_get(root, "results")->child;
   assert_true(infer_get(first, "score")->valuedouble != infer_get(first->next, "score")->valuedouble);
+  assert_true(infer_get(first, "score")->valuedouble != infer_get(first, "raw_score")->valuedouble);
+  assert_string_equal(infer_get(first, "verdict")->valuestring, "uncertain");
+  cJSON *raw = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "results")->child, "raw_score");
+  cJSON_SetNumberValue(raw, nextafter(raw->valuedouble, 1));
+  char *text = um_json_print(root, false);
+  tmp_write(result, text, strlen(text));
+  cJSON_free(text);
+  assert_int_equal(verified(""), 1);
+  assert_true(said("does not hold: 20 of 21 inputs, 1 differs"));
+  assert_int_equal(verified(tmp_path("company")), 1);
+  assert_true(said("not checked: none of the 21 results is about what was given"));
   cJSON_Delete(root);
 }
 
@@ -296,7 +316,7 @@ static void other_files(void **state) {
   assert_int_equal(verified(""), 1);
   assert_true(said("1 missing") && said("--root DIR"));
   assert_int_equal(verified(path[0]), 1);
-  assert_true(said("there is no such file") && said("does not hold"));
+  assert_true(said("there is no such file") && said("not checked"));
   /* Moved, under other names: found by what is in them. */
   infer_colour(path[0], colours[1], 20 + 13, 50);
   snprintf(path[1], sizeof path[1], "%s", tmp_path("elsewhere/deep/x.png"));
