@@ -251,6 +251,7 @@ typedef struct rung {
   double shift;               /* mean of the scores less those as they are; NaN where none is compared */
   double shift_of[2];         /* the same of real and of fake inputs */
   um_evaluation frame, video; /* with labels: of those with a score */
+  um_difference change;       /* of the AUC by video from that as they are, of videos with a score both times */
   double *score;              /* of each input; NaN: none */
 } rung;
 

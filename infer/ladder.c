@@ -78,6 +78,34 @@ static int compare_scores(rung *r, const inputs *now, const inputs *plain, um_er
   return UM_OK;
 }
 
+/* Videos by their scores in `in`, of inputs that have one in both. */
+static int rank_common(um_ranking **out, const inputs *in, const inputs *other, const um_preprocess *p, const options *o, um_error *err) {
+  inputs some = {.at = malloc(((size_t)in->count + 1) * sizeof *some.at)}; /* owns nothing but the array */
+  options plain = *o;
+  um_findings f = {0};
+  const um_scoring rule = um_preprocess_scoring(p);
+  *out = NULL, plain.resamples = 0;
+  if (!some.at) return um_fail(err, UM_ENOMEM, "no memory for %d inputs", in->count);
+  for (int i = 0; i < in->count; i++)
+    if (!isnan(in->at[i].score) && !isnan(other->at[i].score)) some.at[some.count++] = in->at[i];
+  int rc = findings_make(&f, &some, &rule, &p->calibration, &plain, err);
+  if (!rc) rc = um_subjects_rank(out, &f.subjects, false, &f.settings, err);
+  um_findings_free(&f);
+  free(some.at);
+  return rc;
+}
+
+static int compare_aucs(rung *r, const inputs *now, const inputs *plain, const um_preprocess *p, const options *o, um_error *err) {
+  um_ranking *a = NULL, *b = NULL;
+  um_difference all[UM_METRICS];
+  int rc = rank_common(&a, plain, now, p, o, err);
+  if (!rc) rc = rank_common(&b, now, plain, p, o, err);
+  if (!rc) rc = um_bootstrap_difference(all, a, b, o->resamples, UM_BOOTSTRAP_SEED, err);
+  if (!rc) r->change = all[UM_AUC];
+  um_ranking_free(a), um_ranking_free(b);
+  return rc;
+}
+
 static int measure(rung *r, const inputs *now, const inputs *plain, const um_preprocess *p, const options *o, um_error *err) {
   const um_scoring rule = um_preprocess_scoring(p);
   um_findings f = {0};
@@ -86,7 +114,7 @@ static int measure(rung *r, const inputs *now, const inputs *plain, const um_pre
   rc = findings_make(&f, now, &rule, &p->calibration, o, err);
   if (!rc) r->frame = f.all.frame, r->video = f.all.video;
   um_findings_free(&f);
-  return rc;
+  return rc || now == plain ? rc : compare_aucs(r, now, plain, p, o, err);
 }
 
 static int climb(ladder *l, watch *w, const inputs *plain, scorer *s, const options *o, int batch, const volatile bool *stop,

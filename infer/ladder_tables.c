@@ -21,7 +21,8 @@ const char *rung_name(char name[32], um_distortion how) {
 const char *const ladder_heading[LADDER_COLUMNS] = {"", "scored", "none", "AUC", "95 % interval", "right", "shift", "changed"};
 const char ladder_legend[] = "none: inputs without a score, most of them because no face was found; AUC and\n"
                              "right (share whose verdict is right) by video, of those with a score; shift:\n"
-                             "mean change of the score; changed: inputs whose verdict is another";
+                             "mean change of the score; changed: inputs whose verdict is another; *: an AUC\n"
+                             "that differs from that of the inputs as they are (95 %, paired bootstrap)";
 
 static void put(char cell[LADDER_CELL], const char *form, double v) {
   snprintf(cell, LADDER_CELL, isnan(v) ? "-" : *form == '+' ? "%+.3f" : *form == '%' ? "%.1f %%" : "%.3f", v);
@@ -39,6 +40,8 @@ void ladder_row_make(ladder_row *row, const ladder *l, const rung *r) {
   snprintf(cell[1], LADDER_CELL, "%d", r->scored);
   snprintf(cell[2], LADDER_CELL, "%d", r->without);
   put(cell[3], "", l->labelled ? r->video.measures.value[UM_AUC] : NAN);
+  const um_interval d = r->change.interval;
+  if (!plain && l->labelled && (d.low > 0 || d.high < 0)) strcat(cell[3], "*");
   cell[4][0] = 0;
   if (l->labelled && !isnan(i.low)) snprintf(cell[4], LADDER_CELL, "[%.3f, %.3f]", i.low, i.high);
   put(cell[5], "", l->labelled ? r->video.measures.value[UM_ACCURACY] : NAN);
@@ -47,7 +50,7 @@ void ladder_row_make(ladder_row *row, const ladder *l, const rung *r) {
 }
 
 static void print_cells(const char *const cell[LADDER_COLUMNS]) {
-  printf("%-16s %6s %6s  %5s  %-14s  %5s  %6s  %7s\n", cell[0], cell[1], cell[2], cell[3], cell[4], cell[5], cell[6], cell[7]);
+  printf("%-16s %6s %6s  %6s  %-14s  %5s  %6s  %7s\n", cell[0], cell[1], cell[2], cell[3], cell[4], cell[5], cell[6], cell[7]);
 }
 
 void ladder_print_head(void) {
@@ -56,7 +59,7 @@ void ladder_print_head(void) {
 }
 
 void ladder_print_row(const ladder *l, const rung *r) {
-  ladder_row row;
+  ladder_row row = {0};
   const char *cell[LADDER_COLUMNS];
   ladder_row_make(&row, l, r);
   for (int i = 0; i < LADDER_COLUMNS; i++) cell[i] = row.cell[i];
@@ -96,6 +99,12 @@ static bool put_rung(cJSON *o, const ladder *l, const rung *r) {
   if (!plain && l->labelled)
     whole = whole && put_number(o, "shift_of_fake", r->shift_of[1]) && put_number(o, "shift_of_real", r->shift_of[0]);
   if (l->labelled) whole = whole && put_evaluation(o, "frame", &r->frame) && put_evaluation(o, "video", &r->video);
+  if (!plain && l->labelled) {
+    const um_interval *d = &r->change.interval;
+    cJSON *change = whole ? cJSON_AddObjectToObject(o, "auc_change") : NULL;
+    whole = change && put_number(change, "value", r->change.value) && put_number(change, "low", d->low) &&
+            put_number(change, "high", d->high) && put_number(change, "p", r->change.p);
+  }
   if (plain || !whole) return whole; /* those of the results */
   cJSON *list = cJSON_AddArrayToObject(o, "scores");
   for (int i = 0; list && i < l->inputs; i++) {

@@ -12,7 +12,7 @@ static void table(const page *p) {
     fputs(c ? "<th scope=\"col\" class=\"n\">" : "<th scope=\"col\">", f), html(f, "%s</th>", heading[c]);
   html(f, "</tr></thead><tbody>\n");
   for (int i = -1; i < l->rungs; i++) {
-    ladder_row row;
+    ladder_row row = {0};
     ladder_row_make(&row, l, i < 0 ? NULL : &l->rung[i]);
     html(f, "<tr><th scope=\"row\">%s</th>", row.cell[0]);
     for (int c = 1; c < LADDER_COLUMNS; c++) html(f, "<td class=\"n\">%s</td>", row.cell[c]);
@@ -28,7 +28,8 @@ int page_ladder(const page *p, um_error *err) {
        "<p>The same inputs once more, changed as videos are on their way from hand to hand%s. Inputs without a score, most of them "
        "because no face was found, are in no AUC.%s</p>\n",
        p->o->faces_are_cut ? "" : ", with faces looked for anew",
-       p->l->labelled ? "" : " Without labels there is no AUC: what is shown is how many verdicts change.");
+       p->l->labelled ? " An AUC with a star differs from that of the inputs as they are (95 % of a paired bootstrap)."
+                      : " Without labels there is no AUC: what is shown is how many verdicts change.");
   int rc = ladder_plot(&plot, p->l, err);
   if (!rc) rc = page_plot(p, &plot, "ladder", err);
   if (!rc) table(p);

@@ -72,14 +72,16 @@ static void lines_fit(const char *path, const char *from) {
 
 /* Every number of a brightness rung from the colours; a rung that leaves plain pictures alone has the scores of the inputs as they are. */
 static void known_rungs(void **state) {
-  const char *folder = faces(), *model = tmp_path("known.safetensors"), *json = tmp_path("known.json"), *plain = tmp_path("plain.json");
+  const char *folder = faces(), *model = tmp_path("known.safetensors"), *json = tmp_path("known.json"), *plain = tmp_path("plain.json"),
+             *page = tmp_path("page");
   bool fake[COLOURS];
   double aucs[4];
   (void)state;
   infer_model(model, "fake", "real");
   assert_int_equal(
-      infer_run("--model %s --faces-are-cut --labels folders --ladder=brightness,blur,downscale,crop --json %s %s >%s.txt 2>&1", model,
-                json, folder, json),
+      infer_run("--model %s --faces-are-cut --labels folders --ladder=brightness,blur,downscale,crop --report %s --json %s %s >%s.txt "
+                "2>&1",
+                model, page, json, folder, json),
       0);
   assert_int_equal(infer_run("--model %s --faces-are-cut --labels folders --json %s %s >/dev/null 2>&1", model, plain, folder), 0);
   cJSON *root = infer_json(json), *without = infer_json(plain);
@@ -107,16 +109,21 @@ static void known_rungs(void **state) {
     assert_true(cJSON_GetArrayItem(pair, 0)->valuedouble <= number(video, "auc") &&
                 cJSON_GetArrayItem(pair, 1)->valuedouble >= number(video, "auc"));
     aucs[k] = number(video, "auc");
+    for (int i = 0; i < COLOURS; i++) score[i] = known(i, 0);
+    const cJSON *change = infer_get(r, "auc_change");
+    assert_true(fabs(number(change, "value") - (aucs[k] - um_auc(score, fake, COLOURS))) < 1e-12);
+    assert_true(number(change, "low") <= number(change, "value") && number(change, "value") <= number(change, "high"));
   }
   assert_true(aucs[0] != aucs[3]); /* else this says little */
   static const struct {
     const char *kind;
     double strength;
   } harmless[] = {{"blur", 4}, {"downscale", 25}, {"crop", 20}};
-  for (int k = 0; k < 3; k++)
-    for (int i = 0; i < COLOURS; i++)
-      assert_true(fabs(cJSON_GetArrayItem(infer_get(rung_of(root, harmless[k].kind, harmless[k].strength), "scores"), i)->valuedouble -
-                       known(i, 0)) < 1e-5);
+  for (int k = 0; k < 3; k++) {
+    const cJSON *r = rung_of(root, harmless[k].kind, harmless[k].strength), *change = infer_get(r, "auc_change");
+    assert_true(number(change, "value") == 0 && number(change, "low") == 0 && number(change, "high") == 0);
+    for (int i = 0; i < COLOURS; i++) assert_true(fabs(cJSON_GetArrayItem(infer_get(r, "scores"), i)->valuedouble - known(i, 0)) < 1e-5);
+  }
   assert_int_equal(cJSON_GetArraySize(infer_get(infer_get(root, "ladder"), "rungs")), 4 + 4 + 4 + 3);
   /* All else is as without the ladder, bit for bit; its first line has the numbers of the metrics. */
   for (int k = 0; k < 2; k++) {
@@ -130,6 +137,22 @@ static void known_rungs(void **state) {
   assert_true(number(infer_get(as_they_are, "frame"), "accuracy") == number(infer_get(infer_get(root, "metrics"), "frame"), "accuracy"));
   cJSON_Delete(root), cJSON_Delete(without);
   lines_fit(json, "as they are");
+  /* The page has it, and the plot lies beside it. */
+  char name[4200], *text;
+  size_t size;
+  um_error err;
+  snprintf(name, sizeof name, "%s/index.html", page);
+  assert_int_equal(um_file_read(&text, &size, name, 1 << 24, &err), UM_OK);
+  assert_non_null(strstr(text, "id=\"ladder\""));
+  assert_non_null(strstr(text, "brightness +40 %"));
+  free(text);
+  snprintf(name, sizeof name, "%s/ladder.svg", page);
+  assert_int_equal(um_file_read(&text, &size, name, 1 << 24, &err), UM_OK);
+  static const char *const panels[] = {">Downscaling<", ">Blur<", ">Brightness<", ">Crop<", ">as they are<"};
+  for (size_t i = 0; i < sizeof panels / sizeof *panels; i++) assert_non_null(strstr(text, panels[i]));
+  free(text);
+  snprintf(name, sizeof name, "%s/ladder.png", page);
+  assert_true(um_is_file(name));
   assert_true(infer_says(json, "ladder: 15 rungs") && infer_says(json, "\nbrightness -40 % ") && infer_says(json, "\nblur 4 px "));
 }
 
