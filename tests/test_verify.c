@@ -469,6 +469,18 @@ static void edits(void **state) {
     if (rc != 1 || !said(edit[i].says)) fail_msg("%s = %s: %d, not \"%s\"", edit[i].way, edit[i].value, rc, edit[i].says);
     assert_false(said("\033"));
   }
+  /* Cut off. */
+  char *text, cut[5000];
+  size_t size;
+  um_error err;
+  assert_int_equal(um_file_read(&text, &size, result, 1 << 20, &err), UM_OK);
+  snprintf(cut, sizeof cut, "%s.cut", result);
+  for (size_t part = 0; part < 8; part++) {
+    tmp_write(cut, text, size * part / 8);
+    assert_int_equal(infer_run("--verify %s >%s.txt 2>&1", cut, log_name), 1);
+    assert_true(said("expected what infer --json wrote"));
+  }
+  free(text);
   /* Nothing explains it, not how many are read at a time. */
   char jobs[12288];
   cJSON *copy = infer_json(result);
@@ -486,7 +498,7 @@ static void edits(void **state) {
   char value[64];
   cJSON_ReplaceItemInObjectCaseSensitive(cJSON_GetObjectItem(cJSON_GetObjectItem(root, "evidence"), "libraries"), "oneDNN",
                                          cJSON_CreateString("0.9"));
-  char *text = um_json_print(root, false);
+  text = um_json_print(root, false);
   tmp_write(result, text, strlen(text));
   cJSON_free(text), cJSON_Delete(root);
   assert_int_equal(verified(""), 0);
