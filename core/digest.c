@@ -27,14 +27,19 @@ static void sha256_compress(uint32_t *h, const uint8_t *p) {
     w[i] = w[i - 16] + a + w[i - 7] + b;
   }
   memcpy(s, h, sizeof s);
-  for (int i = 0; i < 64; i++) {
-    uint32_t e = s[4], a = s[0];
-    uint32_t t1 = s[7] + (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) + ((e & s[5]) ^ (~e & s[6])) + k[i] + w[i];
-    uint32_t t2 = (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-    memmove(s + 1, s, 7 * sizeof *s);
-    s[4] += t1;
-    s[0] = t1 + t2;
+  /* The eight words change their places every round; after eight rounds each has its own again, so that nothing need be moved. */
+#define S(n) s[((n) + 64 - r) % 8]
+  for (int i = 0; i < 64; i += 8) {
+#pragma GCC unroll 8
+    for (int r = 0; r < 8; r++) {
+      const uint32_t a = S(0), b = S(1), c = S(2), e = S(4);
+      const uint32_t t =
+          S(7) + (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) + ((e & S(5)) ^ (~e & S(6))) + k[i + r] + w[i + r];
+      S(3) += t;
+      S(7) = t + (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+    }
   }
+#undef S
   for (int i = 0; i < 8; i++) h[i] += s[i];
 }
 
