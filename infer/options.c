@@ -272,14 +272,14 @@ static const char *not_with_verify(const options *o) {
   if (o->precision != UM_PRECISION_FP32) return "--precision";
   if (o->fps >= 0 || o->margin >= 0 || o->detector || o->faces >= 0 || o->min_face >= 0 || o->crop >= 0 || o->align >= 0 ||
       o->max_size >= 0)
-    return "how faces are found and cut";
-  return o->aggregate >= 0 || o->top_k > 0 || o->people >= 0 ? "how faces become a score" : NULL;
+    return "options for how faces are found and cut";
+  return o->aggregate >= 0 || o->top_k > 0 || o->people >= 0 ? "options for how faces become a score" : NULL;
 }
 
 static int check_verify(const options *o, int argc) {
   const char *const other = not_with_verify(o);
   if (other)
-    um_log(UM_LOG_ERROR, "--verify: %s: not with it: settings are those of the result; see infer --help", other);
+    um_log(UM_LOG_ERROR, "--verify: not together with %s: all that is as the result says; see infer --help", other);
   else if (o->root && optind < argc)
     um_log(UM_LOG_ERROR, "--verify: expected --root DIR or INPUTs, got both; see infer --help");
   else

@@ -58,7 +58,7 @@ static void print_note(const verification *v, const checked *x) {
   case UNHASHED: printf("  cannot be checked: no hash of it was recorded\n"); break;
   default:
     if (now->skipped != x->then->skipped) printf("  %s\n", now->skipped ? "could not be read this time" : "could not be read then");
-    if (now->frames != x->then->frames) printf("  frames: %lld, then %lld\n", (long long)now->frames, (long long)x->then->frames);
+    if (now->frames != x->then->frames) printf("  frames: %lld now, %lld then\n", (long long)now->frames, (long long)x->then->frames);
     if (!isnan(x->difference)) printf("  the score differs by %.3g\n", x->difference);
     if (x->faces) printf("  %d of %d faces differ\n", x->faces, x->then->faces > now->faces ? x->then->faces : now->faces);
   }

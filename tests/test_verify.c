@@ -417,7 +417,7 @@ static void edits(void **state) {
       {"results/0/score", "0.5000001", "1 differs"},
       {"results/0/detail/0/score", "0.25", "1 of 1 faces differ"},
       {"results/0/detail/0/box/0", "1", "1 of 1 faces differ"},
-      {"results/0/frames", "2", "frames: 1, then 2"},
+      {"results/0/frames", "2", "frames: 1 now, 2 then"},
       {"results/0/verdict", "\"uncertain\"", "1 differs"},
       {"results/1/sha256", "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"", "1 changed"},
       {"results/1/path", "\"../../../etc/passwd\"", "1 changed"},
