@@ -92,7 +92,10 @@ int um_sound_until(um_sound *s, AVFormatContext *out, double second) {
     settle_times(s, in, out->streams[s->stream[i].to], &s->stream[i]);
     s->pending = false;
     const int r = av_interleaved_write_frame(out, s->packet); /* takes the packet's data */
-    if (r < 0) return r;
+    if (r == AVERROR_INVALIDDATA || r == AVERROR(EINVAL))
+      s->damaged++; /* as of a recording of bad reception: the rest of the sound is worth having */
+    else if (r < 0)
+      return r;
   }
   return 0;
 }

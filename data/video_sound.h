@@ -16,6 +16,7 @@ typedef struct um_sound {
   AVPacket *packet; /* the next one, where `pending` */
   um_sound_stream *stream;
   int copied, left_out;
+  int64_t damaged; /* packets that the muxer would not take */
   char names[128]; /* codecs of those that are left out */
   int64_t shift;   /* in ticks of unit seconds: taken off all times */
   AVRational unit;

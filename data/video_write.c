@@ -323,10 +323,9 @@ int um_video_writer_finish(um_video_writer *w, um_error *err) {
   return um_writer_commit(&w->file, err);
 }
 
-int um_video_writer_audio(const um_video_writer *w, int *left_out, char *text, size_t size) {
-  *left_out = w->sound.left_out;
-  if (text) snprintf(text, size, "%s", w->sound.names);
-  return w->sound.copied;
+void um_video_writer_sound(const um_video_writer *w, um_video_sound *s) {
+  *s = (um_video_sound){.copied = w->sound.copied, .left_out = w->sound.left_out, .damaged = w->sound.damaged};
+  memcpy(s->names, w->sound.names, sizeof s->names);
 }
 
 void um_video_writer_close(um_video_writer *w) {

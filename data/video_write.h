@@ -33,7 +33,12 @@ int um_video_writer_finish(um_video_writer *w, um_error *err);
 /* Frees; a file that was not finished is removed. NULL is fine. */
 void um_video_writer_close(um_video_writer *w);
 
-/* Audio streams that are copied, and those that the container cannot hold, named in text (may be NULL): "pcm_s16le". */
-int um_video_writer_audio(const um_video_writer *w, int *left_out, char *text, size_t size);
+/* What became of the sound. */
+typedef struct um_video_sound {
+  int copied, left_out; /* audio streams: that are copied, and that the container cannot hold */
+  char names[128];      /* codecs of those that are left out: "pcm_s16le" */
+  int64_t damaged;      /* packets so far that the muxer would not take */
+} um_video_sound;
+void um_video_writer_sound(const um_video_writer *w, um_video_sound *s);
 
 #endif

@@ -166,23 +166,25 @@ static int open_writer(copy *c, const um_image *im, const options *o, um_error *
                                     .colours = info->colours,
                                     .audio_from = c->in->path,
                                     .audio_shift = info->start > 0 ? info->start : 0};
-  char names[128], as[sizeof c->to];
-  int left_out, rc = um_video_writer_open(&c->writer, c->to, &w, err);
+  char as[sizeof c->to];
+  um_video_sound sound;
+  int rc = um_video_writer_open(&c->writer, c->to, &w, err);
   if (rc) return rc;
-  um_video_writer_audio(c->writer, &left_out, names, sizeof names);
+  um_video_writer_sound(c->writer, &sound);
   const size_t stem = strlen(c->to) - 4;
-  if (left_out && !c->all->file) {
+  if (sound.left_out && !c->all->file) {
     snprintf(as, sizeof as, "%.*s.mkv", (int)stem, c->to);
-    um_log(UM_LOG_WARN, "%s: MP4 cannot hold its sound (%s): the copy is %s", c->in->path, names, as);
+    um_log(UM_LOG_WARN, "%s: MP4 cannot hold its sound (%s): the copy is %s", c->in->path, sound.names, as);
     um_video_writer_close(c->writer), c->writer = NULL;
     snprintf(c->to, sizeof c->to, "%s", as);
     rc = keep_inputs(c->to, c->inputs, err);
     if (!rc) rc = um_video_writer_open(&c->writer, c->to, &w, err);
     if (rc) return rc;
-    um_video_writer_audio(c->writer, &left_out, names, sizeof names);
+    um_video_writer_sound(c->writer, &sound);
   }
-  if (left_out)
-    um_log(UM_LOG_WARN, "%s: its sound (%s) cannot be in such a file and is left out; a name that ends in .mkv keeps it", c->to, names);
+  if (sound.left_out)
+    um_log(UM_LOG_WARN, "%s: its sound (%s) cannot be in such a file and is left out; a name that ends in .mkv keeps it", c->to,
+           sound.names);
   return UM_OK;
 }
 
@@ -250,10 +252,13 @@ static int copy_video(const annotation *a, const inputs *all, int i, const score
   if (!rc && !c->writer) rc = um_fail(err, UM_EFORMAT, "%s", broken.text);
   if (!rc) rc = um_video_writer_finish(c->writer, err);
   if (rc) goto done;
+  um_video_sound sound;
+  um_video_writer_sound(c->writer, &sound);
+  if (sound.damaged) um_log(UM_LOG_WARN, "%s: damaged pieces of the sound are not in it: %lld", c->to, (long long)sound.damaged);
   if (more < 0)
     um_log(UM_LOG_WARN, "%s: it breaks off: %s", c->to, broken.text);
   else if (um_video_damaged(c->video))
-    um_log(UM_LOG_WARN, "%s: %lld damaged pieces of the video are not in it", c->to, (long long)um_video_damaged(c->video));
+    um_log(UM_LOG_WARN, "%s: damaged pieces of the video are not in it: %lld", c->to, (long long)um_video_damaged(c->video));
   um_log(UM_LOG_INFO, "%s: %lld pictures", c->to, (long long)c->written);
 done:
   um_video_writer_close(c->writer);

@@ -192,14 +192,14 @@ static void sound(void **state) {
     um_image im = {0};
     um_error err = {0};
     packets a, b;
-    char left[64];
-    int left_out;
+    um_video_sound s;
     clip_write(&c);
     packets_read(&a, from, 'a', 0);
     if (um_video_writer_open(&w, to, &o, &err)) fail_msg("%s", err.text);
-    assert_int_equal(um_video_writer_audio(w, &left_out, left, sizeof left), of[k].copied);
-    assert_int_equal(left_out, of[k].codec && !of[k].copied);
-    assert_string_equal(left, left_out ? of[k].codec : "");
+    um_video_writer_sound(w, &s);
+    assert_int_equal(s.copied, of[k].copied);
+    assert_int_equal(s.left_out, of[k].codec && !of[k].copied);
+    assert_string_equal(s.names, s.left_out ? of[k].codec : "");
     for (int i = 0; i < 50; i++) {
       paint(&im, 64, 48, (const uint8_t[]){9, 9, 9});
       assert_int_equal(um_video_writer_add(w, &im, lrint(1000 * a.begin_s) + 40 * i, 40, &err), UM_OK);
