@@ -12,9 +12,9 @@
  * than are wanted, as more cannot be shown. */
 enum { POOL_FACTOR = 8, SIDE = 256 };
 
-int candidate_face(um_image *out, const um_image *face, um_error *err) {
-  const int longer = face->width > face->height ? face->width : face->height;
-  const double scale = longer > SIDE ? (double)SIDE / longer : 1;
+int candidate_face(um_image *out, const um_image *face, const inputs *in, const options *o, um_error *err) {
+  const int longer = face->width > face->height ? face->width : face->height, side = o->explain ? SIDE : gallery_side(in, o);
+  const double scale = longer > side ? (double)side / longer : 1;
   int rc = um_image_alloc(out, (int)fmax(1, round(face->width * scale)), (int)fmax(1, round(face->height * scale)), err);
   return rc ? rc : um_resize(out->pixels, out->height, out->width, face, UM_BILINEAR, err);
 }
@@ -110,79 +110,56 @@ static int write_picture(candidate *c, const scorer *s, const input *in, const f
   return rc;
 }
 
-enum { QUALITY = 82 };
-
-static int make_thumbnail(thumbnail *t, const um_image *im, um_error *err) {
-  t->width = im->width, t->height = im->height;
-  return um_image_encode_jpeg(&t->data, &t->size, im, QUALITY, err);
-}
-
-/* The two pictures of a face for the page; map: NULL for the face alone. */
-static int make_thumbnails(candidate *c, const scorer *s, const float *map, int side, um_error *err) {
-  const int longer = c->face.width > c->face.height ? c->face.width : c->face.height;
-  const int w = (int)fmax(1, round((double)c->face.width * side / longer)), h = (int)fmax(1, round((double)c->face.height * side / longer));
-  um_image im = {0};
-  float *large = NULL;
-  int rc = um_image_alloc(&im, w, h, err);
-  if (!rc) rc = um_resize(im.pixels, h, w, &c->face, UM_BILINEAR, err);
-  if (!rc) rc = make_thumbnail(&c->plain, &im, err);
-  if (!rc && map && !(large = malloc((size_t)w * (size_t)h * sizeof *large))) rc = um_fail(err, UM_ENOMEM, "no memory for a heat map");
-  if (!rc && map) {
-    um_gradcam_resize(large, h, w, map, s->cam.height, s->cam.width);
-    um_heat_overlay(&im, large);
-    rc = make_thumbnail(&c->heat, &im, err);
-  }
-  um_image_free(&im);
-  free(large);
-  return rc;
-}
-
-/* What is asked for of n candidates, from the first on; maps: theirs, or NULL. */
-static int make_pictures(scorer *s, inputs *all, int index, int first, int n, const float *maps, const options *o, um_error *err) {
-  const size_t places = (size_t)(s->cam.height * s->cam.width);
-  input *in = &all->at[index];
-  int rc = UM_OK;
-  for (int i = 0; !rc && i < n; i++) {
-    candidate *c = &in->candidate[first + i];
-    const float *map = maps ? maps + (size_t)i * places : NULL;
-    if (o->explain) {
-      name_picture(c->name, sizeof c->name, index + 1, in->path, &c->d);
-      rc = write_picture(c, s, in, map, o->explain, err);
-    }
-    if (!rc && in->shown && first + i < gallery_faces(all, o)) rc = make_thumbnails(c, s, map, gallery_side(all, o), err);
-  }
-  return rc;
-}
-
-static int run_maps(scorer *s, float *maps, const uint8_t *pixels, int n, um_error *err) {
+/* The maps of at most a batch of candidates. */
+static int run_maps(scorer *s, float *maps, uint8_t *pixels, candidate *const *c, int n, um_error *err) {
+  const size_t bytes = (size_t)s->preprocess.target_size[0] * (size_t)s->preprocess.target_size[1] * 3;
+  for (int i = 0; i < n; i++) memcpy(pixels + (size_t)i * bytes, c[i]->pixels, bytes);
   int rc = um_model_feed_pixels(s->map_model, pixels, NULL, n, &s->warp, err);
   if (!rc) rc = um_model_forward(s->map_model, err);
   return rc ? rc : um_gradcam_run(&s->cam, maps, NULL, s->fake == 1 ? 1 : -1, err);
 }
 
-int explain_input(scorer *s, inputs *all, int index, const options *o, um_error *err) {
-  input *in = &all->at[index];
+int candidates_map(scorer *s, candidate *const *c, int count, mapped_fn mapped, void *arg, um_error *err) {
   const size_t bytes = (size_t)s->preprocess.target_size[0] * (size_t)s->preprocess.target_size[1] * 3;
+  const size_t places = (size_t)(s->cam.height * s->cam.width);
   const int batch = s->map_model ? (int)um_model_batch(s->map_model) : 1;
-  float *maps = malloc((size_t)batch * (size_t)(s->cam.height * s->cam.width) * sizeof *maps + 1);
+  float *maps = malloc((size_t)batch * places * sizeof *maps + 1);
   uint8_t *pixels = malloc((size_t)batch * bytes);
-  const bool shown = o->report && gallery_take(all, index);
-  const int wanted = o->explain                               ? in->candidates
-                     : !shown                                 ? 0
-                     : in->candidates < gallery_faces(all, o) ? in->candidates
-                                                              : gallery_faces(all, o);
-  int rc = maps && pixels ? UM_OK : um_fail(err, UM_ENOMEM, "%s: no memory for heat maps", in->path);
-  for (int first = 0; !rc && first < wanted; first += batch) {
-    const int n = wanted - first < batch ? wanted - first : batch;
-    for (int i = 0; i < n; i++) memcpy(pixels + (size_t)i * bytes, in->candidate[first + i].pixels, bytes);
-    if (s->map_model) rc = run_maps(s, maps, pixels, n, err);
-    if (!rc) rc = make_pictures(s, all, index, first, n, s->map_model ? maps : NULL, o, err);
-  }
-  for (int i = 0; i < in->candidates; i++) {
-    um_image_free(&in->candidate[i].face);
-    free(in->candidate[i].pixels), in->candidate[i].pixels = NULL;
+  int rc = maps && pixels ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for heat maps");
+  for (int first = 0; !rc && first < count; first += batch) {
+    const int n = count - first < batch ? count - first : batch;
+    if (s->map_model) rc = run_maps(s, maps, pixels, c + first, n, err);
+    for (int i = 0; !rc && i < n; i++) rc = mapped(arg, c[first + i], s->map_model ? maps + (size_t)i * places : NULL, err);
   }
   free(maps), free(pixels);
+  return rc;
+}
+
+typedef struct writing {
+  const scorer *s;
+  const input *in;
+  int number;
+  const char *folder;
+} writing;
+
+static int write_mapped(void *arg, candidate *c, const float *map, um_error *err) {
+  const writing *w = arg;
+  name_picture(c->name, sizeof c->name, w->number, w->in->path, &c->d);
+  return write_picture(c, w->s, w->in, map, w->folder, err);
+}
+
+int explain_input(scorer *s, inputs *all, int index, const options *o, um_error *err) {
+  input *in = &all->at[index];
+  int rc = UM_OK;
+  if (o->explain && in->candidates) {
+    writing w = {s, in, index + 1, o->explain};
+    candidate **list = malloc((size_t)in->candidates * sizeof *list);
+    for (int i = 0; list && i < in->candidates; i++) list[i] = &in->candidate[i];
+    rc = list ? candidates_map(s, list, in->candidates, write_mapped, &w, err) : um_fail(err, UM_ENOMEM, "%s: no memory", in->path);
+    free(list);
+  }
+  const int kept = !rc && o->report && gallery_take(all, index) ? gallery_faces(all, o) : 0;
+  for (int i = kept; i < in->candidates; i++) candidate_drop(&in->candidate[i]);
   return rc;
 }
 

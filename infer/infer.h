@@ -199,14 +199,18 @@ int pipeline_run(inputs *in, scorer *s, const options *o, const um_distortion *h
 
 /* explain.c */
 /* A face as cut, for candidate_add: at most as large as it will be shown. out is {0} or an earlier picture. */
-int candidate_face(um_image *out, const um_image *face, um_error *err);
+int candidate_face(um_image *out, const um_image *face, const inputs *in, const options *o, um_error *err);
 /* Makes the face, whose score is known, a candidate where it is among the most suspicious; takes the picture then (leaves {0}). Memory is
  * bounded: of each track no more than wanted, and of all no more than 8 wanted, from which the tracks that were seen least go first. */
 int candidate_add(input *in, int face, um_image *picture, const uint8_t *pixels, size_t bytes, int wanted, um_error *err);
+void candidate_drop(candidate *c); /* its face and pixels */
 void candidate_free(candidate *c);
 /* The wanted faces of those that are kept, highest score first, of equal ones the earlier. */
 void candidates_choose(input *in, int wanted);
-/* Makes their pictures: into o->explain, and with o->report for the page where the gallery takes the input. index: of the input. */
+/* Gives each candidate's heat map (s->cam's height x width; NULL where the model has none), in batches. */
+typedef int (*mapped_fn)(void *arg, candidate *c, const float *map, um_error *err);
+int candidates_map(scorer *s, candidate *const *c, int count, mapped_fn mapped, void *arg, um_error *err);
+/* Writes their pictures into o->explain; with o->report keeps what the gallery takes, and drops the others' faces. index: of the input. */
 int explain_input(scorer *s, inputs *all, int index, const options *o, um_error *err);
 /* Candidates are wanted. */
 static inline bool wants_pictures(const options *o) { return o->explain || o->report; }
@@ -215,12 +219,13 @@ static inline bool wants_pictures(const options *o) { return o->explain || o->re
  * labelled inputs the most mistaken ones: one half for those that are real, or have no label, and score highest, one half for the fakes
  * that score lowest. Pictures are kept of these alone, so memory is bounded. */
 int gallery_open(inputs *in, const options *o, um_error *err);
-void gallery_close(gallery *g);
 /* The input, which has its score, is one of them so far; another may lose its place, and its pictures. */
 bool gallery_take(inputs *in, int index);
 /* How many faces of an input are shown, and how large: fewer and smaller where there are many inputs. */
 int gallery_faces(const inputs *in, const options *o);
 int gallery_side(const inputs *in, const options *o);
+/* Makes the page's pictures of them, when all inputs are done. */
+int gallery_pictures(inputs *in, scorer *s, const options *o, um_error *err);
 
 /* The most suspicious seconds of a video. Faces of one time are a moment, whose score is the highest of theirs. A span begins at a moment
  * and goes over all within the 2 seconds from there; its score is their mean. Spans of less than half as many moments as the fullest are

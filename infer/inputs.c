@@ -91,9 +91,13 @@ int inputs_open(inputs *in, const char *const *path, int count, const options *o
   return rc;
 }
 
-void candidate_free(candidate *c) {
+void candidate_drop(candidate *c) {
   um_image_free(&c->face);
-  free(c->pixels);
+  free(c->pixels), c->pixels = NULL;
+}
+
+void candidate_free(candidate *c) {
+  candidate_drop(c);
   free(c->plain.data), free(c->heat.data);
   *c = (candidate){0};
 }

@@ -98,6 +98,7 @@ int main(int argc, char **argv) {
   if (!rc && o.ladder) rc = ladder_run(&l, &in, &s, &o, BATCH, seconds, p.table, &stop, &err);
   if (!rc && o.json) rc = write_json(o.json, &in, &s, &o, &e, o.labels ? &r : NULL, o.ladder ? &l : NULL, &err);
   if (!rc && o.csv) rc = write_csv(o.csv, &in, &err);
+  if (!rc && o.report) rc = gallery_pictures(&in, &s, &o, &err);
   if (!rc && o.report) rc = page_write(&in, &s, &o, &e, o.labels ? &r : NULL, o.ladder ? &l : NULL, &err);
   if (!rc && o.annotate) rc = annotation_write(&copies, &in, &s, &o, &stop, &err); /* last: it takes long, and results are safe by now */
   if (!rc && p.skipped) um_log(UM_LOG_WARN, "%d of %d inputs could not be read", p.skipped, in.count);

@@ -58,7 +58,7 @@ static int push(walker *w, const um_image *face, const detail *d, um_error *err)
   if (!scaled) return um_fail(err, UM_ENOMEM, "no memory for a face of %d x %d", p->width, p->height);
   um_image picture = {0};
   int rc = um_resize(scaled, p->height, p->width, face, p->s->preprocess.interpolation, err);
-  if (!rc && wants_pictures(p->o)) rc = candidate_face(&picture, face, err);
+  if (!rc && wants_pictures(p->o)) rc = candidate_face(&picture, face, p->in, p->o, err);
   if (rc) goto done;
   pthread_mutex_lock(&p->lock);
   while (p->filled == p->capacity && !stopped(p)) pthread_cond_wait(&p->room, &p->lock);
