@@ -1,3 +1,4 @@
+#include "core/json.h"
 #include "core/checkpoint.h"
 
 #include <math.h>
@@ -107,7 +108,7 @@ char *um_preprocess_text(const um_preprocess *p) {
 char *um_classes_text(const um_preprocess *p) {
   const char *const names[2] = {p->classes[0], p->classes[1]};
   cJSON *o = cJSON_CreateStringArray(names, 2);
-  char *text = o ? cJSON_PrintUnformatted(o) : NULL;
+  char *text = o ? um_json_print(o, false) : NULL;
   cJSON_Delete(o);
   return text;
 }

@@ -1,3 +1,4 @@
+#include "core/json.h"
 #include "core/config.h"
 
 #include <limits.h>
@@ -303,7 +304,7 @@ int um_config_to_json(const um_config *c, char **text, um_error *err) {
     ok = parent && value && cJSON_AddItemToObject(parent, leaf, value);
     if (!ok) cJSON_Delete(value);
   }
-  if (ok) *text = cJSON_Print(root);
+  if (ok) *text = um_json_print(root, true);
   cJSON_Delete(root);
   return *text ? UM_OK : um_fail(err, UM_ENOMEM, "no memory for the config's text");
 }

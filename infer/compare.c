@@ -144,19 +144,7 @@ static int write_comparison(const char *path, const comparison *c, const char *a
                put_number(o, "resamples", c->resamples) && (left_out = cJSON_AddObjectToObject(o, "not_compared"));
   for (int r = 0; whole && r < REASONS; r++) whole = put_number(left_out, why_key[r], c->left_out[r]);
   whole = whole && put_kind(o, "frame", &c->frame) && put_kind(o, "video", &c->video);
-  char *text = whole ? um_json_print(o, true) : NULL;
-  cJSON_Delete(o);
-  if (!text) return um_fail(err, UM_ENOMEM, "%s: no memory for the results", path);
-  um_writer w = {0};
-  int rc = UM_OK;
-  if (!strcmp(path, "-")) {
-    if (puts(text) < 0 || fflush(stdout)) rc = um_fail(err, UM_EIO, "standard output: could not be written");
-  } else if (!(rc = um_writer_open(&w, path, err))) {
-    fprintf(w.file, "%s\n", text);
-    rc = um_writer_commit(&w, err);
-  }
-  cJSON_free(text);
-  return rc;
+  return json_write(path, o, whole, err);
 }
 
 static int collect(um_subjects *s, const um_results *r, const um_evaluation_settings *e, um_error *err) {

@@ -298,6 +298,8 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
                const ladder *l, um_error *err);
 
 /* The members "evidence" and "run"; NULL without memory. */
+/* As a file, or to standard output where path is "-"; frees o. whole false: there was no memory for all of it. */
+int json_write(const char *path, cJSON *o, bool whole, um_error *err);
 cJSON *evidence_json(const evidence *e);
 cJSON *run_json(const evidence *e);
 

@@ -204,3 +204,19 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
   }
   return ok ? UM_OK : um_fail(err, UM_ENOMEM, "%s: no memory for the results, or nowhere to write them", path);
 }
+
+int json_write(const char *path, cJSON *o, bool whole, um_error *err) {
+  char *text = whole ? um_json_print(o, true) : NULL;
+  cJSON_Delete(o);
+  if (!text) return um_fail(err, UM_ENOMEM, "%s: no memory for the results", path);
+  um_writer w = {0};
+  int rc = UM_OK;
+  if (!strcmp(path, "-")) {
+    if (puts(text) < 0 || fflush(stdout)) rc = um_fail(err, UM_EIO, "standard output: could not be written");
+  } else if (!(rc = um_writer_open(&w, path, err))) {
+    fprintf(w.file, "%s\n", text);
+    rc = um_writer_commit(&w, err);
+  }
+  cJSON_free(text);
+  return rc;
+}

@@ -160,17 +160,5 @@ static bool put_all(cJSON *o, const verification *v) {
 
 int report_write(const char *path, const verification *v, um_error *err) {
   cJSON *o = cJSON_CreateObject();
-  char *text = o && put_all(o, v) ? um_json_print(o, true) : NULL;
-  cJSON_Delete(o);
-  if (!text) return um_fail(err, UM_ENOMEM, "%s: no memory for the results", path);
-  um_writer w = {0};
-  int rc = UM_OK;
-  if (!strcmp(path, "-")) {
-    if (puts(text) < 0 || fflush(stdout)) rc = um_fail(err, UM_EIO, "standard output: could not be written");
-  } else if (!(rc = um_writer_open(&w, path, err))) {
-    fprintf(w.file, "%s\n", text);
-    rc = um_writer_commit(&w, err);
-  }
-  cJSON_free(text);
-  return rc;
+  return json_write(path, o, o && put_all(o, v), err);
 }
