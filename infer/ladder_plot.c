@@ -5,6 +5,8 @@
 #include "infer/infer.h"
 #include "plot/made.h"
 
+enum { WIDTH = 860 }; /* three panels beside each other */
+
 typedef struct line {
   double *y, *low, *high;
 } line;
@@ -116,5 +118,6 @@ int ladder_plot(um_plot *out, const ladder *l, um_error *err) {
   }
   if (whole) set_range(panel, out->panel_count, l->labelled);
   out->panels = panel;
+  if (out->panel_count > 1) out->width = WIDTH;
   return um_plot_made(out, whole ? UM_OK : UM_ENOMEM, err);
 }
