@@ -7,8 +7,6 @@
 #include "data/degrade.h"
 #include "data/reencode.h"
 
-#define SEED 42
-
 struct um_distorter {
   um_degrader *degrader; /* of the size of the last picture */
   int width, height;
@@ -47,7 +45,7 @@ static int share(double percent, int of) {
 }
 
 void um_distort_window(int *x, int *y, int *window_width, int *window_height, int width, int height, double percent, uint32_t input) {
-  const um_rng at = {.seed = SEED, .stream = UM_STREAM_LADDER, .sample = input};
+  const um_rng at = {.seed = UM_DISTORT_SEED, .stream = UM_STREAM_LADDER, .sample = input};
   *window_width = share(100 - percent, width), *window_height = share(100 - percent, height);
   *x = (int)um_rng_below(&at, 0, (uint32_t)(width - *window_width) + 1);
   *y = (int)um_rng_below(&at, 1, (uint32_t)(height - *window_height) + 1);
@@ -77,7 +75,7 @@ static int borders(um_distorter *d, um_image *im, double percent, um_error *err)
 }
 
 int um_distort(um_distorter *d, um_image *im, um_distortion how, um_distorted which, um_error *err) {
-  const um_rng at = {.seed = SEED, .stream = UM_STREAM_LADDER, .epoch = which.frame, .sample = which.input};
+  const um_rng at = {.seed = UM_DISTORT_SEED, .stream = UM_STREAM_LADDER, .epoch = which.frame, .sample = which.input};
   const size_t n = (size_t)im->width * (size_t)im->height;
   const double s = how.strength;
   int rc = UM_OK;

@@ -31,7 +31,8 @@ typedef struct um_distorter um_distorter;
 int um_distorter_open(um_distorter **out, um_error *err);
 void um_distorter_close(um_distorter *d); /* NULL is fine */
 
-/* Which picture it is: what is drawn depends on these numbers and nothing else. */
+/* Which picture it is: what is drawn depends on these numbers and this seed, and nothing else. */
+enum { UM_DISTORT_SEED = 42 };
 typedef struct um_distorted {
   uint32_t input, frame;
 } um_distorted;

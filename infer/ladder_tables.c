@@ -116,7 +116,8 @@ static bool put_rung(cJSON *o, const ladder *l, const rung *r) {
 
 bool ladder_put(cJSON *o, const ladder *l) {
   cJSON *plain = cJSON_AddObjectToObject(o, "as_they_are"), *list;
-  bool whole = plain && put_rung(plain, l, &l->plain) && (list = cJSON_AddArrayToObject(o, "rungs"));
+  bool whole =
+      plain && put_number(o, "seed", UM_DISTORT_SEED) && put_rung(plain, l, &l->plain) && (list = cJSON_AddArrayToObject(o, "rungs"));
   for (int i = 0; whole && i < l->rungs; i++) {
     cJSON *one = cJSON_CreateObject();
     whole = one && cJSON_AddItemToArray(list, one);
