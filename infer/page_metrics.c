@@ -27,7 +27,7 @@ static void measures(const page *p) {
   html(f, "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Measures\"><table><caption>Measures");
   if (p->r->settings.resamples) html(f, ", with 95 %% intervals by bootstrap over footage (%d resamples)", p->r->settings.resamples);
   html(f, "</caption><thead><tr><th scope=\"col\">Measure</th>");
-  for (int k = 0; k <= both; k++)
+  for (int k = 0; k < (both ? 2 : 1); k++)
     html(f, "<th scope=\"col\" class=\"n\">%s</th><th scope=\"col\" class=\"n\">95 %% interval</th>",
          !both ? "Value"
          : k   ? "By face"
