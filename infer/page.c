@@ -119,6 +119,12 @@ static void top(const page *p) {
     what(p);
   html(f, "</h1>\n<p class=\"meta\">Made <time datetime=\"%s\">%.10s, %.5s UTC</time> with the model <span class=\"path\">%s</span></p>\n",
        p->e->started, p->e->started, p->e->started + 11, page_name(p->o->model));
+  if (*p->s->forced)
+    html(f,
+         "<p class=\"note caution\"><b>Not as the model was trained:</b> %s. Asked for with --force; scores mean less than they would, and "
+         "what "
+         "is said of their calibration and thresholds does not hold.</p>\n",
+         p->s->forced);
   html(f, "<nav aria-label=\"Contents\"><ul>");
   if (p->in->count > 1)
     html(f, "<li><a href=\"#overview\">All results</a></li>");

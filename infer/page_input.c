@@ -209,12 +209,16 @@ static void face_sheet(const page *p, const input *in, int level) {
 
 static void people_table(const page *p, const input *in, int level) {
   FILE *f = p->f;
+  const bool video = in->kind == UM_MEDIA_VIDEO;
   if (in->people < 2) return;
   html(f,
-       "<h%d>People</h%d>\n<div class=\"wide\"><table><caption>Each person's score; the highest is that of the %s</caption><thead><tr>"
-       "<th scope=\"col\">Person</th><th scope=\"col\" class=\"n\">Score</th><th scope=\"col\" class=\"n\">Faces</th>"
-       "<th scope=\"col\" class=\"n\">First seen</th><th scope=\"col\" class=\"n\">Last seen</th></tr></thead><tbody>\n",
+       "<h%d>People</h%d>\n<div class=\"wide few\"><table><caption>Each has a score; the highest is that of the %s</caption><thead><tr>"
+       "<th scope=\"col\">Person</th><th scope=\"col\" class=\"n\">Score</th>",
        level, level, kind_word(in));
+  if (video)
+    html(f, "<th scope=\"col\" class=\"n\">Faces</th><th scope=\"col\" class=\"n\">First seen</th>"
+            "<th scope=\"col\" class=\"n\">Last seen</th>");
+  html(f, "</tr></thead><tbody>\n");
   for (int i = 0; i < in->people; i++) {
     const um_person *person = &in->person_score[i];
     double first = INFINITY, last = -INFINITY;
@@ -224,7 +228,9 @@ static void people_table(const page *p, const input *in, int level) {
     }
     html(f, "<tr><th scope=\"row\">%d</th><td class=\"n\">", person->person);
     page_number(f, person->score, 4);
-    html(f, "</td><td class=\"n\">%d</td><td class=\"n\">%.2f s</td><td class=\"n\">%.2f s</td></tr>\n", person->faces, first, last);
+    html(f, "</td>");
+    if (video) html(f, "<td class=\"n\">%d</td><td class=\"n\">%.2f s</td><td class=\"n\">%.2f s</td>", person->faces, first, last);
+    html(f, "</tr>\n");
   }
   html(f, "</tbody></table></div>\n");
 }

@@ -548,6 +548,12 @@ static void refused(void **state) {
   read_page(&p, out);
   assert_int_equal(p.images, 1);
   assert_non_null(strstr(p.text, "no convolution"));
+  assert_null(strstr(p.text, "--force"));
+  free_page(&p);
+  assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --aggregate median --force --report %s %s 2>/dev/null", model, out, face),
+                   0);
+  read_page(&p, out);
+  assert_non_null(strstr(p.text, "Not as the model was trained: --aggregate median (the model's: mean)"));
   free_page(&p);
   tmp_write(lasting(file, "report.txt"), "x", 1);
   assert_int_equal(infer_run("--model %s --faces-are-cut --quiet --report %s/below %s 2>/dev/null", model, file, face), 1);
