@@ -1,5 +1,5 @@
-/* Marks on pictures that people look at: surfaces, frames and letters of any size, with smooth edges. Places are in pixels, (0, 0) the outer
- * corner of the first one; what lies outside of the picture is left out. alpha: 1 covers, 0 leaves the picture as it is. */
+/* Marks on pictures that people look at: surfaces, frames and letters of any size, with smooth edges. Places are in pixels, (0, 0) the
+ * outer corner of the first one; what lies outside of the picture is left out. alpha: 1 covers, 0 leaves the picture as it is. */
 #ifndef UM_DATA_PAINT_H
 #define UM_DATA_PAINT_H
 

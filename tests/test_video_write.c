@@ -1,4 +1,4 @@
-/* um_video_writer: what was written is read again with FFmpeg's demuxers and decoders: times, sizes, colours, sound; what is left behind. */
+/* um_video_writer: what was written is read again with FFmpeg's demuxers and decoders: times, sizes, colours, sound; what stays. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
