@@ -35,7 +35,7 @@ struct um_video_writer {
   AVRational tick;
   bool reorders; /* x264 is given real times; the others, which reorder nothing, numbers of pictures */
   int width, height;
-  um_image even; /* a picture of an odd size, with its edges repeated */
+  AVFrame *picture; /* a picture's copy: swscale reads some bytes beyond its end */
   um_sound sound;
   pending *waiting;
   int waits, capacity;
@@ -104,6 +104,10 @@ static void set_quality(AVCodecContext *c, AVDictionary **options, const um_vide
     snprintf(text, sizeof text, "%.2f", o->crf);
     av_dict_set(options, "crf", text, 0);
     av_dict_set(options, "preset", o->preset ? o->preset : "medium", 0);
+#if defined __x86_64__
+    /* x264 0.164's AVX-512 code takes memory that nobody wrote into the weights of blocks: its bytes change from run to run. */
+    if (__builtin_cpu_supports("avx512f")) av_dict_set(options, "x264-params", "asm=avx2", 0);
+#endif
   } else if (!strcmp(name, "mpeg4")) {
     c->flags |= AV_CODEC_FLAG_QSCALE;
     c->global_quality = (int)lrint(FF_QP2LAMBDA * fmin(31, fmax(1, exp2((o->crf - 12) / 6))));
@@ -184,18 +188,20 @@ static void set_clock(um_video_writer *w, AVDictionary **options) {
 static int open_streams(um_video_writer *w, const um_video_write_options *o, um_error *err) {
   AVDictionary *options = NULL;
   AVStream *st = avformat_new_stream(w->mux, NULL);
-  w->frame = av_frame_alloc(), w->packet = av_packet_alloc(), w->kept = av_packet_alloc();
+  w->frame = av_frame_alloc(), w->picture = av_frame_alloc(), w->packet = av_packet_alloc(), w->kept = av_packet_alloc();
   w->convert = sws_getContext(w->width, w->height, AV_PIX_FMT_RGB24, w->width, w->height, AV_PIX_FMT_YUV420P,
                               SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL, NULL);
   int rc = open_encoder(w, o, err);
   if (rc) return rc;
-  if (!st || !w->frame || !w->packet || !w->kept || !w->convert || avcodec_parameters_from_context(st->codecpar, w->codec) < 0)
+  if (!st || !w->frame || !w->picture || !w->packet || !w->kept || !w->convert ||
+      avcodec_parameters_from_context(st->codecpar, w->codec) < 0)
     return um_fail(err, UM_ENOMEM, "%s: no memory for a video of %d x %d", w->file.path, w->width, w->height);
   const int *full = sws_getCoefficients(SWS_CS_DEFAULT),
             *matrix = sws_getCoefficients(matrix_of(o) == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : matrix_of(o));
   sws_setColorspaceDetails(w->convert, full, 1, matrix, 0, 0, 1 << 16, 1 << 16);
   w->frame->format = AV_PIX_FMT_YUV420P, w->frame->width = w->width, w->frame->height = w->height;
-  if ((rc = av_frame_get_buffer(w->frame, 0)) < 0) return fail(w, "a picture", rc, err);
+  w->picture->format = AV_PIX_FMT_RGB24, w->picture->width = w->width, w->picture->height = w->height;
+  if ((rc = av_frame_get_buffer(w->frame, 0)) < 0 || (rc = av_frame_get_buffer(w->picture, 0)) < 0) return fail(w, "a picture", rc, err);
   st->time_base = w->tick.den > CLOCK_MAX ? (AVRational){1, CLOCK_MAX} : w->tick;
   if (o->rate <= 0) st->avg_frame_rate = w->codec->framerate;
   if (o->audio_from && (rc = um_sound_open(&w->sound, w->mux, o->audio_from, o->audio_shift, w->tick, err)) < 0) return rc;
@@ -270,20 +276,14 @@ static int send(um_video_writer *w, const AVFrame *frame, um_error *err) {
   }
 }
 
-/* The picture, or where a side is odd one with its last column and row twice. */
-static int make_even(um_video_writer *w, const um_image **out, const um_image *im, um_error *err) {
-  *out = im;
-  if (im->width == w->width && im->height == w->height) return UM_OK;
-  int rc = um_image_alloc(&w->even, w->width, w->height, err);
-  if (rc) return rc;
-  const size_t from = (size_t)im->width * 3, to = (size_t)w->width * 3;
-  for (int y = 0; y < w->height; y++) {
-    uint8_t *row = w->even.pixels + (size_t)y * to;
-    memcpy(row, im->pixels + (size_t)(y < im->height ? y : im->height - 1) * from, from);
-    if (to > from) memcpy(row + from, row + from - 3, 3);
+/* The picture; where a side is odd with its last column and row twice. */
+static void take_picture(AVFrame *to, const um_image *im) {
+  const size_t bytes = (size_t)im->width * 3;
+  for (int y = 0; y < to->height; y++) {
+    uint8_t *row = to->data[0] + (ptrdiff_t)y * to->linesize[0];
+    memcpy(row, im->pixels + (size_t)(y < im->height ? y : im->height - 1) * bytes, bytes);
+    if (to->width > im->width) memcpy(row + bytes, row + bytes - 3, 3);
   }
-  *out = &w->even;
-  return UM_OK;
 }
 
 int um_video_writer_add(um_video_writer *w, const um_image *im, int64_t tick, int64_t duration, um_error *err) {
@@ -297,13 +297,10 @@ int um_video_writer_add(um_video_writer *w, const um_image *im, int64_t tick, in
     w->waiting = grown, w->capacity = capacity;
   }
   if (w->count && tick <= w->last) tick = w->last + 1;
-  const um_image *even;
-  int rc = make_even(w, &even, im, err);
-  if (rc) return rc;
-  if ((rc = av_frame_make_writable(w->frame)) < 0) return fail(w, "encoding", rc, err);
-  const uint8_t *const from[4] = {even->pixels};
-  const int stride[4] = {3 * even->width};
-  sws_scale(w->convert, from, stride, 0, even->height, w->frame->data, w->frame->linesize);
+  int rc = av_frame_make_writable(w->frame);
+  if (rc < 0) return fail(w, "encoding", rc, err);
+  take_picture(w->picture, im);
+  sws_scale(w->convert, (const uint8_t *const *)w->picture->data, w->picture->linesize, 0, w->height, w->frame->data, w->frame->linesize);
   w->frame->pts = w->reorders ? tick : w->count;
   w->frame->quality = w->codec->global_quality;
   w->waiting[w->waits++] = (pending){w->frame->pts, tick, duration > 0 ? duration : 0};
@@ -332,7 +329,7 @@ void um_video_writer_close(um_video_writer *w) {
   if (!w) return;
   um_writer_abandon(&w->file);
   um_sound_close(&w->sound);
-  um_image_free(&w->even);
+  av_frame_free(&w->picture);
   sws_freeContext(w->convert);
   av_packet_free(&w->packet), av_packet_free(&w->kept);
   av_frame_free(&w->frame);

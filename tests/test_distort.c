@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,7 +231,9 @@ static void h264_of_videos(void **state) {
     last = now, size = size_of(path);
     if (crf == 28) {
       char first[65], second[65];
+      mallopt(M_PERTURB, 170); /* what lies in new memory is another thing then */
       assert_int_equal(um_reencode(again, source, crf, NULL, NULL, &err), UM_OK);
+      mallopt(M_PERTURB, 0);
       assert_int_equal(um_sha256_file(first, path, &err), UM_OK);
       assert_int_equal(um_sha256_file(second, again, &err), UM_OK);
       assert_string_equal(first, second);
