@@ -195,7 +195,7 @@ static bool position_of(const char *out, um_position *at) {
 }
 
 /* Goes on with a run until its checkpoint is at this place or past it, then ends it there. */
-static void go_until(const char *out, int phase, int epoch, int batch, int number) {
+static void go_on(const char *out, int phase, int epoch, int batch, int number) {
   char program[4096], dir[4096];
   um_position at = {0};
   snprintf(program, sizeof program, "%s/train", getenv("UM_BIN"));
@@ -215,9 +215,20 @@ static void go_until(const char *out, int phase, int epoch, int batch, int numbe
   }
   kill(pid, number);
   waitpid(pid, NULL, 0);
-  assert_true(position_of(out, &at));
-  assert_int_equal(at.phase, phase);
-  assert_true(at.epoch >= epoch && at.batch >= batch);
+}
+
+/* The same, within that phase: on a machine that is busy the run may be past it when its end comes, and is put back then. */
+static void go_until(const char *out, int phase, int epoch, int batch, int number) {
+  um_position at = {0};
+  RUN(0, "rm -rf $D/%s.before && cp -a $D/%s $D/%s.before", out, out, out);
+  for (int try = 0; try < 10; try++) {
+    go_on(out, phase, epoch, batch, number);
+    assert_true(position_of(out, &at));
+    const bool there = batch > 0 ? at.epoch >= epoch && at.batch >= batch : at.epoch == epoch && at.batch == 0;
+    if (at.phase == phase && there) return;
+    RUN(0, "rm -rf $D/%s && cp -a $D/%s.before $D/%s", out, out, out);
+  }
+  fail_msg("phase %d, epoch %d, batch %d was missed ten times", phase, epoch, batch);
 }
 
 static void phases_stopped_and_resumed(void **state) {
@@ -228,10 +239,14 @@ static void phases_stopped_and_resumed(void **state) {
   SAYS("  phase 2   3 epochs, trains tiny_conv3, learning rate 0.0001\n");
   SAYS("Phase 2/2   trains tiny_conv3: 57,537 parameters, learning rate 0.0001\n");
   SAYS("Epoch 5/5\n");
-  RUN(130,
-      "$T --config $D/tiny.json --out $D/out/stops --quiet %s --set checkpoint_minutes=0.0000001 & "
-      "until [ -f $D/out/stops/last.safetensors ]; do sleep 0.01; done; kill -INT $!; wait $!",
-      phased);
+  for (int try = 0; try < 10 && (try == 0 || at.phase > 0 || at.epoch > 0); try++) {
+    RUN(0, "rm -rf $D/out/stops");
+    RUN(130,
+        "$T --config $D/tiny.json --out $D/out/stops --quiet %s --set checkpoint_minutes=0.0000001 & "
+        "until [ -f $D/out/stops/last.safetensors ]; do sleep 0.01; done; kill -INT $!; wait $!",
+        phased);
+    assert_true(position_of("out/stops", &at));
+  }
   go_until("out/stops", 0, 0, 5, SIGINT);
   go_until("out/stops", 0, 1, 1, SIGKILL);
   go_until("out/stops", 1, 2, 0, SIGKILL);
