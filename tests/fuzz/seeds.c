@@ -26,11 +26,11 @@ static void write_text(const char *folder, const char *name, const char *text) {
 
 int main(int argc, char **argv) {
   um_preprocess p = {.target_size = {6, 8},
-                           .rescale = 1.0 / 255,
-                           .faces.detector = "haar",
-                           .faces.margin = 0.25,
-                           .faces.max_size = 1000,
-                           .classes = {"fake", "real"}};
+                     .rescale = 1.0 / 255,
+                     .faces.detector = "haar",
+                     .faces.margin = 0.25,
+                     .faces.max_size = 1000,
+                     .classes = {"fake", "real"}};
   const um_position position = {
       .epoch = 1, .batch = 2, .step = 3, .loss_sum = 1.5, .samples = 4, .correct = 3, .best = INFINITY, .best_epoch = -1, .states = 3};
   um_graph g = {0}, vgg16 = {0}, pooled = {0};
