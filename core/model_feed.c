@@ -99,7 +99,7 @@ static void fill_head(um_model *m, int slot, const um_warp_sample *sample, const
                       double learning_rate) {
   char *head = m->slot[slot].host;
   um_warp_sample *to = (um_warp_sample *)(head + m->sample_offset);
-  float *weight = (float *)(head + m->weight_offset);
+  float *weight = (void *)(head + m->weight_offset);
   *host_control(m, slot) = control_of(m, n, learning_rate);
   for (int64_t i = 0; i < n; i++) {
     if (sample)
