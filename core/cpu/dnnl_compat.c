@@ -31,7 +31,7 @@ const char *um_dnnl_isa(void) {
 #if DNNL_VERSION_MAJOR >= 3
   case dnnl_cpu_isa_avx512_core_fp16: return "avx512_core_fp16";
 #endif
-  case dnnl_cpu_isa_all: return "all";
+  case 0: return "all"; /* dnnl_cpu_isa_all, which oneDNN 3 calls dnnl_cpu_isa_default */
   default: return "other";
   }
 }

@@ -70,8 +70,7 @@ svg_document svg_parse(const char *svg) {
   XML_SetUserData(parser, &d);
   XML_SetElementHandler(parser, on_start, on_end);
   XML_SetCharacterDataHandler(parser, on_text);
-  if (XML_Parse(parser, svg, (int)strlen(svg), 1) != XML_STATUS_OK)
-    fail_msg("line %lu: %s", XML_GetCurrentLineNumber(parser), XML_ErrorString(XML_GetErrorCode(parser)));
+  if (XML_Parse(parser, svg, (int)strlen(svg), 1) != XML_STATUS_OK) fail_msg("no XML: %s", XML_ErrorString(XML_GetErrorCode(parser)));
   XML_ParserFree(parser);
   assert_int_equal(d.ids, 0); /* nothing that could collide in a page */
   assert_string_equal(d.role, "img");
