@@ -314,7 +314,7 @@ static void sound_and_nobody(void **state) {
                   .height = 300,
                   .frames = 20,
                   .rate = RATE,
-                  .sound = "pcm_s16le",
+                  .sound = "wmav2",
                   .sound_ms = 700,
                   .draw = draw_story,
                   .arg = &s};
@@ -323,14 +323,14 @@ static void sound_and_nobody(void **state) {
   write_model(k.model, 20, -9);
   clip_write(&c);
   assert_int_equal(check_copy(&k), 20);
-  assert_true(infer_says(k.out, "its sound (pcm_s16le) cannot be in such a file and is left out"));
+  assert_true(infer_says(k.out, "its sound (wmav2) cannot be in such a file and is left out"));
   k.out = tmp_path("annotate/pcm-out.mkv"), k.no_sound = false;
   assert_int_equal(check_copy(&k), 20);
   assert_false(infer_says(k.out, "left out"));
   /* In a folder the file's kind is ours to choose. */
   const char *folder = tmp_path("annotate/pcm-folder"), *said = tmp_path("annotate/said");
   assert_int_equal(infer_run("--model %s --quiet --annotate %s %s 2>%s.txt", k.model, folder, video, said), 0);
-  assert_true(infer_says(said, "MP4 cannot hold its sound (pcm_s16le): the copy is"));
+  assert_true(infer_says(said, "MP4 cannot hold its sound (wmav2): the copy is"));
   packets a, b;
   packets_read(&a, video, 'a', 0), packets_read(&b, tmp_path("annotate/pcm-folder/pcm.mkv"), 'a', 0);
   packets_same(&a, &b, 1.1e-3);
