@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,28 +32,12 @@ static um_calibration band; /* of the models that are written */
 
 /* P(fake) grows with brightness; faces of all people, four times a second, in frames of at most 400 pixels. */
 static void write_model(const char *path, float weight, float bias) {
-  um_graph g = {0};
-  um_backend *be;
-  um_model *m;
-  um_error err;
   um_preprocess p = {.target_size = {32, 32}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = fps, .faces.max_size = 400};
   const float values[3] = {weight / 3, weight / 3, weight / 3};
   p.faces.choice = UM_FACES_ALL, p.calibration = band;
   snprintf(p.classes[0], sizeof p.classes[0], "real");
   snprintf(p.classes[1], sizeof p.classes[1], "fake");
-  int at = um_graph_add_input(&g, "input", 32, 32, 3, &err);
-  at = um_graph_add_simple(&g, "mean", UM_OP_GLOBAL_AVG_POOL, &at, 1, UM_ACT_NONE, &err);
-  at = um_graph_add_dense(&g, "dense", at, 1, UM_ACT_NONE, &err);
-  at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
-  assert_true(at > 0);
-  assert_int_equal(um_ref_open(&be, &err), UM_OK);
-  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
-  assert_int_equal(um_model_set(m, 'w', 0, values, &err), UM_OK);
-  assert_int_equal(um_model_set(m, 'w', 1, &bias, &err), UM_OK);
-  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
-  um_model_free(m);
-  be->ops->close(be);
-  um_graph_free(&g);
+  infer_save_mean(path, &p, values, bias);
 }
 
 /* Somebody who moves to the right and down, and somebody farther away who stays; all of it grows brighter. */
@@ -335,14 +318,6 @@ static void sound_and_nobody(void **state) {
   packets_read(&a, video, 'a', 0), packets_read(&b, tmp_path("annotate/pcm-folder/pcm.mkv"), 'a', 0);
   packets_same(&a, &b, 1.1e-3);
   packets_free(&a), packets_free(&b);
-}
-
-static int files_in(const char *folder) {
-  int n = 0;
-  DIR *d = opendir(folder);
-  for (struct dirent *e; d && (e = readdir(d)) != NULL;) n += e->d_name[0] != '.';
-  if (d) closedir(d);
-  return n;
 }
 
 /* Of several inputs of one name each has a copy of its own; a picture's is a picture. */

@@ -156,13 +156,6 @@ static void parts(void **state) {
   SAYS("take data.validation_split out");
 }
 
-static void draw_scene(uint8_t *grey, int width, int height, int i, void *arg) {
-  scene_face face[3];
-  const int *shift = arg;
-  for (int k = 0; k < 3; k++) face[k] = scene_faces[k], face[k].x += 2 * i + *shift;
-  scene_draw(grey, width, height, face, 3);
-}
-
 /* Training on a folder of videos is training on what extract makes of it, to the last digit; and what was looked at is kept. */
 static void videos(void **state) {
   static const char *const names[] = {"v/fake/a.mp4", "v/fake/b.mp4", "v/real/c.mp4", "v/real/d.mp4"};
@@ -174,8 +167,13 @@ static void videos(void **state) {
     snprintf(dir, sizeof dir, "%s", in(names[i]));
     *strrchr(dir, '/') = 0;
     assert_int_equal(um_mkdirs(dir, &err), UM_OK);
-    clip c = {
-        .path = in(names[i]), .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 6, .rate = 5, .draw = draw_scene, .arg = &shift[i]};
+    clip c = {.path = in(names[i]),
+              .width = SCENE_WIDTH,
+              .height = SCENE_HEIGHT,
+              .frames = 6,
+              .rate = 5,
+              .draw = scene_draw_walking,
+              .arg = &shift[i]};
     clip_write(&c);
   }
 #define FACES "--set faces.detector=haar --set faces.faces=all --set faces.max_size=400 --set faces.fps=5 "

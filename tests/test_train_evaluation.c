@@ -377,13 +377,6 @@ static void one_class_and_a_test_part(void **state) {
   cJSON_Delete(json);
 }
 
-static void draw_people(uint8_t *grey, int width, int height, int i, void *arg) {
-  scene_face face[3];
-  const int *shift = arg;
-  for (int k = 0; k < 3; k++) face[k] = scene_faces[k], face[k].x += 2 * i + *shift;
-  scene_draw(grey, width, height, face, 3);
-}
-
 /* Held-out videos, three people in each: cut and followed on the way, as infer does. */
 static void videos(void **state) {
   static const char *const names[] = {"v/fake/a.mp4", "v/fake/b.mp4", "v/real/c.mp4", "v/real/d.mp4"};
@@ -391,8 +384,13 @@ static void videos(void **state) {
   (void)state;
   RUN(0, "mkdir -p $D/v/fake $D/v/real");
   for (int i = 0; i < 4; i++)
-    clip_write(&(clip){
-        .path = in(names[i]), .width = SCENE_WIDTH, .height = SCENE_HEIGHT, .frames = 6, .rate = 5, .draw = draw_people, .arg = &shift[i]});
+    clip_write(&(clip){.path = in(names[i]),
+                       .width = SCENE_WIDTH,
+                       .height = SCENE_HEIGHT,
+                       .frames = 6,
+                       .rate = 5,
+                       .draw = scene_draw_walking,
+                       .arg = &shift[i]});
   RUN(0, "$T --config $D/crops.json --out $D/out/videos --set data.validation_dir=$D/v --set data.video_cache_dir=$D/cache --set epochs=2 "
          "--set faces.detector=haar --set faces.max_size=400 --set faces.fps=5 --set evaluation.by=folder");
   const char *file = "out/videos/validation.csv", *epoch = best_epoch("out/videos/history.csv");

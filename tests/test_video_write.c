@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -216,14 +215,6 @@ static void sound(void **state) {
     }
     packets_free(&a), packets_free(&b);
   }
-}
-
-static int files_in(const char *folder) {
-  int n = 0;
-  DIR *d = opendir(folder);
-  for (struct dirent *e; d && (e = readdir(d)) != NULL;) n += e->d_name[0] != '.';
-  if (d) closedir(d);
-  return n;
 }
 
 /* What was begun and not finished leaves nothing, and an old file as it was. */

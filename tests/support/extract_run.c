@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,15 +95,6 @@ const char *extract_inputs(const char *dir) {
   um_image_free(&im);
   free(grey);
   return folder;
-}
-
-int files_in(const char *folder) {
-  int n = 0;
-  DIR *d = opendir(folder);
-  if (!d) return 0;
-  for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
-  closedir(d);
-  return n;
 }
 
 static um_csv *open_csv(const char *out, const char *file) {

@@ -21,7 +21,6 @@ const char *extract_inputs(const char *dir);
 /* A clip of drawn faces: `frames` at 5 a second, drifting from `start` on; its first 10 have faces (with `faces`: all). */
 void extract_clip(const char *path, int frames, int start, bool faces);
 
-int files_in(const char *folder); /* hidden ones left out */
 /* The fields of a column of OUT/manifest.csv or ledger.csv in the line whose first field ends in `key`, "" where there is none; valid until the
  * next call. */
 const char *csv_cell(const char *out, const char *file, const char *key, const char *column);

@@ -19,29 +19,37 @@
 
 static const float weights[3] = {3, -5, 2.5f}, known_bias = .25f;
 
-void infer_model(const char *path, const char *class_0, const char *class_1) {
-  um_graph g = {0};
+void infer_save(const char *path, um_graph *g, const um_preprocess *p, const float *const *values) {
   um_backend *be;
   um_model *m;
   um_error err;
-  um_preprocess p = {.target_size = {32, 32}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 2, .faces.max_size = 1000};
-  snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
-  snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
-  int at = um_graph_add_input(&g, "input", 32, 32, 3, &err);
+  int count;
+  assert_int_equal(um_ref_open(&be, &err), UM_OK);
+  assert_int_equal(um_model_create(&m, g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
+  um_model_params(m, &count);
+  for (int i = 0; i < count; i++) assert_int_equal(um_model_set(m, 'w', i, values[i], &err), UM_OK);
+  assert_int_equal(um_checkpoint_save(path, m, p, NULL, &err), UM_OK);
+  um_model_free(m);
+  be->ops->close(be);
+  um_graph_free(g);
+}
+
+void infer_save_mean(const char *path, const um_preprocess *p, const float channel[3], float bias) {
+  um_graph g = {0};
+  um_error err;
+  int at = um_graph_add_input(&g, "input", p->target_size[0], p->target_size[1], 3, &err);
   at = um_graph_add_simple(&g, "mean", UM_OP_GLOBAL_AVG_POOL, &at, 1, UM_ACT_NONE, &err);
   at = um_graph_add_dense(&g, "dense", at, 1, UM_ACT_NONE, &err);
   at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
   assert_true(at > 0);
-  assert_int_equal(um_ref_open(&be, &err), UM_OK);
-  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
-  int count;
-  const um_param *param = um_model_params(m, &count);
-  for (int i = 0; i < count; i++)
-    assert_int_equal(um_model_set(m, 'w', i, strstr(param[i].name, "bias") ? &known_bias : weights, &err), UM_OK);
-  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
-  um_model_free(m);
-  be->ops->close(be);
-  um_graph_free(&g);
+  infer_save(path, &g, p, (const float *const[]){channel, &bias});
+}
+
+void infer_model(const char *path, const char *class_0, const char *class_1) {
+  um_preprocess p = {.target_size = {32, 32}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 2, .faces.max_size = 1000};
+  snprintf(p.classes[0], sizeof p.classes[0], "%s", class_0);
+  snprintf(p.classes[1], sizeof p.classes[1], "%s", class_1);
+  infer_save_mean(path, &p, weights, known_bias);
 }
 
 enum { HEAT_SIDE = 32 };
@@ -50,8 +58,6 @@ void infer_calibrated_model(const char *path, const char *class_0, const char *c
                             const um_calibration *calibration) {
   const float red_not_green[3] = {1, -1, 0}, brightness[3] = {1, 1, 1}, zero = 0;
   um_graph g = {0};
-  um_backend *be;
-  um_model *m;
   um_error err;
   um_preprocess p = {.target_size = {HEAT_SIDE, HEAT_SIDE}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 4};
   p.faces.choice = UM_FACES_ALL;
@@ -64,14 +70,7 @@ void infer_calibrated_model(const char *path, const char *class_0, const char *c
   at = um_graph_add_dense(&g, "dense", at, 1, UM_ACT_NONE, &err);
   at = um_graph_add_simple(&g, "out", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, &err);
   assert_true(at > 0);
-  assert_int_equal(um_ref_open(&be, &err), UM_OK);
-  assert_int_equal(um_model_create(&m, &g, be, &(um_model_options){.batch = 1}, &err), UM_OK);
-  const float *const values[4] = {grey ? brightness : red_not_green, &zero, &weight, &bias};
-  for (int i = 0; i < 4; i++) assert_int_equal(um_model_set(m, 'w', i, values[i], &err), UM_OK);
-  assert_int_equal(um_checkpoint_save(path, m, &p, NULL, &err), UM_OK);
-  um_model_free(m);
-  be->ops->close(be);
-  um_graph_free(&g);
+  infer_save(path, &g, &p, (const float *const[]){grey ? brightness : red_not_green, &zero, &weight, &bias});
 }
 
 void infer_heat_model(const char *path, const char *class_0, const char *class_1, float weight, float bias, bool grey) {

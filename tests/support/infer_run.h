@@ -7,8 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/calibration.h"
+#include "core/checkpoint.h"
 
+/* A model file of a graph, which is freed; values: of its parameters, in their order. */
+void infer_save(const char *path, um_graph *g, const um_preprocess *p, const float *const *values);
+/* One whose logit of class 1 is the mean over all places of the channels times these weights, and bias. */
+void infer_save_mean(const char *path, const um_preprocess *p, const float channel[3], float bias);
 /* A model file of 32 x 32 faces at 2 frames a second. */
 void infer_model(const char *path, const char *class_0, const char *class_1);
 /* A model of 32 x 32 faces at 4 frames a second, all of them, with a convolution of one channel: how much redder than green a place is, or

@@ -57,3 +57,9 @@ void scene_draw(uint8_t *grey, int width, int height, const scene_face *face, in
   free(a);
   free(b);
 }
+
+void scene_draw_walking(uint8_t *grey, int width, int height, int i, void *shift) {
+  scene_face face[3];
+  for (int k = 0; k < 3; k++) face[k] = scene_faces[k], face[k].x += 2 * i + *(const int *)shift;
+  scene_draw(grey, width, height, face, 3);
+}

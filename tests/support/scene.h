@@ -14,5 +14,7 @@ extern const scene_face scene_faces[3];
 
 /* grey: width x height. */
 void scene_draw(uint8_t *grey, int width, int height, const scene_face *face, int faces);
+/* The three of them in picture i of a clip, two pixels farther to the right in each; shift: an int, where they begin. For clip.draw. */
+void scene_draw_walking(uint8_t *grey, int width, int height, int i, void *shift);
 
 #endif

@@ -1,5 +1,6 @@
 #include "tests/support/tmp.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,4 +50,13 @@ const char *tmp_path(const char *name) {
 void tmp_write(const char *path, const void *data, unsigned long size) {
   FILE *f = fopen(path, "wb");
   if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0) die(path);
+}
+
+int files_in(const char *folder) {
+  int n = 0;
+  DIR *d = opendir(folder);
+  if (!d) return 0;
+  for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
+  closedir(d);
+  return n;
 }

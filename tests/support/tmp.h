@@ -8,4 +8,7 @@ const char *tmp_path(const char *name);
 /* Writes a file, failing the program where that does not work. */
 void tmp_write(const char *path, const void *data, unsigned long size);
 
+/* How many files and folders lie in a folder, hidden ones left out. */
+int files_in(const char *folder);
+
 #endif
