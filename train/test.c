@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "train/run.h"
 
@@ -25,20 +26,15 @@ static int load_best(run *r, const char *name, um_error *err) {
   return status;
 }
 
-/* JSON has no NaN: null, where a class is missing. */
-static bool put(cJSON *o, const char *key, double value) {
-  return isfinite(value) ? cJSON_AddNumberToObject(o, key, value) != NULL : cJSON_AddNullToObject(o, key) != NULL;
-}
-
 static int write_json(const run *r, const measures *m, const um_findings *f, const char *model, um_error *err) {
   char path[4096], *text = NULL;
   um_writer w = {0};
   cJSON *o = cJSON_CreateObject();
   const int epoch = r->at.best_epoch >= 0 ? r->at.best_epoch + 1 : r->at.epoch;
   if (cJSON_AddStringToObject(o, "model", model) && cJSON_AddNumberToObject(o, "epoch", epoch) &&
-      cJSON_AddNumberToObject(o, "pictures", (double)m->pictures) && put(o, "loss", m->loss) && put(o, "accuracy", m->accuracy) &&
-      put(o, "auc", m->auc) && um_findings_put(o, f))
-    text = cJSON_Print(o);
+      cJSON_AddNumberToObject(o, "pictures", (double)m->pictures) && um_json_put_number(o, "loss", m->loss) &&
+      um_json_put_number(o, "accuracy", m->accuracy) && um_json_put_number(o, "auc", m->auc) && um_findings_put(o, f))
+    text = um_json_print(o, true);
   cJSON_Delete(o);
   int status = text ? run_path(r, path, "test.json", err) : um_fail(err, UM_ENOMEM, "no memory");
   if (!status) status = um_writer_open(&w, path, err);
