@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "core/scoring.h"
 
 #define CERTAIN   0x1p-53
 #define MIDDLE    .5
@@ -202,17 +203,19 @@ const char *um_verdict_name(um_verdict v) {
 }
 
 const char *um_verdict_reason(char *text, size_t size, const um_calibration *c, double score) {
+  char of[3][UM_SCORE_TEXT];
   if (size > 0) text[0] = 0;
   if (um_verdict_of(c, score) != UM_VERDICT_UNCERTAIN) return text;
+  um_score_text(of[0], score, 4);
   if (c->real_below == c->fake_above) {
-    say(text, size, "%.4f is the threshold itself", score);
+    say(text, size, "%s is the threshold itself", of[0]);
     return text;
   }
   char high[96] = "", low[96] = "";
   if (c->false_alarms > 0) snprintf(high, sizeof high, "more than %g %% of real videos may score as high", 100 * c->false_alarms);
   if (c->misses > 0) snprintf(low, sizeof low, "more than %g %% of fake %s as low", 100 * c->misses, *high ? "ones" : "videos may score");
-  snprintf(text, size, "%.4f lies between %.4f and %.4f: %s%s%s", score, c->real_below, c->fake_above, high, *high && *low ? ", " : "",
-           low);
+  snprintf(text, size, "%s lies between %s and %s: %s%s%s", of[0], um_score_text(of[1], c->real_below, 4),
+           um_score_text(of[2], c->fake_above, 4), high, *high && *low ? ", " : "", low);
   return text;
 }
 
@@ -253,9 +256,9 @@ bool um_calibration_get(um_calibration *c, const cJSON *o) {
 
 /* ", fake above 0.7100 (5 % false alarms)" */
 static void side(char *text, size_t size, const char *what, double threshold, double rate, const char *of) {
-  char how[64] = "no rate";
+  char how[64] = "no rate", number[UM_SCORE_TEXT];
   if (rate > 0) snprintf(how, sizeof how, "%g %% %s", 100 * rate, of);
-  say(text, size, "%s %.4f (%s)", what, threshold, how);
+  say(text, size, "%s %s (%s)", what, um_score_text(number, threshold, 4), how);
 }
 
 char *um_calibration_text(char *text, size_t size, const um_calibration *c) {

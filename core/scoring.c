@@ -1,7 +1,9 @@
 #include "core/scoring.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/json.h"
 
@@ -99,4 +101,18 @@ double um_scoring_video(const um_scoring *s, um_person *person, int *people, um_
     i += k;
   }
   return highest;
+}
+
+const char *um_score_text(char text[UM_SCORE_TEXT], double score, int digits) {
+  char end[UM_SCORE_TEXT];
+  if (isnan(score)) return "-";
+  snprintf(text, UM_SCORE_TEXT, "%.*f", digits, score);
+  for (int i = 0; i < 2; i++) {
+    snprintf(end, sizeof end, "%.*f", digits, (double)i);
+    if (score == i || strcmp(text, end)) continue;
+    const double step = pow(10, -digits);
+    snprintf(text, UM_SCORE_TEXT, "%c%.*f", i ? '>' : '<', digits, i ? 1 - step : step);
+    break;
+  }
+  return text;
 }

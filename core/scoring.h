@@ -52,4 +52,9 @@ typedef struct um_person {
  * scratch: n doubles. */
 double um_scoring_video(const um_scoring *s, um_person *person, int *people, um_person_face *face, int n, double *scratch);
 
+/* A score as people read it, with so many digits after the point, at most 9. One that is neither 0 nor 1 does not look like it: ">0.9999" and
+ * "<0.0001" (a letter wider) stand for what would be rounded to them. NaN: "-". */
+enum { UM_SCORE_TEXT = 32 };
+const char *um_score_text(char text[UM_SCORE_TEXT], double score, int digits);
+
 #endif

@@ -175,6 +175,12 @@ void um_csv_printf(um_csv_writer *w, const char *format, ...) {
   um_csv_put(w, text);
 }
 
+void um_csv_number(um_csv_writer *w, double value) {
+  char text[32];
+  snprintf(text, sizeof text, "%.15g", value);
+  um_csv_printf(w, strtod(text, NULL) == value ? "%.15g" : "%.17g", value);
+}
+
 void um_csv_end_line(um_csv_writer *w) {
   fputc('\n', w->file);
   w->fields = 0;

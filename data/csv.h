@@ -34,6 +34,7 @@ typedef struct um_csv_writer {
 } um_csv_writer;
 void um_csv_put(um_csv_writer *w, const char *text);
 void um_csv_printf(um_csv_writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void um_csv_number(um_csv_writer *w, double value); /* with as many digits as it takes to read back the same bits */
 void um_csv_end_line(um_csv_writer *w);
 
 #endif

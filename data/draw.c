@@ -54,7 +54,10 @@ static int glyph(char c) {
   const int upper = toupper((unsigned char)c);
   if (upper >= '0' && upper <= '9') return digits[upper - '0'];
   if (upper >= 'A' && upper <= 'Z') return letters[upper - 'A'];
-  return c == '-' ? 000700 : c == '_' ? 000007 : c == '.' ? 000002 : c == ':' ? 002020 : c == '/' ? 011244 : 0;
+  static const char marks[] = "-_.:/<>";
+  static const int mark[] = {000700, 000007, 000002, 002020, 011244, 012421, 042124};
+  const char *at = c ? strchr(marks, c) : NULL;
+  return at ? mark[at - marks] : 0;
 }
 
 void um_draw_text(um_image *im, int x, int y, const char *text) {

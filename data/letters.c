@@ -92,6 +92,8 @@ static const glyph glyphs[] = {
     {'?', 7, "03(0030(7073(76383a 3e3e"},
     {'!', 0, "000a 0e0e"},
     {'\'', 0, "0003"},
+    {'<', 8, "85098d"},
+    {'>', 8, "05890d"},
 };
 
 static const glyph *find(char c) {

@@ -16,7 +16,7 @@ void um_paint_rectangle(um_image *im, double x, double y, double width, double h
 void um_paint_frame(um_image *im, double x, double y, double width, double height, double thickness, um_paint with);
 
 /* Letters drawn with a round pen: `size` is the height of a capital in pixels, `weight` the pen's width as a part of it (0.13; bold 0.18).
- * ASCII's letters and digits and . , : ; % / - + _ ( ) ? ! ' and the blank, which any other character becomes. x: the left edge of the
+ * ASCII's letters and digits and . , : ; % / - + _ ( ) ? ! ' < > and the blank, which any other character becomes. x: the left edge of the
  * first letter; y: the upper edge of capitals; letters reach from y to y + size, their tails to y + 1.3 size. */
 void um_paint_text(um_image *im, double x, double y, double size, double weight, const char *text, um_paint with);
 /* How wide that is. */

@@ -96,9 +96,9 @@ static void name_picture(char *name, size_t size, int number, const char *path, 
 }
 
 static int write_picture(candidate *c, const scorer *s, const input *in, const float *map, const char *folder, um_error *err) {
-  char path[4096], text[96];
+  char path[4096], text[96], score[UM_SCORE_TEXT];
   um_image out = {0};
-  const int at = snprintf(text, sizeof text, "fake %.4f", c->d.score);
+  const int at = snprintf(text, sizeof text, "fake %s", um_score_text(score, c->d.score, 4));
   if (in->kind != UM_MEDIA_IMAGE)
     snprintf(text + at, sizeof text - (size_t)at, "   %.2f s   frame %lld   face %d", c->d.time_s, (long long)c->d.frame,
              c->d.track < 0 ? 0 : c->d.track);

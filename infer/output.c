@@ -17,12 +17,12 @@ const char *reason(char *text, size_t size, const input *in) {
 const char *label_name(label l) { return l == LABEL_FAKE ? "fake" : l == LABEL_REAL ? "real" : ""; }
 const char *kind_name(um_media kind) { return kind == UM_MEDIA_IMAGE ? "image" : kind == UM_MEDIA_VIDEO ? "video" : NULL; }
 
-void print_head(void) { printf("%-9s  %6s  %5s  %6s  %-5s  %s\n", "verdict", "score", "faces", "frames", "label", "file"); }
+void print_head(void) { printf("%-9s  %7s  %5s  %6s  %-5s  %s\n", "verdict", "score", "faces", "frames", "label", "file"); }
 
 void print_row(const input *in) {
-  char score[16] = "-";
-  if (!isnan(in->score)) snprintf(score, sizeof score, "%.4f", in->score);
-  printf("%-9s  %6s  %5d  %6lld  %-5s  %s\n", verdict(in), score, in->faces, (long long)in->frames, label_name(in->label), in->path);
+  char score[UM_SCORE_TEXT];
+  printf("%-9s  %7s  %5d  %6lld  %-5s  %s\n", verdict(in), um_score_text(score, in->score, 4), in->faces, (long long)in->frames,
+         label_name(in->label), in->path);
 }
 
 void print_dropped(const int dropped[UM_FATES]) {
@@ -47,7 +47,7 @@ int write_csv(const char *path, const inputs *in, um_error *err) {
     if (isnan(r->score))
       um_csv_put(&c, "");
     else
-      um_csv_printf(&c, "%.9g", r->score);
+      um_csv_number(&c, r->score);
     um_csv_put(&c, verdict(r));
     um_csv_put(&c, reason(text, sizeof text, r));
     um_csv_printf(&c, "%lld", (long long)r->frames);

@@ -30,10 +30,11 @@ static double second_height(const overlay *v) { return bar_height(v) + 2 * part(
 
 /* "FAKE 0.93" */
 static void name(char *text, size_t size, um_verdict verdict, double score) {
+  char number[UM_SCORE_TEXT];
   if (verdict == UM_VERDICT_NONE)
     snprintf(text, size, "NO VERDICT");
   else
-    snprintf(text, size, "%s %.2f", um_verdict_name(verdict), score);
+    snprintf(text, size, "%s %s", um_verdict_name(verdict), um_score_text(number, score, 2));
   for (char *p = text; *p; p++) *p = (char)toupper((unsigned char)*p);
 }
 

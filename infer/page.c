@@ -32,6 +32,14 @@ void page_number(FILE *f, double value, int digits) {
     html(f, "<data value=\"%.17g\">%.*f</data>", value, digits, value);
 }
 
+void page_score(FILE *f, double score) {
+  char text[UM_SCORE_TEXT];
+  if (isnan(score))
+    page_number(f, score, 4);
+  else
+    html(f, "<data value=\"%.17g\">%s</data>", score, um_score_text(text, score, 4));
+}
+
 void page_count(FILE *f, long long n, const char *one, const char *many) { html(f, "%lld %s", n, n == 1 ? one : many); }
 
 void page_bytes(FILE *f, int64_t bytes) {

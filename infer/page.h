@@ -30,6 +30,8 @@ extern const char page_style[];
 void page_mark(FILE *f, um_verdict v);
 /* A number as people read it, and with all its digits in its value; a dash for none. */
 void page_number(FILE *f, double value, int digits);
+/* The same of a score (um_score_text). */
+void page_score(FILE *f, double score);
 /* "1 face", "3 faces" */
 void page_count(FILE *f, long long n, const char *one, const char *many);
 const char *page_name(const char *path); /* what follows the last '/' */

@@ -1,4 +1,5 @@
 /* One input: verdict, what it means and how sure it is, when and where, and what was looked at. */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,11 @@ static void scale(const page *p, const input *in) {
   FILE *f = p->f;
   const um_calibration *c = &p->s->preprocess.calibration;
   const double low = 100 * (c->band ? c->real_below : .5), high = 100 * (c->band ? c->fake_above : .5);
-  html(f, "<svg class=\"scale\" width=\"100%%\" height=\"50\" role=\"img\" aria-label=\"Score %.4f on a scale from 0 to 1: ", in->score);
+  char text[2][UM_SCORE_TEXT];
+  html(f, "<svg class=\"scale\" width=\"100%%\" height=\"50\" role=\"img\" aria-label=\"Score %s on a scale from 0 to 1: ",
+       um_score_text(text[0], in->score, 4));
   if (high > low)
-    html(f, "real below %.4f, fake above %.4f\">", low / 100, high / 100);
+    html(f, "real below %s, fake above %s\">", um_score_text(text[0], low / 100, 4), um_score_text(text[1], high / 100, 4));
   else
     html(f, "fake above %g\">", high / 100);
   html(f,
@@ -35,29 +38,43 @@ static void scale(const page *p, const input *in) {
        100 * in->score);
 }
 
+/* "82"; "more than 99", "fewer than 1": as um_score_text, all of 100 and none are said of 1 and 0 alone. */
+static void of_100(char text[UM_SCORE_TEXT], double score) {
+  const double share = round(100 * score);
+  if (share == 100 && score < 1)
+    snprintf(text, UM_SCORE_TEXT, "more than 99");
+  else if (share == 0 && score > 0)
+    snprintf(text, UM_SCORE_TEXT, "fewer than 1");
+  else
+    snprintf(text, UM_SCORE_TEXT, "%.0f", share);
+}
+
 /* What a score says, how far, and where the thresholds come from. things: "videos" */
 static void how_sure(const page *p, double score, const char *things) {
   FILE *f = p->f;
   const um_calibration *c = &p->s->preprocess.calibration;
+  char shown[UM_SCORE_TEXT], share[UM_SCORE_TEXT], above[UM_SCORE_TEXT], below[UM_SCORE_TEXT];
+  um_score_text(shown, score, 2), of_100(share, score);
+  um_score_text(above, c->fake_above, 4), um_score_text(below, c->real_below, 4);
   if (c->method == UM_CALIBRATION_NONE)
     html(f,
-         "<p>How sure that is cannot be said: the model is not calibrated. A higher score is more suspicious, but %.2f does not mean "
-         "that %.0f of 100 such %s are fake.",
-         score, 100 * score, things);
+         "<p>How sure that is cannot be said: the model is not calibrated. A higher score is more suspicious, but %s does not mean "
+         "that %s of 100 such %s are fake.",
+         shown, share, things);
   else
     html(f,
-         "<p>Of 100 %s like those that the model was calibrated on, %d real and %d fake ones, that score %.2f, about %.0f are fake. "
+         "<p>Of 100 %s like those that the model was calibrated on, %d real and %d fake ones, that score %s, %s%s are fake. "
          "Among material with fewer fakes than that the share is smaller, and of other material this says little.",
-         things, c->real, c->fake, score, 100 * score);
+         things, c->real, c->fake, shown, isdigit((unsigned char)*share) ? "about " : "", share);
   if (!c->band) html(f, " A score above %.1f is called fake.", .5);
   if (c->band && c->false_alarms > 0)
-    html(f, " Called fake is what scores above %.4f, as at most %g %% of such real ones do.", c->fake_above, 100 * c->false_alarms);
+    html(f, " Called fake is what scores above %s, as at most %g %% of such real ones do.", above, 100 * c->false_alarms);
   else if (c->band)
-    html(f, " Called fake is what scores above %.4f.", c->fake_above);
+    html(f, " Called fake is what scores above %s.", above);
   if (c->band && c->misses > 0)
-    html(f, " Called real is what scores below %.4f, as at most %g %% of such fakes do.", c->real_below, 100 * c->misses);
+    html(f, " Called real is what scores below %s, as at most %g %% of such fakes do.", below, 100 * c->misses);
   else if (c->band && c->real_below < c->fake_above)
-    html(f, " Called real is what scores below %.4f.", c->real_below);
+    html(f, " Called real is what scores below %s.", below);
   html(f, "</p>\n");
 }
 
@@ -113,7 +130,7 @@ static void verdict_block(const page *p, const input *in) {
   html(f, "<p class=\"word\">%s</p>", page_verdict_word(in->verdict));
   if (!isnan(in->score)) {
     html(f, "<p class=\"score\">score, 0 to 1");
-    page_number(f, in->score, 4);
+    page_score(f, in->score);
     html(f, "</p>");
   }
   html(f, "</div>\n");
@@ -165,7 +182,7 @@ static int seconds_table(const page *p, const input *in, int level, um_error *er
        level, level);
   for (int i = 0; i < count; i++) {
     html(f, "<tr><td class=\"t\">%.2f s</td><td class=\"t\">%.2f s</td><td class=\"n\">", at[i].start, at[i].end);
-    page_number(f, at[i].score, 4);
+    page_score(f, at[i].score);
     html(f, "</td><td class=\"n\">%d</td></tr>\n", at[i].moments);
   }
   html(f, "</tbody></table></div>\n");
@@ -179,15 +196,15 @@ void page_picture(FILE *f, const thumbnail *t, const char *about) {
 }
 
 static void face_figure(FILE *f, const input *in, const candidate *c) {
-  char when[64] = "", about[160];
+  char when[64] = "", about[160], score[UM_SCORE_TEXT];
   if (in->kind == UM_MEDIA_VIDEO) snprintf(when, sizeof when, " at %.2f s", c->d.time_s);
   html(f, "<figure><div class=\"pair\">");
-  snprintf(about, sizeof about, "Face%s, score %.4f", when, c->d.score);
+  snprintf(about, sizeof about, "Face%s, score %s", when, um_score_text(score, c->d.score, 4));
   page_picture(f, &c->plain, about);
   snprintf(about, sizeof about, "The same face%s with its heat map", when);
   if (c->heat.data) page_picture(f, &c->heat, about);
   html(f, "</div><figcaption><b>");
-  page_number(f, c->d.score, 4);
+  page_score(f, c->d.score);
   html(f, "</b>%s", when);
   if (in->kind == UM_MEDIA_VIDEO) html(f, ", frame %lld", (long long)c->d.frame);
   if (c->d.track >= 0 && in->people > 1) html(f, ", person %d", c->d.track);
@@ -227,7 +244,7 @@ static void people_table(const page *p, const input *in, int level) {
       if ((d->track < 0 ? k : d->track) == person->person) first = fmin(first, d->time_s), last = fmax(last, d->time_s);
     }
     html(f, "<tr><th scope=\"row\">%d</th><td class=\"n\">", person->person);
-    page_number(f, person->score, 4);
+    page_score(f, person->score);
     html(f, "</td>");
     if (video) html(f, "<td class=\"n\">%d</td><td class=\"n\">%.2f s</td><td class=\"n\">%.2f s</td>", person->faces, first, last);
     html(f, "</tr>\n");
@@ -248,7 +265,7 @@ static void facts(const page *p, const input *in, int level) {
     if (in->dropped[i]) html(f, "<dt>Faces not counted</dt><dd>%d: %s</dd>\n", in->dropped[i], um_fate_text((um_fate)i));
   if (!isnan(in->score) && p->s->preprocess.calibration.method != UM_CALIBRATION_NONE) {
     html(f, "<dt>Score before calibration</dt><dd>");
-    page_number(f, in->raw, 4);
+    page_score(f, in->raw);
     html(f, "</dd>\n");
   }
   if (in->video && *in->video) html(f, "<dt>Cut out of</dt><dd class=\"path\">%s</dd>\n", in->video);

@@ -106,7 +106,7 @@ static void mistakes(const page *p, label l, const char *title) {
     html(f, "<figure class=\"%s\">", um_verdict_name(v));
     if (in->candidates && in->candidate[0].plain.data) page_picture(f, &in->candidate[0].plain, "A face of it");
     html(f, "<figcaption><b>");
-    page_number(f, in->score, 4);
+    page_score(f, in->score);
     html(f, "</b> <a href=\"#n%d\">%s</a></figcaption></figure>\n", index + 1, page_name(in->path));
   }
   if (shown) html(f, "</div>\n");

@@ -37,7 +37,7 @@ static void row(const page *p, int index) {
   html(f, "<tr class=\"%s\"><td class=\"word\">", um_verdict_name(v));
   page_mark(f, v);
   html(f, " %s</td><td class=\"n\">", page_verdict_word(v));
-  page_number(f, in->score, 4);
+  page_score(f, in->score);
   if (!isnan(in->score))
     html(f,
          "<svg class=\"bar\" viewBox=\"0 0 80 6\" aria-hidden=\"true\"><rect class=\"track\" width=\"80\" height=\"6\"/>"

@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "infer/verify.h"
 
-enum { COLUMNS = 80, FILE_COLUMN = 46 };
+enum { COLUMNS = 80, FILE_COLUMN = 48 };
 
 static const char *const outcome_name[OUTCOMES] = {"same", "close", "differs", "changed", "missing", "unhashed", "unchecked"};
 
@@ -28,20 +28,14 @@ static const char *file_name(char out[COLUMNS], const char *path) {
   return out;
 }
 
-static const char *score_of(char text[16], double score) {
-  if (isnan(score)) return "-";
-  snprintf(text, 16, "%.4f", score);
-  return text;
-}
-
 static const input *scored_again(const verification *v, const checked *x) { return x->now < 0 ? NULL : &v->now.at[x->now]; }
 
 static void print_checked(const verification *v, const checked *x) {
   const input *now = scored_again(v, x);
-  char then_score[16], now_score[16], name[COLUMNS];
-  printf("%-8s  %-9s %6s  %-9s %6s  %s\n", outcome_name[x->outcome], um_verdict_name(x->then->verdict),
-         score_of(then_score, x->then->score), now ? um_verdict_name(now->verdict) : "-", now ? score_of(now_score, now->score) : "-",
-         file_name(name, x->then->path));
+  char then_score[UM_SCORE_TEXT], now_score[UM_SCORE_TEXT], name[COLUMNS];
+  printf("%-8s  %-9s %7s  %-9s %7s  %s\n", outcome_name[x->outcome], um_verdict_name(x->then->verdict),
+         um_score_text(then_score, x->then->score, 4), now ? um_verdict_name(now->verdict) : "-",
+         um_score_text(now_score, now ? now->score : NAN, 4), file_name(name, x->then->path));
 }
 
 /* What a row of the table cannot say. */
@@ -97,7 +91,7 @@ static void print_verdict(const verification *v) {
 
 void report_print(const verification *v) {
   const checks *c = &v->checks;
-  if (c->asked_for) printf("%-8s  %-16s  %-16s  %s\n", "", "then", "now", "file");
+  if (c->asked_for) printf("%-8s  %-17s  %-17s  %s\n", "", "then", "now", "file");
   for (int i = 0; i < c->count; i++)
     if (c->at[i].outcome != UNCHECKED) print_checked(v, &c->at[i]);
   for (int i = 0; i < c->count; i++) print_note(v, &c->at[i]);

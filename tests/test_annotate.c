@@ -18,6 +18,7 @@
 
 #include "core/checkpoint.h"
 #include "core/file.h"
+#include "data/paint.h"
 #include "data/video.h"
 #include "tests/support/clip.h"
 #include "tests/support/infer_run.h"
@@ -423,6 +424,36 @@ static void uncertain(void **state) {
   um_image_free(&im);
 }
 
+/* The panel is as wide as its words: of a picture that scores 0.996 they are not those of certainty, "FAKE 1.00". */
+static void nearly_certain(void **state) {
+  const char *model = tmp_path("annotate/nearly.safetensors"), *still = tmp_path("annotate/nearly.png"),
+             *out = tmp_path("annotate/nearly-out.png");
+  static const uint8_t fake[3] = {0xd5, 0x5e, 0x00};
+  enum { PAD = 7, LETTERS = 16 }; /* with capitals of 13 pixels beside the faces */
+  story s = {.frames = 2};
+  um_image im = {0};
+  um_error err;
+  int rows = 0;
+  const int width = (int)ceil(um_paint_text_width(LETTERS, .17, "Picture: FAKE >0.99") + 2 * PAD);
+  uint8_t *grey = malloc(800 * 600);
+  (void)state;
+  draw_upright(grey, 800, 600, 1, &s);
+  assert_int_equal(um_image_alloc(&im, 800, 600, &err), UM_OK);
+  for (int i = 0; i < 800 * 600 * 3; i++) im.pixels[i] = grey[i / 3];
+  assert_int_equal(um_image_write_png(&im, still, &err), UM_OK);
+  free(grey);
+  write_model(model, 0, 5.52f);
+  assert_int_equal(infer_run("--model %s --quiet --annotate %s %s", model, out, still), 0);
+  assert_int_equal(um_image_read(&im, out, &err), UM_OK);
+  for (int y = 0; y < 600; y++)
+    for (int x = 0, run = 0; x < 800; x++) {
+      run = memcmp(im.pixels + (y * 800 + x) * 3, fake, 3) ? 0 : run + 1;
+      if (x == 799 || memcmp(im.pixels + (y * 800 + x + 1) * 3, fake, 3)) rows += run == width;
+    }
+  assert_true(rows >= 2 * PAD); /* above its words and below them */
+  um_image_free(&im);
+}
+
 static void refused(void **state) {
   const char *model = tmp_path("annotate/m.safetensors"), *said = tmp_path("annotate/said");
   char video[1024], still[1024], folder[1024];
@@ -499,13 +530,9 @@ static void broken_full_stopped(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(boxes_and_bars),
-                                     cmocka_unit_test(turned_and_uneven),
-                                     cmocka_unit_test(held_within_a_shot),
-                                     cmocka_unit_test(sound_and_nobody),
-                                     cmocka_unit_test(several),
-                                     cmocka_unit_test(uncertain),
-                                     cmocka_unit_test(refused),
-                                     cmocka_unit_test(broken_full_stopped)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(boxes_and_bars),   cmocka_unit_test(turned_and_uneven), cmocka_unit_test(held_within_a_shot),
+      cmocka_unit_test(sound_and_nobody), cmocka_unit_test(several),           cmocka_unit_test(uncertain),
+      cmocka_unit_test(nearly_certain),   cmocka_unit_test(refused),           cmocka_unit_test(broken_full_stopped)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include "core/safetensors.h"
 #include "data/draw.h"
 #include "data/grid.h"
+#include "data/paint.h"
 #include "faces/faces.h"
 #include "tests/support/tmp.h"
 
@@ -270,6 +271,29 @@ static void letters(void **state) {
   um_image_free(&im);
 }
 
+/* ">" is "<" in a mirror, and both are there, in either alphabet: scores say "more than" with them. */
+static void more_and_less(void **state) {
+  um_image less = picture(40, 40), more = picture(40, 40);
+  int ink[2] = {0, 0};
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    memset(less.pixels, 255, 40 * 40 * 3), memset(more.pixels, 255, 40 * 40 * 3);
+    const double width = k ? um_paint_text_width(30, .15, "<") : 6;
+    if (k)
+      um_paint_text(&less, 4, 4, 30, .15, "<", (um_paint){{0, 0, 0}, 1}),
+          um_paint_text(&more, 36 - width, 4, 30, .15, ">", (um_paint){{0, 0, 0}, 1});
+    if (!k) um_draw_text(&less, 4, 4, "<"), um_draw_text(&more, 36 - (int)width, 4, ">");
+    for (int y = 0; y < 40; y++)
+      for (int x = 0; x < 40; x++) {
+        const int a = less.pixels[(y * 40 + x) * 3], b = more.pixels[(y * 40 + 39 - x) * 3];
+        assert_true(abs(a - b) <= 2);
+        ink[k] += a < 128;
+      }
+    assert_true(ink[k] >= 20);
+  }
+  um_image_free(&less), um_image_free(&more);
+}
+
 /* Pictures of a grey each: the item's number. */
 static void sheet_items(um_sheet_item *item, const int *group, int count, int width, int height) {
   um_error err = {0};
@@ -350,8 +374,13 @@ static void sheets(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(as_opencv_and_pillow), cmocka_unit_test(eyes_are_level), cmocka_unit_test(upright),
-      cmocka_unit_test(outlines_and_points),  cmocka_unit_test(letters),        cmocka_unit_test(sheets),
+      cmocka_unit_test(as_opencv_and_pillow),
+      cmocka_unit_test(eyes_are_level),
+      cmocka_unit_test(upright),
+      cmocka_unit_test(outlines_and_points),
+      cmocka_unit_test(letters),
+      cmocka_unit_test(more_and_less),
+      cmocka_unit_test(sheets),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

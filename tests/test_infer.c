@@ -102,6 +102,47 @@ static void known_scores(void **state) {
   um_csv_close(c);
 }
 
+/* Nearly certain scores: nobody reads 0 or 1 in the table, the page or a picture; JSON and CSV have all digits. */
+static void nearly_certain(void **state) {
+  char model[1024], picture[1024], json[1024], csv[1024], out[1000], page[1024];
+  const um_preprocess p = {
+      .target_size = {8, 8}, .rescale = 1 / 255., .faces.detector = "haar", .faces.fps = 2, .classes = {"real", "fake"}};
+  const float black[3] = {0};
+  (void)state;
+  snprintf(picture, sizeof picture, "%s", tmp_path("certain.png")), snprintf(out, sizeof out, "%s", tmp_path("certain"));
+  snprintf(json, sizeof json, "%s.json", out), snprintf(csv, sizeof csv, "%s.csv", out), snprintf(page, sizeof page, "%s/index", out);
+  snprintf(model, sizeof model, "%s.safetensors", out);
+  infer_colour(picture, colours[1], 20, 20);
+  for (int fake = 0; fake < 2; fake++) {
+    char text[64], *data;
+    size_t size;
+    um_error err;
+    um_csv *c;
+    const char *const *field;
+    infer_save_mean(model, &p, black, fake ? 10.3f : -10.3f);
+    assert_int_equal(
+        infer_run("--model %s --faces-are-cut --json %s --csv %s --report %s %s >%s.txt 2>/dev/null", model, json, csv, out, picture, out),
+        0);
+    cJSON *root = infer_json(json);
+    const double score = infer_get(infer_get(root, "results")->child, "score")->valuedouble;
+    assert_true(fabs(score - 1 / (1 + exp(fake ? -10.3 : 10.3))) < 1e-6);
+    snprintf(text, sizeof text, fake ? "fake       >0.9999      1" : "real       <0.0001      1");
+    assert_true(infer_says(out, text));
+    assert_int_equal(um_csv_open(&c, csv, &err), UM_OK);
+    assert_int_equal(um_csv_next(c, &field, &err), 1);
+    assert_true(strtod(field[um_csv_column(c, "score")], NULL) == score);
+    um_csv_close(c);
+    snprintf(page, sizeof page, "%s/index.html", out);
+    assert_int_equal(um_file_read(&data, &size, page, 1 << 26, &err), UM_OK);
+    assert_null(strstr(data, fake ? "1.0000<" : "0.0000<"));
+    assert_null(strstr(data, fake ? "1.00 " : "0.00 "));
+    assert_non_null(strstr(data, fake ? "&#62;0.9999</data>" : "&#60;0.0001</data>"));
+    assert_non_null(strstr(data, fake ? "does not mean that more than 99 of 100" : "does not mean that fewer than 1 of 100"));
+    free(data);
+    cJSON_Delete(root);
+  }
+}
+
 /* What cannot be read is named with a reason, scores nothing, and the rest is scored: exit status 3. */
 static void unreadable_inputs(void **state) {
   const char *model = tmp_path("keras.safetensors"), *json = tmp_path("bad.json"), *log = tmp_path("bad.log");
@@ -359,8 +400,13 @@ static void real_clips(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(known_scores),    cmocka_unit_test(unreadable_inputs),      cmocka_unit_test(videos),    cmocka_unit_test(people),
-      cmocka_unit_test(flags_for_faces), cmocka_unit_test(wrong_usage_and_models), cmocka_unit_test(real_clips)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(known_scores),
+                                     cmocka_unit_test(nearly_certain),
+                                     cmocka_unit_test(unreadable_inputs),
+                                     cmocka_unit_test(videos),
+                                     cmocka_unit_test(people),
+                                     cmocka_unit_test(flags_for_faces),
+                                     cmocka_unit_test(wrong_usage_and_models),
+                                     cmocka_unit_test(real_clips)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

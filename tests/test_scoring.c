@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +102,43 @@ static void members(void **state) {
   }
 }
 
+/* What is shown of a score is the nearest number of so many digits, as printf has it, but never 0 or 1 for what is neither. */
+static void shown(void **state) {
+  static const struct {
+    double score;
+    int digits;
+    const char *text;
+  } of[] = {{0, 4, "0.0000"},
+            {1, 4, "1.0000"},
+            {.99996, 4, ">0.9999"},
+            {.99994, 4, "0.9999"},
+            {.00004, 4, "<0.0001"},
+            {.00006, 4, "0.0001"},
+            {1 - 0x1p-53, 4, ">0.9999"},
+            {0x1p-1074, 4, "<0.0001"},
+            {.996, 2, ">0.99"},
+            {.994, 2, "0.99"},
+            {.004, 2, "<0.01"},
+            {.5, 4, "0.5000"},
+            {NAN, 4, "-"},
+            {1, 2, "1.00"},
+            {1 - 0x1p-53, 9, ">0.999999999"}};
+  char text[UM_SCORE_TEXT], plain[UM_SCORE_TEXT];
+  (void)state;
+  for (size_t i = 0; i < sizeof of / sizeof *of; i++) assert_string_equal(um_score_text(text, of[i].score, of[i].digits), of[i].text);
+  for (int i = 1; i < 200000; i++) {
+    const double score = i / 200000.;
+    snprintf(plain, sizeof plain, "%.4f", score);
+    um_score_text(text, score, 4);
+    if (strcmp(plain, "0.0000") && strcmp(plain, "1.0000"))
+      assert_string_equal(text, plain);
+    else
+      assert_string_equal(text, score < .5 ? "<0.0001" : ">0.9999");
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(as_numpy), cmocka_unit_test(people), cmocka_unit_test(members)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(as_numpy), cmocka_unit_test(people), cmocka_unit_test(members),
+                                     cmocka_unit_test(shown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
