@@ -6,8 +6,8 @@
 #   rest        what moves bytes
 #   step10, step32, step128   whole training steps at that batch: ours, PyTorch's, ours again, in turn
 # PYTHON names the interpreter that has PyTorch (default python3); without PyTorch its part is left out. VARIANTS="bf16 bf16-graph" takes
-# some of bench_torch.py's variants only; FACTOR=2 doubles the time limits. The record goes to docs/gpu/ (RECORD=DIR: elsewhere) as
-# DATE-DEVICE-bench.md, with the numbers of every way beside it as .jsonl.
+# some of bench_torch.py's variants only; FACTOR=2 doubles the time limits, BUDGET=SECONDS ends all of it in time. The record goes to
+# docs/gpu/ (RECORD=DIR: elsewhere) as DATE-DEVICE-bench.md, with the numbers of every way beside it as .jsonl.
 dir=${1:?usage: bench.sh DIR [STEP...]}
 shift
 here=$(cd "$(dirname "$0")" && pwd)
@@ -45,6 +45,8 @@ cat "$logs/ratios"
 
 {
   head_of "gpu-bench" "tests/gpu/bench.sh ${steps:-(all steps)}"
+  result
+  echo
   cat "$logs/ratios"
   echo
   heading
@@ -57,5 +59,5 @@ cat "$logs/ratios"
   done
 } >"$record.md"
 cp "$json" "$record.jsonl"
-echo "The record is $record.md"
-[ $failed -eq 0 ]
+echo "$(result) The record is $record.md"
+[ $((failed + late)) -eq 0 ]

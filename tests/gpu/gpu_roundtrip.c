@@ -10,14 +10,12 @@
  *   memory    a model that does not fit says so, the largest batch that fits is found, and the device goes on
  *
  * VGG16 at 150x150 in every precision, with our own kernels and, where they are there, with those that engine auto takes. */
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "core/checkpoint.h"
 #include "support/train.h"
 
 static const double rate = 2e-5;
@@ -63,27 +61,6 @@ static bool bits(context *c) {
   return true;
 }
 
-static int save(context *c, gpu_run *r, um_error *err) {
-  const um_preprocess preprocess = {
-      .target_size = {c->how.side, c->how.side}, .rescale = 1 / 255.0, .faces.detector = "haar", .classes = {"fake", "real"}};
-  const um_position at = {.step = um_model_steps(r->model), .states = 2, .best = INFINITY, .best_epoch = -1};
-  return um_checkpoint_save(c->file, r->model, &preprocess, &at, err);
-}
-
-/* Into a model of any kind. */
-static int load(context *c, gpu_run *r, bool training, um_error *err) {
-  um_st *st = NULL;
-  um_graph g = {0};
-  um_preprocess p;
-  um_position at;
-  int status = um_checkpoint_open(&st, &g, &p, c->file, err);
-  if (status == UM_OK) status = um_checkpoint_load(r->model, st, training ? &at : NULL, err);
-  if (status == UM_OK && training) r->step = um_model_steps(r->model);
-  um_graph_free(&g);
-  um_st_close(st);
-  return status;
-}
-
 static bool resume(context *c) {
   char half[65], whole[65], again[65], text[65] = "";
   double loss[2];
@@ -92,11 +69,11 @@ static bool resume(context *c) {
   if (!straight(c, c->steps, half, whole, loss)) return false;
   int status = gpu_run_open(&r, &c->o, &c->how, &err);
   if (status == UM_OK) status = gpu_run_train(&r, c->steps, rate, c->steps, NULL, &err);
-  if (status == UM_OK) status = save(c, &r, &err);
+  if (status == UM_OK) status = gpu_run_save(&r, c->file, &err);
   gpu_run_close(&r);
   if (status != UM_OK) return fail(&err, "until the stop");
   status = gpu_run_open(&r, &c->o, &c->how, &err);
-  if (status == UM_OK) status = load(c, &r, true, &err);
+  if (status == UM_OK) status = gpu_run_load(&r, c->file, true, &err);
   if (status == UM_OK) status = gpu_run_digest(&r, text, &err);
   const bool there = r.step == c->steps;
   if (status == UM_OK) status = gpu_run_train(&r, c->steps, rate, c->steps, NULL, &err);
@@ -135,8 +112,8 @@ static bool score(context *c) {
     how.batch = k == 0 ? c->how.batch : 7; /* another batch, and a last one that is not full */
     int status = gpu_run_open(&r, &o, &how, &err);
     if (status == UM_OK && k == 0) status = gpu_run_train(&r, c->steps, rate, c->steps, NULL, &err);
-    if (status == UM_OK && k == 0) status = save(c, &r, &err);
-    if (status == UM_OK && k > 0) status = load(c, &r, false, &err);
+    if (status == UM_OK && k == 0) status = gpu_run_save(&r, c->file, &err);
+    if (status == UM_OK && k > 0) status = gpu_run_load(&r, c->file, false, &err);
     if (status == UM_OK) status = gpu_run_logits(&r, 1000, PICTURES, logits[k], &err);
     gpu_run_close(&r);
     if (status != UM_OK) return fail(&err, k == 0 ? "the training model" : k == 1 ? "the inference model" : "the cpu backend");
@@ -255,17 +232,6 @@ static bool memory(context *c) {
   return ok;
 }
 
-static void remove_folder(const char *folder) {
-  DIR *d = opendir(folder);
-  char path[512];
-  for (struct dirent *e; d && (e = readdir(d));) {
-    snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-    if (e->d_name[0] != '.') unlink(path);
-  }
-  if (d) closedir(d);
-  rmdir(folder);
-}
-
 int main(int argc, char **argv) {
   static const struct {
     const char *name;
@@ -292,7 +258,7 @@ int main(int argc, char **argv) {
   snprintf(c.file, sizeof c.file, "%s/model.safetensors", c.folder);
   if (gpu_open(&be, &c.o, UM_ENGINE_NATIVE, &err) != UM_OK) {
     fprintf(stderr, "%s: %s\n", c.o.program, err.text);
-    remove_folder(c.folder);
+    gpu_remove_folder(c.folder);
     return um_exit_status(err.code);
   }
   be->ops->describe(be, text, sizeof text);
@@ -318,6 +284,6 @@ int main(int argc, char **argv) {
       }
   }
   be->ops->close(be);
-  remove_folder(c.folder);
+  gpu_remove_folder(c.folder);
   return gpu_finish(&tally);
 }

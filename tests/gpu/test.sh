@@ -7,9 +7,11 @@
 #   ops         every kernel, alternate and precision at VGG16's shapes
 #   steps       gradients, and a hundred training steps against the cpu backend's
 #   roundtrip   train, save, resume, score: the same bits
+#   faults      too little memory, a second process, Ctrl-C, a killed process, no cuDNN
 #   memcheck, racecheck, synccheck   compute-sanitizer over small shapes
-# A step that outlasts its time limit has failed; FACTOR=2 doubles the limits. The record goes to docs/gpu/ (RECORD=DIR: elsewhere):
-# DATE-DEVICE-test.md, and DATE-DEVICE-test.txt with all that the programs printed. Exit status 0 when all steps passed.
+# A step that outlasts its time limit has failed; FACTOR=2 doubles the limits, BUDGET=SECONDS ends all of it in time. The record goes to
+# docs/gpu/ (RECORD=DIR: elsewhere): DATE-DEVICE-test.md, and DATE-DEVICE-test.txt with all that the programs printed. Exit status 0 when
+# all steps passed.
 dir=${1:?usage: test.sh DIR [STEP...]}
 shift
 here=$(cd "$(dirname "$0")" && pwd)
@@ -28,6 +30,7 @@ fi
 wanted ops && step ops 480 "$dir/gpu_ops"
 wanted steps && step steps 360 "$dir/gpu_steps" --cache "$logs/cache"
 wanted roundtrip && step roundtrip 360 "$dir/gpu_roundtrip"
+wanted faults && step faults 420 "$dir/gpu_faults"
 
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 for tool in memcheck racecheck synccheck; do
@@ -43,10 +46,9 @@ for tool in memcheck racecheck synccheck; do
   step $tool-roundtrip 300 "$sanitizer" --tool $tool $with --error-exitcode 9 "$dir/gpu_roundtrip" --small --steps 2 bits score short
 done
 
-if [ $failed -eq 0 ]; then result="All steps passed."; else result="$failed steps FAILED."; fi
 {
   head_of "gpu-test" "tests/gpu/test.sh ${steps:-(all steps)}"
-  echo "$result"
+  result
   echo
   heading
   cat "$logs/table"
@@ -63,7 +65,7 @@ if [ $failed -eq 0 ]; then result="All steps passed."; else result="$failed step
          }
          END {for (k in n) printf "| %s | %d | %.1e |\n", k, n[k], worst[k]}' "$logs/ops" | sort
   fi
-  for f in steps roundtrip; do
+  for f in steps roundtrip faults; do
     [ -s "$logs/$f" ] || continue
     printf '\n%s:\n\n```\n' $f
     grep -v '^\[       OK' "$logs/$f" | cut -c1-200
@@ -75,5 +77,5 @@ for f in "$logs"/*; do
   printf '==== %s ====\n' "$(basename "$f")"
   cat "$f"
 done >"$record.txt"
-echo "$result The record is $record.md"
-[ $failed -eq 0 ]
+echo "$(result) The record is $record.md"
+[ $((failed + late)) -eq 0 ]

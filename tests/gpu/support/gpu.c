@@ -1,10 +1,12 @@
 #include "gpu.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/rng.h"
 
@@ -66,6 +68,23 @@ bool gpu_wanted(const gpu_options *o, const char *part) {
 int gpu_open(um_backend **out, const gpu_options *o, um_engine engine, um_error *err) {
   const um_backend_options b = {.device = o->device, .engine = engine, .cache_dir = o->cache};
   return um_backend_open_with(out, &b, err);
+}
+
+bool gpu_emulated(const um_backend *be) {
+  char text[512];
+  be->ops->describe(be, text, sizeof text);
+  return strstr(text, "emulated device") != NULL;
+}
+
+void gpu_remove_folder(const char *folder) {
+  DIR *d = opendir(folder);
+  char path[512];
+  for (struct dirent *e; d && (e = readdir(d));) {
+    snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+    if (e->d_name[0] != '.') unlink(path);
+  }
+  if (d) closedir(d);
+  rmdir(folder);
 }
 
 void gpu_begin(const char *format, ...) {

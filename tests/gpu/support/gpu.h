@@ -29,6 +29,9 @@ bool gpu_wanted(const gpu_options *o, const char *part);
 /* Opens the device with an engine. */
 int gpu_open(um_backend **out, const gpu_options *o, um_engine engine, um_error *err);
 
+bool gpu_emulated(const um_backend *be);    /* the device of tests/cuda_host */
+void gpu_remove_folder(const char *folder); /* with the files in it; folders in it stay */
+
 typedef struct gpu_tally {
   int passed, failed, skipped;
 } gpu_tally;

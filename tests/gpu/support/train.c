@@ -1,9 +1,11 @@
 #include "train.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/checkpoint.h"
 #include "core/file.h"
 
 int gpu_run_open(gpu_run *r, const gpu_options *o, const gpu_recipe *recipe, um_error *err) {
@@ -100,6 +102,26 @@ int gpu_run_digest(gpu_run *r, char text[65], um_error *err) {
   free(all);
   for (int i = 0; i < 32; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
   return UM_OK;
+}
+
+int gpu_run_save(gpu_run *r, const char *path, um_error *err) {
+  const um_preprocess preprocess = {
+      .target_size = {r->side, r->side}, .rescale = 1 / 255.0, .faces.detector = "haar", .classes = {"fake", "real"}};
+  const um_position at = {.step = um_model_steps(r->model), .states = 2, .best = INFINITY, .best_epoch = -1};
+  return um_checkpoint_save(path, r->model, &preprocess, &at, err);
+}
+
+int gpu_run_load(gpu_run *r, const char *path, bool training, um_error *err) {
+  um_st *st = NULL;
+  um_graph g = {0};
+  um_preprocess p;
+  um_position at;
+  int status = um_checkpoint_open(&st, &g, &p, path, err);
+  if (status == UM_OK) status = um_checkpoint_load(r->model, st, training ? &at : NULL, err);
+  if (status == UM_OK && training) r->step = um_model_steps(r->model);
+  um_graph_free(&g);
+  um_st_close(st);
+  return status;
 }
 
 int gpu_run_logits(gpu_run *r, int64_t first, int64_t count, float *logits, um_error *err) {

@@ -41,6 +41,10 @@ int gpu_run_train(gpu_run *r, int steps, double rate, int every, double *loss, u
 /* SHA-256 over all parameters and optimizer states, as hex. */
 int gpu_run_digest(gpu_run *r, char text[65], um_error *err);
 
+/* A checkpoint of the run as it is, and the way back into a model of any kind; training: with the optimizer's states and the step. */
+int gpu_run_save(gpu_run *r, const char *path, um_error *err);
+int gpu_run_load(gpu_run *r, const char *path, bool training, um_error *err);
+
 /* Logits of `count` pictures from `first` on, untransformed, with the weights as they are. */
 int gpu_run_logits(gpu_run *r, int64_t first, int64_t count, float *logits, um_error *err);
 
