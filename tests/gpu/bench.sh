@@ -3,6 +3,8 @@
 #
 # DIR holds the programs (build/gpu, or what pack.sh made). Steps, all of them if none is named:
 #   layers      peaks, and every pass of VGG16's layers by way and precision, beside its floors
+#   profile     the three slowest of our convolution passes under Nsight Compute (profile.sh), by this call's layers or, where that step
+#               is not among them, by NUMBERS=FILE, an earlier record's .jsonl
 #   rest        what moves bytes
 #   step10, step32, step128   whole training steps at that batch: ours, PyTorch's, ours again, in turn
 # PYTHON names the interpreter that has PyTorch (default python3); without PyTorch its part is left out. VARIANTS="bf16 bf16-graph" takes
@@ -23,6 +25,7 @@ torch() { "$PYTHON" -c 'import torch, sys; sys.exit(not torch.cuda.is_available(
 printf '%s\n' "$device"
 heading
 wanted layers && step layers 300 "$dir/gpu_bench" --json "$json" layers
+wanted profile && step profile 240 sh "$here/profile.sh" "$dir" "${NUMBERS:-$json}"
 wanted rest && step rest 120 "$dir/gpu_bench" --json "$json" rest
 for batch in 10 32 128; do
   wanted step$batch || continue
@@ -51,7 +54,7 @@ cat "$logs/ratios"
   echo
   heading
   cat "$logs/table"
-  for f in layers rest step10-first step10-torch step10-again step32-first step32-torch step32-again step128-first step128-torch step128-again; do
+  for f in layers profile rest step10-first step10-torch step10-again step32-first step32-torch step32-again step128-first step128-torch step128-again; do
     [ -s "$logs/$f" ] || continue
     printf '\n## %s\n\n```\n' $f
     cat "$logs/$f"

@@ -101,6 +101,18 @@ static int time_way(bench *b, gpu_time *t, job *j, const um_conv_way *way, um_er
   return status;
 }
 
+int bench_launch(bench *b, const um_cuda_conv *g, int pass, const um_conv_way *way, int count, um_error *err) {
+  bench_memory m = {.be = b->be};
+  job j;
+  int status = operands(b, &m, &j, g, pass, err);
+  j.way = way;
+  if (status == UM_OK && way->scratch && !(j.scratch = bench_alloc(&m, way->scratch, err))) status = UM_ENOMEM;
+  for (int i = 0; i < count && status == UM_OK; i++) status = launch(&j, i, err);
+  if (status == UM_OK) status = b->be->ops->wait(b->be, err);
+  bench_free(&m);
+  return status;
+}
+
 int bench_pass(bench *b, bench_best best[3], const um_cuda_conv *g, int pass, bench_every every, void *context, um_error *err) {
   um_cuda *cuda = (um_cuda *)b->be;
   bench_memory m = {.be = b->be};

@@ -20,6 +20,10 @@ int bench_peaks(bench *b, um_error *err);
 int bench_layers(bench *b, um_error *err);
 int bench_rest(bench *b, um_error *err);
 int bench_steps(bench *b, um_error *err);
+/* o.only launched o.steps times (2 where that is 0) and nothing else, no time taken: for a profiler. */
+int bench_only(bench *b, um_error *err);
+/* The multiplications and the least bytes of every convolution pass, as tables in Markdown: arithmetic alone, no device. */
+void bench_floors(const gpu_options *o);
 
 /* ---- for its parts ---- */
 
@@ -39,6 +43,9 @@ int bench_fill(bench_memory *m, void *p, int64_t count, um_dtype type, um_error 
 /* Sets of operands of `bytes` each, such that all of them together are three times the L2 cache (at most BENCH_SETS). */
 int bench_sets(const bench *b, double bytes);
 
+/* The convolution that a layer is. */
+um_cuda_conv bench_geometry(const gpu_layer *l, int batch, um_precision precision);
+
 extern const char *const bench_provider[3]; /* "native", "cudnn", "cublaslt" */
 typedef int (*bench_ways)(const um_cuda *, const um_cuda_conv *, um_conv_pass, um_conv_way *, int);
 extern const bench_ways bench_ways_of[3];
@@ -53,5 +60,8 @@ typedef struct bench_best {
  * memory are passed over. */
 typedef void (*bench_every)(bench *b, int provider, const um_conv_way *way, const gpu_time *t, void *context);
 int bench_pass(bench *b, bench_best best[3], const um_cuda_conv *g, int pass, bench_every every, void *context, um_error *err);
+
+/* One way launched `count` times, over the sets of operands in turn. */
+int bench_launch(bench *b, const um_cuda_conv *g, int pass, const um_conv_way *way, int count, um_error *err);
 
 #endif

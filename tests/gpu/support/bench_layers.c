@@ -5,6 +5,22 @@
 
 #include "bench.h"
 
+um_cuda_conv bench_geometry(const gpu_layer *l, int batch, um_precision precision) {
+  return (um_cuda_conv){.N = batch,
+                        .H = l->side,
+                        .W = l->side,
+                        .C = l->in,
+                        .K = l->out,
+                        .P = l->side,
+                        .Q = l->side,
+                        .R = l->kernel,
+                        .S = l->kernel,
+                        .stride = {1, 1},
+                        .pad = {l->kernel / 2, l->kernel / 2},
+                        .precision = precision,
+                        .activation = UM_ACT_RELU};
+}
+
 typedef struct place {
   const gpu_layer *layer;
   int batch, pass;
@@ -27,6 +43,18 @@ typedef struct ratios {
   int count;
 } ratios;
 
+/* A line for the pass as a whole: what profile.sh chooses by. */
+static void pass_to_json(bench *b, const place *p, double arithmetic, double bytes, const bench_best best[3]) {
+  char vendor[32] = "null";
+  if (!b->json) return;
+  if (best[1].name[0]) snprintf(vendor, sizeof vendor, "%.3f", best[1].time.median * 1e6);
+  fprintf(b->json,
+          "{\"who\": \"pass\", \"layer\": \"%s\", \"pass\": \"%s\", \"precision\": \"%s\", \"batch\": %d, \"arithmetic_us\": %.3f, "
+          "\"bytes_us\": %.3f, \"native\": \"%s\", \"native_us\": %.3f, \"cudnn_us\": %s}\n",
+          p->layer->name, gpu_pass_name(p->pass), gpu_precision_name(p->precision), p->batch, arithmetic * 1e6, bytes * 1e6, best[0].name,
+          best[0].time.median * 1e6, vendor);
+}
+
 static int one_precision(bench *b, int batch, um_precision precision, um_error *err) {
   int count, status;
   const gpu_layer *l = gpu_layers(b->o.small, &count);
@@ -39,19 +67,7 @@ static int one_precision(bench *b, int batch, um_precision precision, um_error *
          "cuDNN", "", "cuBLASLt", "", "native's speed over cuDNN's");
   for (int i = 0; i < count; i++)
     for (int pass = 0; pass < GPU_PASSES; pass++) {
-      const um_cuda_conv g = {.N = batch,
-                              .H = l[i].side,
-                              .W = l[i].side,
-                              .C = l[i].in,
-                              .K = l[i].out,
-                              .P = l[i].side,
-                              .Q = l[i].side,
-                              .R = l[i].kernel,
-                              .S = l[i].kernel,
-                              .stride = {1, 1},
-                              .pad = {l[i].kernel / 2, l[i].kernel / 2},
-                              .precision = precision,
-                              .activation = UM_ACT_RELU};
+      const um_cuda_conv g = bench_geometry(&l[i], batch, precision);
       const double flop = gpu_layer_flop(&l[i], batch), arithmetic = flop / b->flops[precision];
       const double bytes = gpu_layer_bytes(&l[i], batch, precision, pass) / b->copy;
       bench_best best[3];
@@ -70,6 +86,7 @@ static int one_precision(bench *b, int batch, um_precision precision, um_error *
       printf("\n");
       fflush(stdout);
       if (l[i].kernel != 3) continue;
+      pass_to_json(b, &at, arithmetic, bytes, best);
       all = all && best[1].name[0];
       native_total += l[i].count * native, floor_total += l[i].count * fmax(arithmetic, bytes);
       if (best[1].name[0]) {

@@ -29,6 +29,8 @@ bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv) {
     int seed = 0;
     if (strcmp(a, "--small") == 0) {
       o->small = true;
+    } else if (strcmp(a, "--floors") == 0) {
+      o->floors = true;
     } else if (a[0] != '-') {
       ok = o->words < (int)(sizeof o->word / sizeof *o->word);
       if (ok) o->word[o->words++] = a;
@@ -40,6 +42,8 @@ bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv) {
         o->cache = value;
       else if (strcmp(a, "--json") == 0)
         o->json = value;
+      else if (strcmp(a, "--only") == 0)
+        o->only = value;
       else if (strcmp(a, "--batch") == 0)
         ok = number(value, 1, &o->batch);
       else if (strcmp(a, "--steps") == 0)

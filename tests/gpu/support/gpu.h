@@ -18,11 +18,13 @@ typedef struct gpu_options {
   uint64_t seed;
   const char *cache;    /* folder for what engine auto measured; "": nothing is kept */
   const char *json;     /* a file that gets a line of JSON for each measurement, or NULL */
+  const char *only;     /* gpu_bench: LAYER/PASS/PRECISION[/WAY], or NULL */
+  bool floors;          /* gpu_bench */
   const char *word[16]; /* what is left: names of parts; none: all parts */
   int words;
 } gpu_options;
 
-/* --device D --small --batch N --steps N --seed N --cache DIR --json FILE WORD...; false (and the usage is printed) where that is not what is there. */
+/* --device D --small --batch N --steps N --seed N --cache DIR --json FILE --only PASS --floors WORD...; false (and the usage is printed) where that is not what is there. */
 bool gpu_parse(gpu_options *o, const char *words, int argc, char **argv);
 bool gpu_wanted(const gpu_options *o, const char *part);
 
