@@ -100,7 +100,7 @@ static int write_picture(candidate *c, const scorer *s, const input *in, const f
   um_image out = {0};
   const int at = snprintf(text, sizeof text, "fake %s", um_score_text(score, c->d.score, 4));
   if (in->kind != UM_MEDIA_IMAGE)
-    snprintf(text + at, sizeof text - (size_t)at, "   %.2f s   frame %lld   face %d", c->d.time_s, (long long)c->d.frame,
+    snprintf(text + at, sizeof text - (size_t)at, "   %.2f s   frame %lld   face %d", c->d.shown_s, (long long)c->d.frame,
              c->d.track < 0 ? 0 : c->d.track);
   if (snprintf(path, sizeof path, "%s/%s", folder, c->name) >= (int)sizeof path)
     return um_fail(err, UM_EIO, "--explain %s: the path is too long", folder);
@@ -174,10 +174,10 @@ static int earlier(const void *a, const void *b) {
   return x->time != y->time ? (x->time < y->time ? -1 : 1) : x->score < y->score ? -1 : x->score > y->score;
 }
 
-/* Faces of one time are one moment, of the highest score among them. */
+/* Faces of one picture are one moment, of the highest score among them. */
 static int collect(moment *m, const input *in) {
   int n = 0;
-  for (int i = 0; i < in->faces; i++) m[i] = (moment){.time = in->detail[i].time_s, .score = in->detail[i].score};
+  for (int i = 0; i < in->faces; i++) m[i] = (moment){.time = in->detail[i].shown_s, .score = in->detail[i].score};
   qsort(m, (size_t)in->faces, sizeof *m, earlier);
   for (int i = 0; i < in->faces; i++) {
     if (n && m[n - 1].time == m[i].time)

@@ -40,8 +40,8 @@ typedef enum label { LABEL_NONE = -1, LABEL_REAL = 0, LABEL_FAKE = 1 } label;
 /* One scored face. */
 typedef struct detail {
   int64_t frame;
-  double time_s;
-  double shown_s; /* when the video itself shows the picture */
+  double time_s;  /* of the sampling at a frame rate */
+  double shown_s; /* when the video itself shows the picture: what a person is told; of a record NaN where it does not say */
   int box[4];     /* x, y, width, height in the frame that was looked at, scaled to the model's max_size: as in extract's manifest */
   int track;
   um_fate fate;      /* known at the video's end; what is not kept is taken out before the input is finished */
@@ -227,7 +227,7 @@ int gallery_side(const inputs *in, const options *o);
 /* Makes the page's pictures of them, when all inputs are done. */
 int gallery_pictures(inputs *in, scorer *s, const options *o, um_error *err);
 
-/* The most suspicious seconds of a video. Faces of one time are a moment, whose score is the highest of theirs. A span begins at a moment
+/* The most suspicious seconds of a video, by its own clock. Faces of one picture are a moment, whose score is the highest of theirs. A span begins at a moment
  * and goes over all within the 2 seconds from there; its score is their mean. Spans of less than half as many moments as the fullest are
  * left out: a face alone beside a gap says little. The highest comes first, of equal ones the earlier; spans do not overlap. */
 enum { SPANS = 3, SPAN_SECONDS = 2 };

@@ -158,7 +158,8 @@ static bool put_result(FILE *f, const input *in, const um_calibration *c, const 
   for (int i = 0; whole && i < in->faces; i++) {
     const detail *d = &in->detail[i];
     cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);
-    whole = o && box && um_json_put_number(o, "frame", (double)d->frame) && um_json_put_number(o, "time_s", d->time_s);
+    whole = o && box && um_json_put_number(o, "frame", (double)d->frame) && um_json_put_number(o, "time_s", d->time_s) &&
+            um_json_put_number(o, "shown_s", d->shown_s);
     if (whole && cJSON_AddItemToObject(o, "box", box))
       whole = um_json_put_number(o, "track", d->track < 0 ? NAN : d->track) && put_score(o, c, d->score, d->raw);
     else

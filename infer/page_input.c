@@ -197,7 +197,7 @@ void page_picture(FILE *f, const thumbnail *t, const char *about) {
 
 static void face_figure(FILE *f, const input *in, const candidate *c) {
   char when[64] = "", about[160], score[UM_SCORE_TEXT];
-  if (in->kind == UM_MEDIA_VIDEO) snprintf(when, sizeof when, " at %.2f s", c->d.time_s);
+  if (in->kind == UM_MEDIA_VIDEO) snprintf(when, sizeof when, " at %.2f s", c->d.shown_s);
   html(f, "<figure><div class=\"pair\">");
   snprintf(about, sizeof about, "Face%s, score %s", when, um_score_text(score, c->d.score, 4));
   page_picture(f, &c->plain, about);
@@ -241,7 +241,7 @@ static void people_table(const page *p, const input *in, int level) {
     double first = INFINITY, last = -INFINITY;
     for (int k = 0; k < in->faces; k++) {
       const detail *d = &in->detail[k];
-      if ((d->track < 0 ? k : d->track) == person->person) first = fmin(first, d->time_s), last = fmax(last, d->time_s);
+      if ((d->track < 0 ? k : d->track) == person->person) first = fmin(first, d->shown_s), last = fmax(last, d->shown_s);
     }
     html(f, "<tr><th scope=\"row\">%d</th><td class=\"n\">", person->person);
     page_score(f, person->score);

@@ -48,7 +48,7 @@ static int by_time(const void *a, const void *b) {
   return x->time != y->time ? (x->time < y->time ? -1 : 1) : (x->score > y->score) - (x->score < y->score);
 }
 
-/* Faces of one time are one point, the highest of them. What has more points than a plot can show is drawn as the means of spans of equal
+/* Faces of one picture are one point, the highest of them. What has more points than a plot can show is drawn as the means of spans of equal
  * length. */
 static int thin(moment *m, int n) {
   int kept = 0;
@@ -76,7 +76,7 @@ static int make_line(line *l, const input *in, int person, um_error *err) {
   moment *m = malloc(((size_t)in->faces + 1) * sizeof *m);
   if (m)
     for (int i = 0; i < in->faces; i++)
-      if (person < 0 || in->detail[i].track == person) m[n++] = (moment){in->detail[i].time_s, in->detail[i].score};
+      if (person < 0 || in->detail[i].track == person) m[n++] = (moment){in->detail[i].shown_s, in->detail[i].score};
   if (m) qsort(m, (size_t)n, sizeof *m, by_time), n = thin(m, n);
   l->time = malloc(((size_t)n + 1) * sizeof *l->time), l->score = malloc(((size_t)n + 1) * sizeof *l->score);
   const bool whole = m && l->time && l->score;

@@ -55,7 +55,9 @@ static bool face_of(detail *d, const cJSON *o, bool calibrated) {
   const cJSON *box = get(o, "box"), *side;
   int64_t track = -1;
   int i = 0;
-  bool ok = um_json_int(o, "frame", 0, WHOLE, &d->frame) && um_json_number(o, "time_s", -1e9, 1e9, &d->time_s) && cJSON_IsArray(box) &&
+  d->shown_s = NAN; /* older files do not say */
+  bool ok = um_json_int(o, "frame", 0, WHOLE, &d->frame) && um_json_number(o, "time_s", -1e9, 1e9, &d->time_s) &&
+            (!get(o, "shown_s") || um_json_number(o, "shown_s", -1e9, 1e9, &d->shown_s)) && cJSON_IsArray(box) &&
             cJSON_GetArraySize(box) == 4 && (cJSON_IsNull(get(o, "track")) || um_json_int(o, "track", 0, INT_MAX, &track)) &&
             scores_of(&d->score, &d->raw, o, calibrated) && !isnan(d->score);
   if (ok) cJSON_ArrayForEach(side, box) {

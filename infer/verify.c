@@ -77,9 +77,9 @@ static int gather(inputs *in, checks *c, const record *r, um_error *err) {
 
 static bool same_number(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
-static bool same_face(const detail *a, const detail *b) {
-  return a->frame == b->frame && a->time_s == b->time_s && !memcmp(a->box, b->box, sizeof a->box) && a->track == b->track &&
-         a->score == b->score && a->raw == b->raw;
+static bool same_face(const detail *then, const detail *now) {
+  return then->frame == now->frame && then->time_s == now->time_s && (isnan(then->shown_s) || then->shown_s == now->shown_s) &&
+         !memcmp(then->box, now->box, sizeof then->box) && then->track == now->track && then->score == now->score && then->raw == now->raw;
 }
 
 static void compare_one(checked *x, const input *now, bool explained) {

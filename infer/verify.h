@@ -20,7 +20,7 @@ typedef struct record {
   bool faces_are_cut;
   um_precision precision;
   int batch, threads, jobs;
-  inputs in; /* each with path, sha256, bytes, skipped, scores, verdict, frames, and the faces' frame, time, box, track and scores */
+  inputs in; /* each with path, sha256, bytes, skipped, scores, verdict, frames, and the faces' frame, times, box, track and scores */
 } record;
 
 /* UM_EFORMAT names what is wrong. */

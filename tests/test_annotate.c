@@ -95,7 +95,9 @@ static int read_faces(seen *out, const cJSON *result, const packets *source, dou
   cJSON_ArrayForEach(d, infer_get(result, "detail")) {
     assert_true(n < 256);
     seen *s = &out[n++];
-    s->time_s = shown(infer_get(d, "time_s")->valuedouble, source), s->score = infer_get(d, "score")->valuedouble;
+    s->time_s = infer_get(d, "shown_s")->valuedouble;
+    assert_true(fabs(s->time_s - shown(infer_get(d, "time_s")->valuedouble, source)) < 1e-6);
+    s->score = infer_get(d, "score")->valuedouble;
     s->track = (int)infer_get(d, "track")->valuedouble;
     for (int k = 0; k < 4; k++) s->box[k] = scale * cJSON_GetArrayItem(infer_get(d, "box"), k)->valuedouble;
   }

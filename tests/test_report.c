@@ -508,14 +508,17 @@ static void draw_people(uint8_t *grey, int width, int height, int i, void *arg) 
 
 /* A video of two people, with the pictures of --explain beside; a name that a shell would take apart. */
 static void video(void **state) {
-  char model[1024], clip_path[1024], out[1024], json[1024], explain[1024];
+  char model[1024], clip_path[1024], out[1024], json[1024], explain[1024], words[64];
+  int time[20];
   (void)state;
+  for (int i = 0; i < 20; i++) time[i] = 150 * i + (i % 3 == 1 ? 40 : 0); /* pictures are not where the sampling is */
   infer_heat_model(lasting(model, "video.safetensors"), "fake", "real", 9, -12, true);
   const clip c = {.path = lasting(clip_path, "two & <people>.mp4"),
                   .width = SCENE_WIDTH,
                   .height = SCENE_HEIGHT,
                   .frames = 20,
                   .rate = 4,
+                  .time = time,
                   .draw = draw_people};
   clip_write(&c);
   assert_int_equal(infer_run("--model %s --quiet --report %s --explain %s --explain-faces 3 --json %s '%s'", model, lasting(out, "video"),
@@ -524,14 +527,26 @@ static void video(void **state) {
   found p;
   read_page(&p, out);
   cJSON *root = infer_json(json);
-  const cJSON *r = infer_get(root, "results")->child, *picture;
+  const cJSON *r = infer_get(root, "results")->child, *picture, *s;
   check_numbers(&p, root);
   assert_int_equal(cJSON_GetArraySize(infer_get(r, "people")), 2);
   assert_true(cJSON_GetArraySize(infer_get(r, "seconds")) > 0);
   assert_int_equal(p.images, 2 * 3);
   check_plot(&p, out, "timeline-0001");
   assert_null(strstr(p.text, "roc.svg"));
-  cJSON_ArrayForEach(picture, infer_get(r, "pictures")) assert_true(has_value(&p, number(picture, "score")));
+  cJSON_ArrayForEach(picture, infer_get(r, "pictures")) {
+    const cJSON *d = infer_get(r, "detail")->child;
+    while (d && (number(d, "frame") != number(picture, "frame") || number(d, "track") != number(picture, "track"))) d = d->next;
+    assert_true(d && has_value(&p, number(picture, "score")));
+    /* A person looks for it in the video: at the picture's own time. */
+    assert_true(fabs(number(d, "shown_s") - time[(int)number(d, "frame")] / 600.) < 1e-3);
+    snprintf(words, sizeof words, "Face at %.2f s, ", number(d, "shown_s"));
+    assert_non_null(strstr(p.text, words));
+  }
+  cJSON_ArrayForEach(s, infer_get(r, "seconds")) {
+    snprintf(words, sizeof words, "%.2f s%.2f s", number(s, "start_s"), number(s, "end_s"));
+    assert_non_null(strstr(p.text, words));
+  }
   cJSON_Delete(root);
   free_page(&p);
 }

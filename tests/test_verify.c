@@ -417,6 +417,7 @@ static void edits(void **state) {
       {"results/0/score", "0.5000001", "1 differs"},
       {"results/0/detail/0/score", "0.25", "1 of 1 faces differ"},
       {"results/0/detail/0/box/0", "1", "1 of 1 faces differ"},
+      {"results/0/detail/0/shown_s", "1", "1 of 1 faces differ"},
       {"results/0/frames", "2", "frames: 1 now, 2 then"},
       {"results/0/verdict", "\"uncertain\"", "1 differs"},
       {"results/1/sha256", "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"", "1 changed"},
@@ -448,6 +449,9 @@ static void edits(void **state) {
       {"results/2/skipped", "true", "result 3"},
       {"results/3/verdict", "\"perhaps\"", "result 4"},
       {"results/3/detail/0/box/3", "1e30", "result 4"},
+      {"results/3/detail/0/shown_s", "\"soon\"", "result 4"},
+      {"results/3/detail/0/shown_s", "1e300", "result 4"},
+      {"results/3/detail/0/shown_s", "null", "result 4"},
       {"results/3/detail/0/track", "-7", "result 4"},
       {"settings/batch", "1000000000", "settings: batch"},
       {"settings/batch", "0", "settings: batch"},
@@ -469,6 +473,9 @@ static void edits(void **state) {
     if (rc != 1 || !said(edit[i].says)) fail_msg("%s = %s: %d, not \"%s\"", edit[i].way, edit[i].value, rc, edit[i].says);
     assert_false(said("\033"));
   }
+  /* An older file, without it. */
+  assert_int_equal(edited("results/0/detail/0/shown_s", ""), 0);
+  assert_true(said("bit for bit"));
   /* Cut off. */
   char *text, cut[5000];
   size_t size;

@@ -19,7 +19,8 @@ static void check_input(const input *in) {
   FUZZ_CHECK((in->verdict == UM_VERDICT_NONE) == isnan(in->score) && in->verdict <= UM_VERDICT_FAKE);
   for (int i = 0; i < in->faces; i++) {
     const detail *d = &in->detail[i];
-    FUZZ_CHECK(d->score >= 0 && d->score <= 1 && d->raw >= 0 && d->raw <= 1 && isfinite(d->time_s) && d->track >= -1 && d->frame >= 0);
+    FUZZ_CHECK(d->score >= 0 && d->score <= 1 && d->raw >= 0 && d->raw <= 1 && isfinite(d->time_s) && !isinf(d->shown_s) &&
+               d->track >= -1 && d->frame >= 0);
   }
 }
 
