@@ -138,6 +138,10 @@ int um_model_queued_logits(um_model *m, int64_t n, float *logits, um_error *err)
 /* Waits for what is queued and reads the report, which goes on from there; set gives it another beginning (um_report_reset). */
 int um_model_report(um_model *m, um_report *report, um_error *err);
 int um_model_set_report(um_model *m, const um_report *report, um_error *err);
+/* Adds the seconds that feeding (upload and transform) and computing took since the last call, of what is done: all, right after
+ * um_model_report. Where the device has queues they are its own times of either, which overlap (um_ops.busy); elsewhere those of the
+ * calls. */
+int um_model_busy(um_model *m, double *feed, double *compute, um_error *err);
 /* UM_OK, or UM_ENUMERIC with what was not finite and in which step. */
 int um_model_check(const um_model *m, const um_report *report, um_error *err);
 

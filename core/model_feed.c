@@ -292,7 +292,7 @@ static int check_slot(const um_model *m, int slot, um_error *err) {
 
 int um_model_prefetch(um_model *m, int slot, const um_feed *f, um_error *err) {
   const um_ops *ops = m->be->ops;
-  const double start = m->timing ? um_seconds() : 0;
+  const double start = um_seconds();
   int status = check_slot(m, slot, err);
   if (status == UM_OK) status = check_pixels(m, f->sample, f->n, err);
   if (status == UM_OK) status = um_model_fetched(m, slot, err); /* the head's host memory, too */
@@ -305,7 +305,9 @@ int um_model_prefetch(um_model *m, int slot, const um_feed *f, um_error *err) {
     const int ended = ops->feed_end(m->be, slot, status == UM_OK ? err : NULL);
     if (status == UM_OK) status = ended;
   }
-  if (m->timing) m->outside.forward += um_seconds() - start;
+  const double took = um_seconds() - start;
+  m->fed += took;
+  if (m->timing) m->outside.forward += took;
   return status;
 }
 
@@ -337,34 +339,36 @@ static int record(um_model *m, int slot, bool train, um_error *err) {
   return status == UM_OK ? ended : status;
 }
 
-/* The first time without recording: what libraries make at their first call is made then. */
-static int run_or_replay(um_model *m, int slot, bool train, um_error *err) {
-  const um_ops *ops = m->be->ops;
-  um_slot *s = &m->slot[slot];
-  int status = UM_OK;
-  if (!ops->replay || !s->warm[train]) {
-    s->warm[train] = true;
-    return run_queued(m, slot, train, err);
-  }
-  if (!s->recording[train]) status = record(m, slot, train, err);
-  return status == UM_OK ? ops->replay(m->be, s->recording[train], err) : status;
-}
-
 int um_model_queue(um_model *m, int slot, bool train, um_error *err) {
   const um_ops *ops = m->be->ops;
+  const double start = um_seconds();
   int status = check_slot(m, slot, err);
   if (status != UM_OK) return status;
   if (train && !m->options.training) return um_fail(err, UM_EINTERNAL, "model: a training step in a model made for inference");
   m->state = UM_MODEL_EMPTY;
   um_model_enter(m, slot);
+  /* The first time without recording: what libraries make at their first call is made then. Recording comes before the use begins, so
+   * that the device's time of it holds nothing of the host's. */
+  um_slot *s = &m->slot[slot];
+  const bool replay = ops->replay && s->warm[train];
+  s->warm[train] = true;
+  if (replay && !s->recording[train] && (status = record(m, slot, train, err)) != UM_OK) return status;
   if (ops->use_begin && (status = ops->use_begin(m->be, slot, err)) != UM_OK) return status;
-  status = run_or_replay(m, slot, train, err);
+  status = replay ? ops->replay(m->be, s->recording[train], err) : run_queued(m, slot, train, err);
   if (ops->use_end) {
     const int ended = ops->use_end(m->be, slot, status == UM_OK ? err : NULL);
     if (status == UM_OK) status = ended;
   }
+  m->computed += um_seconds() - start;
   if (status == UM_OK && train) m->steps_done++;
   return status;
+}
+
+int um_model_busy(um_model *m, double *feed, double *compute, um_error *err) {
+  if (m->be->ops->busy) return m->be->ops->busy(m->be, feed, compute, err);
+  *feed += m->fed, *compute += m->computed;
+  m->fed = m->computed = 0;
+  return UM_OK;
 }
 
 int um_model_queued_logits(um_model *m, int64_t n, float *logits, um_error *err) {

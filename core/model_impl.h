@@ -90,6 +90,7 @@ struct um_model {
   um_model_state state;
   int64_t n; /* samples fed */
   int64_t steps_done;
+  double fed, computed; /* seconds of the calls since um_model_busy; not counted where the backend's busy is asked */
   bool timing;
   um_node_times *times, outside;
 };

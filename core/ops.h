@@ -205,6 +205,10 @@ typedef struct um_ops {
   void (*recording_free)(um_backend *be, um_recording *r);
   /* Until all that was queued is done; an error of any of it comes out here. NULL with the queues. */
   int (*wait)(um_backend *be, um_error *err);
+  /* Optional; NULL without queues, where a clock around the calls says as much. Adds the seconds that the device spent between begin and
+   * end of each feed and of each use that are done and were not counted before. What a feed waits for its slot and a use for its feed
+   * is not in them; feeds run beside uses, so that the two may add up to more than the time that went by. Waits for nothing. */
+  int (*busy)(um_backend *be, double *feed, double *use, um_error *err);
 
   /* dst = src, converting layout and dtype; same shape. Exact where the dtypes agree; padding of a blocked layout becomes zero. */
   int (*reorder)(um_backend *be, um_tensor *dst, const um_tensor *src, um_error *err);

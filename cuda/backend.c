@@ -22,6 +22,61 @@ int um_cuda_launched(um_error *err, const char *kernel) { return um_cuda_check(c
 
 static um_cuda *cuda_of(um_backend *be) { return (um_cuda *)be; }
 
+/* ---- how long a queue works ---- */
+
+static cudaError_t make_clock(um_cuda_clock *k) {
+  cudaError_t e = cudaSuccess;
+  for (int i = 0; i < UM_CUDA_SPANS && e == cudaSuccess; i++) {
+    e = cudaEventCreateWithFlags(&k->begin[i], cudaEventDefault);
+    if (e == cudaSuccess) e = cudaEventCreateWithFlags(&k->end[i], cudaEventDefault);
+  }
+  return e;
+}
+
+static void free_clock(um_cuda_clock *k) {
+  for (int i = 0; i < UM_CUDA_SPANS; i++) {
+    if (k->begin[i]) cudaEventDestroy(k->begin[i]);
+    if (k->end[i]) cudaEventDestroy(k->end[i]);
+  }
+}
+
+/* Of the spans that are done; waits for none. */
+static cudaError_t count_spans(um_cuda_clock *k) {
+  for (; k->counted != k->ended; k->counted++) {
+    const unsigned i = k->counted % UM_CUDA_SPANS;
+    float ms;
+    const cudaError_t e = cudaEventElapsedTime(&ms, k->begin[i], k->end[i]);
+    if (e != cudaSuccess) cudaGetLastError(); /* no later launch is to be blamed for it */
+    if (e == cudaErrorNotReady) break;
+    if (e != cudaSuccess) return e;
+    k->seconds += (double)ms / 1e3;
+  }
+  return cudaSuccess;
+}
+
+/* Only where nobody asks for so long, and all of the spans are still under way, is the oldest given up. */
+static cudaError_t span_begin(um_cuda_clock *k, cudaStream_t queue) {
+  const cudaError_t e = k->ended - k->counted == UM_CUDA_SPANS ? count_spans(k) : cudaSuccess;
+  if (e != cudaSuccess) return e;
+  if (k->ended - k->counted == UM_CUDA_SPANS) k->counted++;
+  return cudaEventRecord(k->begin[k->ended % UM_CUDA_SPANS], queue);
+}
+
+static cudaError_t span_end(um_cuda_clock *k, cudaStream_t queue) {
+  const cudaError_t e = cudaEventRecord(k->end[k->ended % UM_CUDA_SPANS], queue);
+  if (e == cudaSuccess) k->ended++;
+  return e;
+}
+
+static int cuda_busy(um_backend *be, double *feed, double *use, um_error *err) {
+  um_cuda *c = cuda_of(be);
+  cudaError_t e = count_spans(&c->feeds);
+  if (e == cudaSuccess) e = count_spans(&c->uses);
+  *feed += c->feeds.seconds, *use += c->uses.seconds;
+  c->feeds.seconds = c->uses.seconds = 0;
+  return um_cuda_check(e, err, "times of the queues");
+}
+
 static void cuda_close(um_backend *be) {
   um_cuda *c = cuda_of(be);
   if (c->compute) cudaStreamSynchronize(c->compute);
@@ -33,6 +88,8 @@ static void cuda_close(um_backend *be) {
     if (c->fed[s]) cudaEventDestroy(c->fed[s]);
     if (c->used[s]) cudaEventDestroy(c->used[s]);
   }
+  free_clock(&c->feeds);
+  free_clock(&c->uses);
   if (c->partials) cudaFree(c->partials);
   if (c->sum) cudaFreeHost(c->sum);
   if (c->side) cudaStreamDestroy(c->side);
@@ -116,15 +173,18 @@ static int cuda_zero(um_backend *be, void *device, size_t bytes, um_error *err) 
 
 static int cuda_feed_begin(um_backend *be, int slot, um_error *err) {
   um_cuda *c = cuda_of(be);
-  const int status = um_cuda_check(cudaStreamWaitEvent(c->side, c->used[slot], 0), err, "feed");
-  if (status == UM_OK) c->queue = c->side;
-  return status;
+  cudaError_t e = cudaStreamWaitEvent(c->side, c->used[slot], 0);
+  if (e == cudaSuccess) e = span_begin(&c->feeds, c->side);
+  if (e == cudaSuccess) c->queue = c->side;
+  return um_cuda_check(e, err, "feed");
 }
 
 static int cuda_feed_end(um_backend *be, int slot, um_error *err) {
   um_cuda *c = cuda_of(be);
   c->queue = c->compute;
-  return um_cuda_check(cudaEventRecord(c->fed[slot], c->side), err, "feed");
+  cudaError_t e = span_end(&c->feeds, c->side);
+  if (e == cudaSuccess) e = cudaEventRecord(c->fed[slot], c->side);
+  return um_cuda_check(e, err, "feed");
 }
 
 static int cuda_feed_wait(um_backend *be, int slot, um_error *err) {
@@ -133,12 +193,16 @@ static int cuda_feed_wait(um_backend *be, int slot, um_error *err) {
 
 static int cuda_use_begin(um_backend *be, int slot, um_error *err) {
   um_cuda *c = cuda_of(be);
-  return um_cuda_check(cudaStreamWaitEvent(c->compute, c->fed[slot], 0), err, "step");
+  cudaError_t e = cudaStreamWaitEvent(c->compute, c->fed[slot], 0);
+  if (e == cudaSuccess) e = span_begin(&c->uses, c->compute);
+  return um_cuda_check(e, err, "step");
 }
 
 static int cuda_use_end(um_backend *be, int slot, um_error *err) {
   um_cuda *c = cuda_of(be);
-  return um_cuda_check(cudaEventRecord(c->used[slot], c->compute), err, "step");
+  cudaError_t e = span_end(&c->uses, c->compute);
+  if (e == cudaSuccess) e = cudaEventRecord(c->used[slot], c->compute);
+  return um_cuda_check(e, err, "step");
 }
 
 static int cuda_record_begin(um_backend *be, um_error *err) {
@@ -258,6 +322,7 @@ static const um_ops table = {
     .replay = cuda_replay,
     .recording_free = cuda_recording_free,
     .wait = cuda_wait,
+    .busy = cuda_busy,
     .reorder = um_cuda_reorder,
     .plan = cuda_plan,
     .plan_free = cuda_plan_free,
@@ -337,6 +402,8 @@ static int make_queues(um_cuda *c, um_error *err) {
     e = cudaEventCreateWithFlags(&c->fed[s], cudaEventDisableTiming);
     if (e == cudaSuccess) e = cudaEventCreateWithFlags(&c->used[s], cudaEventDisableTiming);
   }
+  if (e == cudaSuccess) e = make_clock(&c->feeds);
+  if (e == cudaSuccess) e = make_clock(&c->uses);
   if (e == cudaSuccess) e = cudaMalloc((void **)&c->partials, UM_CUDA_PARTIALS * sizeof *c->partials);
   if (e == cudaSuccess) e = cudaMallocHost((void **)&c->sum, sizeof *c->sum);
   c->queue = c->compute;

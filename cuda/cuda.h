@@ -18,7 +18,15 @@ typedef struct um_cudnn um_cudnn;   /* cudnn.c: the library, opened at run time 
 typedef struct um_cublas um_cublas; /* cublas.c: likewise */
 typedef struct um_tuner um_tuner;   /* tune.c: what was measured, and its file */
 
-enum { UM_CUDA_SLOTS = 2, UM_CUDA_PARTIALS = 1024 };
+enum { UM_CUDA_SLOTS = 2, UM_CUDA_PARTIALS = 1024, UM_CUDA_SPANS = 32 };
+
+/* The times of what a queue does: a pair of events for each span of work, read once the device is past them. A loop that asks more often
+ * than every UM_CUDA_SPANS spans misses none. */
+typedef struct um_cuda_clock {
+  cudaEvent_t begin[UM_CUDA_SPANS], end[UM_CUDA_SPANS];
+  unsigned ended, counted; /* spans so far */
+  double seconds;          /* of those counted, since busy was asked */
+} um_cuda_clock;
 
 typedef struct um_cuda {
   um_backend base;
@@ -31,6 +39,7 @@ typedef struct um_cuda {
   cudaStream_t compute, side; /* where work is queued; side: feeds */
   cudaStream_t queue;         /* where an op queues its work now: compute, or side within a feed */
   cudaEvent_t fed[UM_CUDA_SLOTS], used[UM_CUDA_SLOTS];
+  um_cuda_clock feeds, uses;
   bool recording;
   double *partials; /* device: UM_CUDA_PARTIALS sums on their way; one op at a time of the compute queue */
   double *sum;      /* host, page-locked */

@@ -1,6 +1,6 @@
-/* What TensorBoard shows of a run: OUT/tensorboard/{train,validation}, named as Keras' callback names them (epoch_loss, epoch_accuracy ...), loss
- * and accuracy of the steps between two looks at the report, numbers by video (video/auc ...), and the augmented batch. A resumed run writes further files, in which what
- * it does again has the same numbers. */
+/* What TensorBoard shows of a run: OUT/tensorboard/{train,validation}, named as Keras' callback names them (epoch_loss, epoch_accuracy
+ * ...), loss and accuracy of the steps between two looks at the report, numbers by video (video/auc ...), those of speed.csv (speed/wait
+ * ...), and the augmented batch. A resumed run writes further files, in which what it does again has the same numbers. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +90,16 @@ void run_board_epoch(run *r, const history_row *row, const um_findings *f) {
     events_scalar(b->side[VALIDATION], "epoch_accuracy", epoch, row->val_accuracy);
     events_scalar(b->side[VALIDATION], "epoch_auc", epoch, row->val_auc);
     if (f) put_videos(b->side[VALIDATION], epoch, &f->all.video.measures);
+  }
+  flush(r);
+}
+
+void run_board_speed(run *r) {
+  char tag[64];
+  if (!r->board) return;
+  for (int i = SPEED_EPOCH + 1; i < SPEED_COLUMNS; i++) {
+    snprintf(tag, sizeof tag, "speed/%s", speed_column(i));
+    if (!isnan(r->speed_now.v[i])) events_scalar(r->board->side[TRAIN], tag, (int64_t)r->speed_now.v[SPEED_EPOCH] - 1, r->speed_now.v[i]);
   }
   flush(r);
 }

@@ -47,6 +47,7 @@ int lane_free(lane *l, int slot, um_error *err) {
 int lane_read(lane *l, um_report *report, um_error *err) {
   int status = read_logits(l, err);
   if (!status) status = um_model_report(l->run->model, report, err);
+  if (!status) status = um_model_busy(l->run->model, &l->feed, &l->compute, err);
   for (int slot = 0; slot < um_model_slots(l->run->model); slot++) {
     const int freed = lane_free(l, slot, status ? NULL : err);
     if (!status) status = freed;

@@ -10,8 +10,10 @@
 
 static int save_last(run *r, um_error *err) {
   char path[4096];
+  const double start = um_seconds();
   int status = run_path(r, path, "last.safetensors", err);
   if (!status) status = um_checkpoint_save(path, r->model, &r->preprocess, &r->at, err);
+  r->speed_now.v[SPEED_SAVING] += um_seconds() - start;
   if (status == UM_ENUMERIC)
     return um_fail_context(err,
                            "after epoch %d, step %" PRId64 " in all, the model has diverged (a lower optimizer.learning_rate may help)",
@@ -100,6 +102,7 @@ static int train_epoch(run *r, um_error *err) {
   um_loader_stats_of(r->loader, &stats);
   double waited = stats.wait_seconds;
   if ((status = begin_report(r, err))) return status;
+  const int64_t done = r->at.samples;
   run_board_begin_epoch(r);
   r->preprocess.calibration = (um_calibration){0}; /* the last epoch's is not that of the weights any more */
 
@@ -118,7 +121,13 @@ static int train_epoch(run *r, um_error *err) {
   for (int slot = 0; slot < um_model_slots(r->model); slot++) lane_free(&l, slot, NULL);
   if (status) return status;
   um_loader_stats_of(r->loader, &stats);
-  note_waiting(r, stats.wait_seconds - waited, um_seconds() - start);
+  const double took = um_seconds() - start;
+  double *v = r->speed_now.v;
+  v[SPEED_PICTURES] = (double)(r->at.samples - done);
+  v[SPEED_STEPS] = took - v[SPEED_SAVING];
+  v[SPEED_WAIT] = stats.wait_seconds - waited;
+  v[SPEED_FEED] = l.feed, v[SPEED_COMPUTE] = l.compute;
+  note_waiting(r, v[SPEED_WAIT], took);
   if (r->at.samples == 0) return um_fail(err, UM_EFORMAT, "none of the %d training pictures could be read", r->train.count);
   return UM_OK;
 }
@@ -175,16 +184,19 @@ static int write_course(run *r, const history_row *row, um_error *err) {
 }
 
 /* Validation, then the files, in an order that a stop between any two of them does no harm to: an epoch that last.safetensors does
- * not hold is done again and writes the same. */
-static int end_epoch(run *r, um_error *err) {
-  char path[4096];
+ * not hold is done again and writes the same. But for speed.csv, which comes last and may then lack an epoch that is done. started: of
+ * the epoch, um_seconds. */
+static int end_epoch(run *r, double started, um_error *err) {
+  char path[4096], took[32];
   double start = um_seconds(), n = (double)r->at.samples;
   history_row row = {.epoch = r->at.epoch + 1, .learning_rate = run_rate(r, um_model_steps(r->model) - 1)};
   um_findings found = {0};
   int status = validate(r, &row, &found, err);
   if (status) goto done;
 
-  r->at.seconds += um_seconds() - start;
+  const double validated = um_seconds();
+  r->speed_now.v[SPEED_VALIDATION] = validated - start;
+  r->at.seconds += validated - start;
   row.loss = r->at.loss_sum / n;
   row.accuracy = (double)r->at.correct / n;
   row.seconds = r->at.seconds;
@@ -198,13 +210,18 @@ static int end_epoch(run *r, um_error *err) {
   }
   run_board_epoch(r, &row, r->validator ? &found : NULL);
   if ((status = write_course(r, &row, err))) goto done;
+  r->speed_now.v[SPEED_SAVING] += um_seconds() - validated;
 
   r->at.epoch++;
   r->at.batch = 0;
   r->at.samples = r->at.correct = 0;
   r->at.loss_sum = r->at.seconds = 0;
   run_end_epoch(r, &row);
-  status = save_last(r, err);
+  if ((status = save_last(r, err))) goto done;
+  speed_end(r, row.epoch, um_seconds() - started);
+  speed_say(r, (int)strlen(duration_text(row.seconds, took, sizeof took)));
+  run_board_speed(r);
+  status = speed_write(r, err);
 done:
   um_findings_free(&found);
   return status;
@@ -255,8 +272,10 @@ int run_train(run *r, um_error *err) {
   while (!run_is_over(r) && !status) {
     if (r->phase != r->at.phase && (status = run_change_phase(r, err))) break;
     um_log_progress(true, "Epoch %d/%d", r->at.epoch + 1, run_epochs(r));
+    const double started = um_seconds();
+    speed_begin(r);
     status = train_epoch(r, err);
-    if (!status) status = end_epoch(r, err);
+    if (!status) status = end_epoch(r, started, err);
   }
   if (status == UM_EINTERRUPTED) {
     um_error why = {0};

@@ -22,7 +22,7 @@ static const char usage[] = "usage: train --config FILE [--set KEY=VALUE]... [--
                             "real), and writes a run folder: config.json, history.csv, history.svg and .png,\n"
                             "augmented.png, last.safetensors (to go on from), best.safetensors (lowest\n"
                             "validation loss; give it to infer), validation.csv (all numbers of the held-out\n"
-                            "part) and, with a test part, test.json.\n"
+                            "part), speed.csv (where the time went) and, with a test part, test.json.\n"
                             "The folder may hold videos, too: their faces are cut out on the way.\n"
                             "\n"
                             "  --config FILE    the config; without a folder it is looked for here, in\n"

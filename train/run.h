@@ -22,6 +22,31 @@ typedef struct history {
   int count;
 } history;
 
+/* One line of speed.csv: seconds but for the first three and the last two. NaN: not known. */
+enum {
+  SPEED_EPOCH,      /* from 1 */
+  SPEED_PICTURES,   /* of the epoch, as far as this process trained on them: what was done before a resume is not in the line */
+  SPEED_RATE,       /* of them in a second of the steps */
+  SPEED_SECONDS,    /* of the whole epoch, validation and files included, by the clock on the wall */
+  SPEED_STEPS,      /* of them, from the first batch to the last report, without checkpoints between */
+  SPEED_WAIT,       /* that the host waited for the loader's pictures during the steps */
+  SPEED_FEED,       /* um_model_busy, of the steps */
+  SPEED_COMPUTE,    /* likewise */
+  SPEED_VALIDATION, /* with what is reckoned from its scores */
+  SPEED_SAVING,     /* checkpoints, history and charts */
+  SPEED_MEMORY,     /* MB: the most that the process had in memory at once */
+  SPEED_DEVICE, /* MB: what was free of the device's memory before the model was made, less what is now; NaN where memory is the host's */
+  SPEED_COLUMNS
+};
+typedef struct speed_row {
+  double v[SPEED_COLUMNS];
+} speed_row;
+
+typedef struct speed_log {
+  speed_row *row;
+  int count;
+} speed_log;
+
 /* The lines of validation.csv so far. */
 typedef struct validation_log {
   char *text;
@@ -76,6 +101,8 @@ typedef struct run {
   um_position saved;   /* what last.safetensors holds; epoch -1: there is none yet */
   double saved_when;
   history history;
+  speed_log speed;
+  speed_row speed_now; /* of the epoch that goes on */
   validation_log judged;
   char epoch_note[512], best_note[512]; /* what the calibration of the last epoch, of the best one had to say; "" where none was here */
   board *board;                         /* NULL: nothing for TensorBoard */
@@ -132,8 +159,9 @@ typedef struct lane {
   um_loader *loader;
   um_batch *held[2]; /* by slot: under way to the device */
   int next, unread;
-  float *logits; /* where train is false: of all samples so far, or NULL; room for them is the caller's */
-  int read, due; /* of them: there, and of the batch queued last */
+  float *logits;        /* where train is false: of all samples so far, or NULL; room for them is the caller's */
+  int read, due;        /* of them: there, and of the batch queued last */
+  double feed, compute; /* seconds of what lane_read has waited for: um_model_busy */
 } lane;
 /* Takes b, which goes back to the loader in time; queues a step on it, or (train false) its loss and logits. */
 int lane_push(lane *l, um_batch *b, bool train, um_error *err);
@@ -191,6 +219,7 @@ void run_board_open(run *r);
 void run_board_begin_epoch(run *r);
 void run_board_steps(run *r);                                               /* those since the last call */
 void run_board_epoch(run *r, const history_row *row, const um_findings *f); /* f: NULL without a validation part */
+void run_board_speed(run *r);                                               /* r->speed_now */
 void run_board_picture(run *r);                                             /* augmented.png */
 void run_board_close(run *r);
 
@@ -202,6 +231,17 @@ int history_read(history *h, const char *path, int epochs_done, um_error *err);
 int history_add(history *h, const history_row *row, um_error *err);
 int history_write(const history *h, const char *path, um_error *err);
 void history_free(history *h);
+
+/* speed.c: speed.csv. Between begin and end those who do the work add their seconds to r->speed_now. */
+const char *speed_column(int i);
+void speed_begin(run *r);
+void speed_end(run *r, int epoch, double seconds);
+void speed_say(const run *r, int indent); /* in one line; after speed_end */
+int speed_write(run *r, um_error *err);   /* the file, with speed_now as its last line */
+/* What is there of the epochs that are done; nothing where there is no such file. */
+int speed_read(speed_log *log, const char *path, int epochs_done, um_error *err);
+void speed_free(speed_log *log);
+
 /* chart.c: history.svg and history.png in a folder: loss and accuracy of both parts over the epochs, AUC and learning rate. */
 int history_draw(const history *h, const char *title, const char *folder, um_error *err);
 

@@ -219,6 +219,11 @@ int run_open_folder(run *r, um_error *err) {
     um_log(UM_LOG_WARN, "%s; validation.csv begins anew", err->text);
     *err = (um_error){0};
   }
+  if ((status = run_path(r, path, "speed.csv", err))) return status;
+  if (speed_read(&r->speed, path, r->at.epoch, err) != UM_OK) {
+    um_log(UM_LOG_WARN, "%s; speed.csv begins anew", err->text);
+    *err = (um_error){0};
+  }
   return UM_OK;
 }
 
@@ -234,6 +239,7 @@ void run_free(run *r) {
   um_dataset_free(&r->validation);
   um_dataset_free(&r->test);
   history_free(&r->history);
+  speed_free(&r->speed);
   validation_free(&r->judged);
   um_config_free(&r->config);
 }

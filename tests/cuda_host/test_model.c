@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "core/rng.h"
 #include "tests/support/gradcam_fixture.h"
 
@@ -267,6 +268,32 @@ static void gradient_not_finite(void **state) {
   close_trained(&a);
 }
 
+/* The times of feeding and computing against a clock around all of it: both are there, neither queue worked for longer than that, calls
+ * that are done when they return not even together, and what was asked for is not told again. More steps than a queue keeps times of. */
+static void busy_times(void **state) {
+  static const char *const devices[] = {"cuda", "cpu", "ref"};
+  (void)state;
+  build = build_chain;
+  for (int d = 0; d < 3; d++) {
+    trained a = {0};
+    double feed = 0, compute = 0;
+    open_trained(&a, devices[d], UM_PRECISION_FP32, optimizers[0]);
+    const double start = um_seconds();
+    run_queued(&a, 0, 40);
+    const double took = um_seconds() - start;
+    OK(um_model_busy(a.model, &feed, &compute, err));
+    if (!(feed > 0 && compute > 0 && feed <= took && compute <= took)) fail_msg("%s: %g and %g of %g s", devices[d], feed, compute, took);
+    if (d > 0) assert_true(feed + compute <= took);
+    double again[2] = {2, 3};
+    OK(um_model_busy(a.model, &again[0], &again[1], err));
+    assert_true(again[0] == 2 && again[1] == 3);
+    run_queued(&a, 40, 41);
+    OK(um_model_busy(a.model, &again[0], &again[1], err));
+    assert_true(again[0] > 2 && again[0] - 2 < feed && again[1] > 3 && again[1] - 3 < compute);
+    close_trained(&a);
+  }
+}
+
 /* The same once more with PReLU, softmax and dropout: recordings go through new masks, a resumed run through the same, validation has
  * none; and with weights of samples. */
 static void bent_queued_equals_direct(void **state) {
@@ -317,7 +344,7 @@ int main(void) {
       cmocka_unit_test(queued_equals_direct),      cmocka_unit_test(resumed),      cmocka_unit_test(like_ref),
       cmocka_unit_test(validation_between),        cmocka_unit_test(not_finite),   cmocka_unit_test(gradient_not_finite),
       cmocka_unit_test(bent_queued_equals_direct), cmocka_unit_test(bent_resumed), cmocka_unit_test(bent_like_ref),
-      cmocka_unit_test(bent_validation_between),   cmocka_unit_test(heat_maps),
+      cmocka_unit_test(bent_validation_between),   cmocka_unit_test(heat_maps),    cmocka_unit_test(busy_times),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

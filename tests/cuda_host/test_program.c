@@ -132,6 +132,29 @@ static void trains_resumes_scores(void **state) {
   SAYS("there is 1 GPU here");
 }
 
+/* Its own times of the two queues: each worked no longer than the steps took, by the host's clock; and memory was taken. */
+static void speed(void **state) {
+  (void)state;
+  static const char columns[] = "epoch,pictures,images_per_second,seconds,steps,wait,feed,compute,validation,saving,memory_mb,device_mb\n";
+  size_t n;
+  int lines = 0;
+  RUN(0, "train", "--config $D/tiny.json --out $D/speed --device cuda");
+  SAYS(" img/s: wait ");
+  char *text = content("speed/speed.csv", &n), *at = text;
+  assert_int_equal(strncmp(text, columns, strlen(columns)), 0);
+  while ((at = strchr(at, '\n')) && *++at) {
+    double v[12];
+    for (int i = 0; i < 12; i++) v[i] = strtod(i ? at + 1 : at, &at);
+    assert_true(*at == '\n' && v[0] == ++lines && v[1] == 16);
+    const double seconds = v[3], steps = v[4], wait = v[5], feed = v[6], compute = v[7];
+    if (!(feed > 0 && compute > 0 && feed < steps && compute < steps && wait < steps))
+      fail_msg("%g, %g, %g of %g s", wait, feed, compute, steps);
+    assert_true(steps + v[8] + v[9] < 1.0001 * seconds && v[11] > 1);
+  }
+  assert_int_equal(lines, 2);
+  free(text);
+}
+
 /* Every precision learns this; none is far from fp32. */
 static void precisions(void **state) {
   (void)state;
@@ -203,7 +226,7 @@ static void largest_batch(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(trains_resumes_scores), cmocka_unit_test(precisions), cmocka_unit_test(phases),
-                                     cmocka_unit_test(largest_batch)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(trains_resumes_scores), cmocka_unit_test(speed), cmocka_unit_test(precisions),
+                                     cmocka_unit_test(phases), cmocka_unit_test(largest_batch)};
   return cmocka_run_group_tests(tests, set_up, NULL);
 }

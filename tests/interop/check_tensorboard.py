@@ -42,6 +42,9 @@ with open(os.path.join(run, "history.csv")) as f:
 check("three epochs", len(history) == 3)
 with open(os.path.join(run, "validation.csv")) as f:
     by_video = [row for row in csv.DictReader(f) if row["by"] == "video" and row["scores"] == "raw" and not row["auc_difference"]]
+with open(os.path.join(run, "speed.csv")) as f:
+    speed = list(csv.DictReader(f))
+check("three epochs of speed", [row["epoch"] for row in speed] == ["1", "2", "3"])
 check("three epochs of videos", [row["epoch"] for row in by_video] == ["1", "2", "3"])
 by_video_tags = ["auc", "average_precision", "balanced_accuracy", "log_loss", "eer", "tpr_at_5_percent", "brier", "ece"]
 sides = {"train": {"epoch_loss": "loss", "epoch_accuracy": "accuracy", "epoch_learning_rate": "learning_rate"},
@@ -58,6 +61,10 @@ for side, tags in sides.items():
             values = board.Scalars("video/" + name)
             check("video/%s is validation.csv's" % name, len(values) == 3 and all(near(v.value, float(row[name])) for v, row in zip(values, by_video)))
         continue
+    for name in ["pictures", "images_per_second", "seconds", "steps", "wait", "feed", "compute", "validation", "saving", "memory_mb"]:
+        values, off = board.Scalars("speed/" + name), 0.06 if name == "memory_mb" else 0
+        check("speed/%s is speed.csv's" % name, len(values) == 3 and
+              all(math.isclose(v.value, float(row[name]), rel_tol=1e-5, abs_tol=off) for v, row in zip(values, speed)))
     steps = board.Scalars("batch_loss")
     check("losses of steps, each once", [v.step for v in steps] == sorted({v.step for v in steps}) and len(steps) >= 3)
     check("losses are numbers", all(math.isfinite(v.value) and v.value > 0 for v in steps))
