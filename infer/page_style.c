@@ -128,6 +128,8 @@ const char page_style[] =
     "tr,figure,.verdict,.scale,.counts,dt,dd,.plot{break-inside:avoid}\n"
     "thead{display:table-header-group}\n"
     "nav{display:none}\n"
+    "details::details-content{content-visibility:visible;height:auto}\n"
+    "@supports selector(details::details-content){summary{display:none}}\n"
     ".wide{overflow:visible}\n"
     "a{text-decoration:none}\n"
     ".faces{grid-template-columns:1fr 1fr;gap:4mm}\n"
