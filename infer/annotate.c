@@ -21,6 +21,11 @@ static bool ends_with(const char *path, const char *const *ending) {
     if (!strcasecmp(dot, *ending)) return true;
   return false;
 }
+/* "a.txt", not ".hidden" or "folder/". */
+static bool has_ending(const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+  return dot && dot != name && dot[1];
+}
 static const char *const videos[] = {".mp4", ".m4v", ".mov", ".mkv", NULL}, *const stills[] = {".png", ".jpg", ".jpeg", NULL};
 
 static int no_memory(um_error *err) { return um_fail(err, UM_ENOMEM, "no memory for the names of annotated copies"); }
@@ -31,8 +36,8 @@ static int name_one(annotation *a, const input *in, const options *o, um_error *
   if (kind == UM_MEDIA_NONE) return UM_OK;
   const bool still = kind == UM_MEDIA_IMAGE;
   if (!ends_with(o->annotate, still ? stills : videos))
-    return um_fail(err, UM_ECONFIG, "--annotate %s: expected a name that ends in %s, as %s is a %s", o->annotate,
-                   still ? ".png or .jpg" : ".mp4, .mov or .mkv", in->path, still ? "picture" : "video");
+    return um_fail(err, UM_ECONFIG, "--annotate %s: expected a name that ends in %s, as %s is a %s; a folder of this name is %s/",
+                   o->annotate, still ? ".png or .jpg" : ".mp4, .mov or .mkv", in->path, still ? "picture" : "video", o->annotate);
   a->to[0] = strdup(o->annotate);
   return a->to[0] ? UM_OK : no_memory(err);
 }
@@ -67,11 +72,13 @@ static int keep_inputs(const char *to, const inputs *in, um_error *err) {
 }
 
 int annotation_open(annotation *a, const inputs *in, const char *const *named, int words, const options *o, um_error *err) {
-  const bool file = !um_is_folder(o->annotate) && (ends_with(o->annotate, videos) || ends_with(o->annotate, stills));
+  const bool one = words == 1 && in->count == 1 && !um_is_folder(named[0]);
+  const bool file =
+      !um_is_folder(o->annotate) && (ends_with(o->annotate, videos) || ends_with(o->annotate, stills) || (one && has_ending(o->annotate)));
   *a = (annotation){.to = calloc((size_t)in->count + 1, sizeof *a->to), .count = in->count};
   if (!a->to) return no_memory(err);
   int rc;
-  if (file && (words != 1 || in->count != 1 || um_is_folder(named[0])))
+  if (file && !one)
     rc = um_fail(err, UM_ECONFIG, "--annotate %s: with several inputs, or a folder of them, expected a folder for the copies", o->annotate);
   else
     rc = file ? name_one(a, &in->at[0], o, err) : name_all(a, in, o, err);

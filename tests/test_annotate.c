@@ -475,6 +475,9 @@ static void refused(void **state) {
             {"", "x.mp4", folder, 2, "expected a folder"},
             {"", "x.png", video, 2, "expected a name that ends in .mp4"},
             {"", "x.mp4", still, 2, "expected a name that ends in .png"},
+            {"", "annotated.txt", video, 2, "expected a name that ends in .mp4, .mov or .mkv, as "},
+            {"", "annotated.txt", video, 2, "; a folder of this name is annotated.txt/"},
+            {"", "annotated.webm", still, 2, "expected a name that ends in .png or .jpg, as "},
             {"", video, video, 2, "is an input"},
             {"", folder, folder, 2, "is an input"},
             {"", "/nonexistent/x.mp4", video, 1, "cannot write"},
@@ -485,6 +488,17 @@ static void refused(void **state) {
     if (!infer_says(said, of[i].says)) fail_msg("expected it to say: %s", of[i].says);
   }
   assert_int_equal(files_in(folder), 2);
+  assert_int_equal(access("annotated.txt", F_OK), -1);
+  /* A dot makes no file of what is a folder, or is said to be one, or that several go into. */
+  const char *const folders[] = {"annotate/said.v2/", "annotate/said.v2", "annotate/.hidden"};
+  for (int i = 0; i < 3; i++) {
+    char to[1200];
+    snprintf(to, sizeof to, "%s%s", tmp_path(folders[i]), i == 0 ? "/" : "");
+    assert_int_equal(infer_run("--model %s --quiet --annotate %s %s 2>/dev/null", model, to, video), 0);
+    assert_int_equal(files_in(to), 1);
+  }
+  assert_int_equal(infer_run("--model %s --quiet --annotate %s %s %s 2>/dev/null", model, tmp_path("annotate/both.v2"), still, video), 0);
+  assert_int_equal(files_in(tmp_path("annotate/both.v2")), 2);
 }
 
 /* A video that breaks off is copied as far as it goes; where there is no room for the copy, or somebody stops, nothing stays. */
