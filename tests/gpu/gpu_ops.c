@@ -1,11 +1,12 @@
 /* Every kernel of the cuda backend, alternate and precision at VGG16's real shapes: random numbers, poisoned outputs between guards, every
  * value against the cpu backend in fp32 and some against sums in double.
  *
- *   gpu_ops [--device cuda[:N]] [--small] [--batch N] [--seed N] [ways] [table] [rest]
+ *   gpu_ops [--device cuda[:N]] [--small] [--batch N] [--seed N] [ways] [table] [rest] [more]
  *
  *   ways    each way of each pass of each layer: our kernels' variants, cuDNN's and cuBLASLt's algorithms
  *   table   the layers through the op table, as models run them, with each engine
- *   rest    pooling, slopes, casts, sums, the random transform, loss, optimizer
+ *   rest    pooling, slopes, casts, sums, the random transform, loss with sample weights, optimizers with weight decay
+ *   more    the layers of the dct backbone and of MTCNN's networks; PReLU, softmax, dropout
  *
  * Exit status 0 where all that could be run passed. */
 #include <math.h>
@@ -15,6 +16,7 @@
 
 #include "cuda/cuda.h"
 #include "support/layers.h"
+#include "support/ops_more.h"
 #include "support/ops_rest.h"
 
 enum { SAMPLES = 200 };
@@ -196,7 +198,7 @@ int main(int argc, char **argv) {
   um_error err = {0};
   int count, ran[3] = {0}, status;
   char text[256];
-  if (!gpu_parse(&r.o, "ways|table|rest", argc, argv)) return 2;
+  if (!gpu_parse(&r.o, "ways|table|rest|more", argc, argv)) return 2;
   r.batch = r.o.batch ? r.o.batch : r.o.small ? 2 : 10;
   if ((status = gpu_open(&r.native, &r.o, UM_ENGINE_NATIVE, &err)) != UM_OK || (status = um_cpu_open(&r.cpu, 0, &err)) != UM_OK) goto done;
   if (strcmp(r.native->ops->name, "cuda") != 0) {
@@ -215,6 +217,9 @@ int main(int argc, char **argv) {
   }
   if (gpu_wanted(&r.o, "rest")) gpu_ops_rest(&r.tally, &r.o, r.native, "native", false, r.batch);
   if (gpu_wanted(&r.o, "rest") && r.cudnn) gpu_ops_rest(&r.tally, &r.o, r.cudnn, "cudnn", true, r.batch);
+  if (gpu_wanted(&r.o, "more")) gpu_ops_more(&r.tally, &r.o, r.native, "native", false);
+  if (gpu_wanted(&r.o, "more") && r.cudnn) gpu_ops_more(&r.tally, &r.o, r.cudnn, "cudnn", true);
+  if (gpu_wanted(&r.o, "more") && !r.o.small) gpu_ops_more(&r.tally, &r.o, r.automatic, "auto", true);
 done:
   if (status != UM_OK) fprintf(stderr, "%s: %s\n", r.o.program, err.text);
   um_backend *const open[] = {r.automatic, r.cudnn, r.native, r.cpu};
