@@ -1,34 +1,24 @@
-/* JPEG through libjpeg-turbo with its defaults (accurate integer DCT, fancy upsampling), which are Pillow's. libjpeg reports errors
- * by a function that must not return: longjmp, with all that must survive it in a struct owned by the caller. */
+/* JPEG through libjpeg-turbo with its defaults (accurate integer DCT, fancy upsampling), which are Pillow's. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jpeglib.h>
-
 #include "core/file.h"
 #include "data/image_formats.h"
+#include "data/jpeg.h"
 
 #define SCANS_MAX 100 /* as many as libjpeg's own tools write; a progressive file of few bytes can ask for many passes over many pixels */
 
-typedef struct handler {
-  struct jpeg_error_mgr manager; /* first: libjpeg knows only this part */
-  jmp_buf jump;
-  char reason[JMSG_LENGTH_MAX];
-} handler;
-
 static void on_error(j_common_ptr c) {
-  handler *h = (handler *)c->err;
-  if (!*h->reason) c->err->format_message(c, h->reason);
+  um_jpeg_handler *h = (um_jpeg_handler *)c->err;
+  c->err->format_message(c, h->reason);
   longjmp(h->jump, 1);
 }
 
-static void stop(j_common_ptr c, const char *reason) {
-  handler *h = (handler *)c->err;
+void um_jpeg_stop(j_common_ptr c, const char *reason) {
+  um_jpeg_handler *h = (um_jpeg_handler *)c->err;
   snprintf(h->reason, sizeof h->reason, "%s", reason);
-  on_error(c);
+  longjmp(h->jump, 1);
 }
 
 static void on_message(j_common_ptr c, int level) {
@@ -36,7 +26,7 @@ static void on_message(j_common_ptr c, int level) {
   (void)level;
 }
 
-static void set_handler(handler *h) {
+void um_jpeg_handle(um_jpeg_handler *h) {
   jpeg_std_error(&h->manager);
   h->manager.error_exit = on_error;
   h->manager.emit_message = on_message;
@@ -45,10 +35,7 @@ static void set_handler(handler *h) {
 static void source_nothing(j_decompress_ptr c) { (void)c; }
 
 /* libjpeg's own memory source makes up an end of image here; Pillow calls such a file truncated, and so do we. */
-static boolean source_more(j_decompress_ptr c) {
-  stop((j_common_ptr)c, "the file is truncated");
-  return FALSE;
-}
+static boolean source_more(j_decompress_ptr c) { um_jpeg_stop((j_common_ptr)c, "the file is truncated"); }
 
 static void source_skip(j_decompress_ptr c, long n) {
   if (n <= 0) return;
@@ -58,14 +45,14 @@ static void source_skip(j_decompress_ptr c, long n) {
 }
 
 static void on_progress(j_common_ptr c) {
-  if (c->is_decompressor && ((j_decompress_ptr)c)->input_scan_number > SCANS_MAX) stop(c, "too many scans");
+  if (c->is_decompressor && ((j_decompress_ptr)c)->input_scan_number > SCANS_MAX) um_jpeg_stop(c, "too many scans");
 }
 
 typedef struct reader {
   struct jpeg_decompress_struct c;
   struct jpeg_source_mgr source;
   struct jpeg_progress_mgr progress;
-  handler error;
+  um_jpeg_handler error;
   uint8_t *cmyk; /* one row */
 } reader;
 
@@ -125,7 +112,7 @@ static int decode(reader *r, um_image *im, const uint8_t *data, size_t size, con
   while (c->output_scanline < c->output_height) {
     uint8_t *rgb = im->pixels + c->output_scanline * width * 3;
     JSAMPROW row = cmyk ? r->cmyk : rgb;
-    if (jpeg_read_scanlines(c, &row, 1) != 1) stop((j_common_ptr)c, "the file is truncated");
+    if (jpeg_read_scanlines(c, &row, 1) != 1) um_jpeg_stop((j_common_ptr)c, "the file is truncated");
     if (cmyk) cmyk_to_rgb(rgb, r->cmyk, width);
   }
   /* No jpeg_finish_decompress: all pixels are here, and as Pillow we take a file whose end marker is missing. */
@@ -134,7 +121,7 @@ static int decode(reader *r, um_image *im, const uint8_t *data, size_t size, con
 
 int um_jpeg_decode(um_image *im, const uint8_t *data, size_t size, const char *name, um_error *err) {
   reader r = {0};
-  set_handler(&r.error);
+  um_jpeg_handle(&r.error);
   r.c.err = &r.error.manager;
   int status = decode(&r, im, data, size, name, err);
   jpeg_destroy_decompress(&r.c);
@@ -142,9 +129,25 @@ int um_jpeg_decode(um_image *im, const uint8_t *data, size_t size, const char *n
   return status;
 }
 
+void um_jpeg_compress(j_compress_ptr c, const uint8_t *pixels, int width, int height, int quality) {
+  c->image_width = (JDIMENSION)width;
+  c->image_height = (JDIMENSION)height;
+  c->input_components = 3;
+  c->in_color_space = JCS_RGB;
+  jpeg_set_defaults(c);
+  jpeg_set_quality(c, quality, TRUE);
+  jpeg_start_compress(c, TRUE);
+  while (c->next_scanline < c->image_height) {
+    /* libjpeg does not write to it. */
+    JSAMPROW row = (JSAMPROW)(uintptr_t)(pixels + c->next_scanline * (size_t)width * 3);
+    jpeg_write_scanlines(c, &row, 1);
+  }
+  jpeg_finish_compress(c);
+}
+
 typedef struct writer {
   struct jpeg_compress_struct c;
-  handler error;
+  um_jpeg_handler error;
   um_writer file;
 } writer;
 
@@ -154,18 +157,7 @@ static int encode(writer *w, FILE *to, const um_image *im, const char *path, int
   if (setjmp(w->error.jump)) return um_fail(err, UM_EIO, "%s: cannot write: %s", path, errno ? strerror(errno) : w->error.reason);
   jpeg_create_compress(c);
   jpeg_stdio_dest(c, to);
-  c->image_width = (JDIMENSION)im->width;
-  c->image_height = (JDIMENSION)im->height;
-  c->input_components = 3;
-  c->in_color_space = JCS_RGB;
-  jpeg_set_defaults(c);
-  jpeg_set_quality(c, quality, TRUE);
-  jpeg_start_compress(c, TRUE);
-  while (c->next_scanline < c->image_height) {
-    JSAMPROW row = im->pixels + c->next_scanline * (size_t)im->width * 3;
-    jpeg_write_scanlines(c, &row, 1);
-  }
-  jpeg_finish_compress(c);
+  um_jpeg_compress(c, im->pixels, im->width, im->height, quality);
   return UM_OK;
 }
 
@@ -173,7 +165,7 @@ int um_image_write_jpeg(const um_image *im, const char *path, int quality, um_er
   writer w = {0};
   int status = um_writer_open(&w.file, path, err);
   if (status < 0) return status;
-  set_handler(&w.error);
+  um_jpeg_handle(&w.error);
   w.c.err = &w.error.manager;
   status = encode(&w, w.file.file, im, path, quality, err);
   jpeg_destroy_compress(&w.c);
@@ -188,7 +180,7 @@ int um_image_encode_jpeg(uint8_t **data, size_t *size, const um_image *im, int q
   *data = NULL;
   FILE *f = open_memstream(&bytes, size);
   if (!f) return um_fail(err, UM_ENOMEM, "no memory for a picture of %d x %d", im->width, im->height);
-  set_handler(&w.error);
+  um_jpeg_handle(&w.error);
   w.c.err = &w.error.manager;
   int status = encode(&w, f, im, "a picture in memory", quality, err);
   jpeg_destroy_compress(&w.c);
