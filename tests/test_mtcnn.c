@@ -27,7 +27,6 @@
     if ((call) != UM_OK) fail_msg("%s", err.text);                                                                                         \
   } while (0)
 
-static um_mtcnn_weights weights[UM_MTCNN_NETS];
 static bool real; /* whether the real weights were there before the test's own took their place */
 
 /* ---- pixels ---- */
@@ -127,7 +126,7 @@ static void networks_as_theirs(void **state) {
   (void)state;
   for (int i = 0; i < 2; i++) {
     um_backend *be = open_backend(i ? "cpu" : "ref");
-    mtcnn_check_networks(be, weights);
+    mtcnn_check_networks(be);
     be->ops->close(be);
   }
 }
@@ -184,7 +183,7 @@ static void rows_as_the_nodes(void **state) {
   um_mtcnn_context *c = NULL;
   int windows = 0;
   (void)state;
-  OK(um_mtcnn_context_make(&c, weights, ref, 2, &err));
+  OK(um_mtcnn_context_make(&c, mtcnn_weights, ref, 2, &err));
   for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
     const int h = sizes[k][0], w = sizes[k][1];
     uint8_t *rgb[] = {uneven(h, w, 1), uneven(h, w, 2)};
@@ -195,7 +194,7 @@ static void rows_as_the_nodes(void **state) {
     for (int way = 0; way < 4; way++) {
       um_mtcnn_rows *rows = NULL;
       um_mtcnn_boxes got[2] = {{0}};
-      OK(um_mtcnn_rows_make(&rows, &weights[UM_MTCNN_PNET], 1 + way / 2, way % 2, &err));
+      OK(um_mtcnn_rows_make(&rows, &mtcnn_weights[UM_MTCNN_PNET], 1 + way / 2, way % 2, &err));
       if (!rows) break;
       OK(um_mtcnn_rows_propose(rows, got, two, 2, 14, &err));
       for (int p = 0; p < 2; p++) {
@@ -224,7 +223,7 @@ static void levels_in_bands(void **state) {
   const um_ops *own = be->ops;
   um_ops table = *own;
   (void)state;
-  OK(um_mtcnn_rows_make(&rows, &weights[UM_MTCNN_PNET], 2, true, &err));
+  OK(um_mtcnn_rows_make(&rows, &mtcnn_weights[UM_MTCNN_PNET], 2, true, &err));
   if (!rows) {
     be->ops->close(be);
     skip();
@@ -233,7 +232,7 @@ static void levels_in_bands(void **state) {
   const um_mtcnn_picture picture = {rgb, (int64_t)W * 3, W, H};
   table.name = "nodes"; /* by this name it has no fast way */
   be->ops = &table;
-  OK(um_mtcnn_context_make(&c, weights, be, 1, &err));
+  OK(um_mtcnn_context_make(&c, mtcnn_weights, be, 1, &err));
   OK(um_mtcnn_propose(c, &nodes, &picture, 1, 12, &err));
   OK(um_mtcnn_rows_propose(rows, &fast, &picture, 1, 12, &err));
   assert_true(nodes.count > 100);
@@ -452,18 +451,10 @@ static void dump(const um_image *im, const char *name, void *arg) {
 }
 
 static int setup(void **state) {
-  (void)state;
   char path[4096];
   um_error err;
   real = um_weights_find_known(path, sizeof path, "facenet/pnet", &err) == UM_OK && um_mtcnn_there();
-  mtcnn_fixture_weights(weights);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  for (int i = 0; i < UM_MTCNN_NETS; i++) um_mtcnn_weights_free(&weights[i]);
-  return 0;
+  return mtcnn_setup(state);
 }
 
 int main(void) {
@@ -486,5 +477,5 @@ int main(void) {
     each_frame(dump, folder);
     return 0;
   }
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup, mtcnn_teardown);
 }

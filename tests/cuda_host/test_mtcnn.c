@@ -7,8 +7,6 @@
 
 #include "tests/support/mtcnn_fixture.h"
 
-static um_mtcnn_weights weights[UM_MTCNN_NETS];
-
 static um_backend *open_device(void) {
   const um_backend_options o = {.device = "cuda", .engine = UM_ENGINE_NATIVE, .cache_dir = ""};
   um_backend *be = NULL;
@@ -20,7 +18,7 @@ static um_backend *open_device(void) {
 static void networks(void **state) {
   um_backend *be = open_device();
   (void)state;
-  mtcnn_check_networks(be, weights);
+  mtcnn_check_networks(be);
   be->ops->close(be);
 }
 
@@ -31,19 +29,7 @@ static void search(void **state) {
   be->ops->close(be);
 }
 
-static int setup(void **state) {
-  (void)state;
-  mtcnn_fixture_weights(weights);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  for (int i = 0; i < UM_MTCNN_NETS; i++) um_mtcnn_weights_free(&weights[i]);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(networks), cmocka_unit_test(search)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, mtcnn_setup, mtcnn_teardown);
 }

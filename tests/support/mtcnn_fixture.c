@@ -120,9 +120,12 @@ static um_st_entry tensor_of(const shape *s, int seed, float face_bias) {
   return e;
 }
 
-void mtcnn_fixture_weights(um_mtcnn_weights w[UM_MTCNN_NETS]) {
+um_mtcnn_weights mtcnn_weights[UM_MTCNN_NETS];
+
+int mtcnn_setup(void **state) {
   char manifest[4096] = "{\"weights\": [", path[4200], sum[65];
   int seed = 0;
+  (void)state;
   for (int n = 0; n < UM_MTCNN_NETS; n++) {
     um_st_entry entry[32];
     struct stat st;
@@ -133,7 +136,7 @@ void mtcnn_fixture_weights(um_mtcnn_weights w[UM_MTCNN_NETS]) {
     strcat(path, nets[n].file);
     OK(um_st_write(path, entry, nets[n].count, NULL, &err));
     for (int i = 0; i < nets[n].count; i++) free(entry[i].tensor.data);
-    if (w) OK(um_mtcnn_weights_read(&w[n], (um_mtcnn_net)n, path, &err));
+    OK(um_mtcnn_weights_read(&mtcnn_weights[n], (um_mtcnn_net)n, path, &err));
     OK(um_sha256_file(sum, path, &err));
     MUST(stat(path, &st) == 0, "%s: not there", path);
     snprintf(manifest + strlen(manifest), sizeof manifest - strlen(manifest),
@@ -144,6 +147,13 @@ void mtcnn_fixture_weights(um_mtcnn_weights w[UM_MTCNN_NETS]) {
   tmp_write(tmp_path("mtcnn/manifest.json"), manifest, strlen(manifest));
   setenv("UM_MANIFEST", tmp_path("mtcnn/manifest.json"), 1);
   setenv("UM_WEIGHTS", tmp_path("mtcnn/nets"), 1);
+  return 0;
+}
+
+int mtcnn_teardown(void **state) {
+  (void)state;
+  for (int n = 0; n < UM_MTCNN_NETS; n++) um_mtcnn_weights_free(&mtcnn_weights[n]);
+  return 0;
 }
 
 /* ---- golden numbers ---- */
@@ -202,7 +212,7 @@ static float *inputs(int height, int width, int count) {
   return v;
 }
 
-void mtcnn_check_networks(um_backend *be, const um_mtcnn_weights w[UM_MTCNN_NETS]) {
+void mtcnn_check_networks(um_backend *be) {
   static const struct {
     const char *name;
     int height, width, count;
@@ -213,7 +223,7 @@ void mtcnn_check_networks(um_backend *be, const um_mtcnn_weights w[UM_MTCNN_NETS
     double *want = mtcnn_golden(GOLDEN, cases[n].name, &numbers);
     float *x = inputs(cases[n].height, cases[n].width, cases[n].count), *got = malloc((size_t)numbers * sizeof *got);
     MUST(got, "no memory");
-    OK(um_mtcnn_model(&m, (um_mtcnn_net)n, cases[n].height, cases[n].width, cases[n].count, &w[n], be, &err));
+    OK(um_mtcnn_model(&m, (um_mtcnn_net)n, cases[n].height, cases[n].width, cases[n].count, &mtcnn_weights[n], be, &err));
     OK(um_model_feed(m, x, cases[n].count, &err));
     OK(um_model_forward(m, &err));
     OK(um_model_output(m, got, &err));

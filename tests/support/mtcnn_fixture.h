@@ -4,9 +4,11 @@
 
 #include "faces/mtcnn.h"
 
-/* Files of all three networks in a temporary folder, and UM_MANIFEST and UM_WEIGHTS that lead to them; the program fails where that
- * does not work. */
-void mtcnn_fixture_weights(um_mtcnn_weights w[UM_MTCNN_NETS]);
+/* For cmocka_run_group_tests: before the tests files of all three networks in a temporary folder, UM_MANIFEST and UM_WEIGHTS that lead to them, and
+ * what is in them; the program fails where that does not work. After the tests it is freed. */
+extern um_mtcnn_weights mtcnn_weights[UM_MTCNN_NETS];
+int mtcnn_setup(void **state);
+int mtcnn_teardown(void **state);
 
 /* The numbers of a line of a golden file, "name count numbers"; *count gets how many. malloc'd; the program fails where there is none. */
 double *mtcnn_golden(const char *path, const char *name, int *count);
@@ -18,7 +20,7 @@ void mtcnn_near(const char *what, const float *got, const double *want, int coun
 double mtcnn_same_faces(const char *what, const um_found *found, const double *want, int count, double *score);
 
 /* The checks that every backend must pass: networks against golden numbers, and the whole search; pictures together as one by one. */
-void mtcnn_check_networks(um_backend *be, const um_mtcnn_weights w[UM_MTCNN_NETS]);
+void mtcnn_check_networks(um_backend *be);
 /* be NULL: the detector's own. small: the smaller picture alone. */
 void mtcnn_check_search(um_backend *be, bool small);
 
