@@ -52,7 +52,8 @@ static um_cuda_conv geometry(const gpu_problem *p, um_precision precision) {
 /* What a pass gave, against what it should be; norm: of the differences, over that of what it should be. */
 static bool judge(const gpu_problem *p, int pass, const float *got, um_precision precision, bool vendor, bool rough, const char *name,
                   double *norm) {
-  gpu_bound bound = gpu_pass_bound(precision, vendor, rough ? GPU_FORWARD : pass); /* rough: a gradient of weights in bf16 */
+  const int as = rough ? GPU_FORWARD : pass; /* rough: a gradient of weights in bf16 */
+  gpu_bound bound = gpu_pass_bound(precision, vendor, as, gpu_problem_products(p, pass));
   char what[256];
   bound.of_norm *= 1 + 4 / sqrt((double)gpu_problem_count(p, pass)); /* of few values a norm is no mean */
   snprintf(what, sizeof what, "%s %s %s, %s", p->layer->name, gpu_pass_name(pass), gpu_precision_name(precision), name);

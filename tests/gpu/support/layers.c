@@ -51,11 +51,27 @@ um_op_desc gpu_layer_desc(const gpu_layer *l, int batch, um_precision precision,
   return d;
 }
 
-gpu_bound gpu_pass_bound(um_precision precision, bool vendor, int pass) {
+static gpu_bound bound_of_sums(um_precision precision, bool vendor, int pass) {
   if (precision == UM_PRECISION_FP32) return vendor ? (gpu_bound){1e-5, 0, 1e-5} : (gpu_bound){1.5e-6, 0, 3e-6};
   if (precision == UM_PRECISION_TF32) return vendor ? (gpu_bound){2.1e-3, 0, 1.2e-3} : (gpu_bound){1.05e-3, 0, 6e-4};
   if (pass == GPU_BACKWARD_WEIGHTS) return vendor ? (gpu_bound){1e-5, 0, 1e-5} : (gpu_bound){1.5e-6, 0, 3e-6};
   return (gpu_bound){vendor ? 1e-5 : 1.5e-6, 0.004, 2.5e-3};
+}
+
+gpu_bound gpu_pass_bound(um_precision precision, bool vendor, int pass, int64_t products) {
+  gpu_bound bound = bound_of_sums(precision, vendor, pass);
+  bound.of_norm += 6e-8 * sqrt((double)products);
+  if (precision != UM_PRECISION_FP32) {
+    bound.of_norm += 5e-8 * (double)products / (precision == UM_PRECISION_BF16 ? 16 : 8);
+    bound.of_magnitude += 2e-8 * sqrt((double)products);
+  }
+  return bound;
+}
+
+int64_t gpu_problem_products(const gpu_problem *p, int pass) {
+  const gpu_layer *l = p->layer;
+  if (pass == GPU_BACKWARD_WEIGHTS) return (int64_t)p->batch * l->side * l->side;
+  return (int64_t)l->kernel * l->kernel * (pass == GPU_FORWARD ? l->in : l->out);
 }
 
 int64_t gpu_problem_count(const gpu_problem *p, int pass) { return pass == GPU_FORWARD ? p->y : pass == GPU_BACKWARD_DATA ? p->x : p->w; }

@@ -46,7 +46,14 @@ um_op_desc gpu_layer_desc(const gpu_layer *l, int batch, um_precision precision,
  * convolution's), operands cut off instead of rounded in TF32.
  *   fp32   a few dozen roundings of 6e-8 that do not all go one way
  *   tf32   two operands rounded to 10 bits: 2 x 2^-11 of a product, 2 x 2^-10 where they are cut off
- *   bf16   the operands are bf16 to begin with; where the output is, too, it is rounded to 7 bits: 2^-8 of the value */
-gpu_bound gpu_pass_bound(um_precision precision, bool vendor, int pass);
+ *   bf16   the operands are bf16 to begin with; where the output is, too, it is rounded to 7 bits: 2^-8 of the value
+ * products: how many a value adds up. An f32 sum of n of both signs, one after the other, is off by 2.4e-8 sqrt(n) of the norm, and so is
+ * what it is compared with: 6e-8 sqrt(n) for both. (Seen on the emulated device, 225,000 products of backward weights: 6.0e-6 to 8.1e-6,
+ * most of it the cpu backend's.) Tensor cores cut the sum off after each step of 16 products (tf32: 8) instead of rounding it (Fasi, Higham,
+ * Mikaitis & Pranesh 2021, "Numerical behavior of NVIDIA tensor cores"), which pulls it towards 0: done on a CPU it gave 2.5e-8 a step of
+ * the norm and up to 1e-8 sqrt(n) of what is added up; twice that is allowed. */
+gpu_bound gpu_pass_bound(um_precision precision, bool vendor, int pass, int64_t products);
+
+int64_t gpu_problem_products(const gpu_problem *p, int pass); /* that a value of a pass' output adds up */
 
 #endif

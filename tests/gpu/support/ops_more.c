@@ -132,11 +132,9 @@ static bool layer(context *c, const linear_shape *s) {
   ok = ok && run(c->cpu, &d, given, want) == UM_OK && run(c->cpu, &plain, size, magnitude) == UM_OK &&
        run(c->be, &mine, given, got) == UM_OK;
   for (int k = 0; k < (s->forward ? 1 : OUTPUTS) && ok; k++) {
-    gpu_bound bound = k == DB ? (gpu_bound){2e-6, 0, 1e-4}
-                              : gpu_pass_bound(c->precision, c->vendor,
-                                               k == Y    ? GPU_FORWARD
-                                               : k == DX ? GPU_BACKWARD_DATA
-                                                         : GPU_BACKWARD_WEIGHTS);
+    const int pass = k == Y ? GPU_FORWARD : k == DX ? GPU_BACKWARD_DATA : GPU_BACKWARD_WEIGHTS;
+    const int64_t taps = (int64_t)s->kernel * s->kernel, products = k == Y ? taps * s->in : k == DX ? taps * s->out : in[3] / s->out;
+    gpu_bound bound = k == DB ? (gpu_bound){2e-6, 0, 1e-4} : gpu_pass_bound(c->precision, c->vendor, pass, products);
     bound.of_norm *= 1 + 4 / sqrt((double)out[k]); /* of few values a norm is no mean */
     ok = gpu_near(name[k], got[k], want[k], magnitude[k], out[k], bound, NULL);
   }
