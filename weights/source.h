@@ -62,7 +62,7 @@ int um_weight_source_open(um_weight_source *s, const char *path, const um_graph 
 int um_weight_source_apart(um_weight_source *s, const char *path, const um_graph *graph, um_weight_open *open_file, int64_t room,
                            um_error *err);
 
-/* Appends an item with copies of the texts; dim, layout and dtype are set by the caller. NULL when memory is short. */
+/* items.c: appends an item with copies of the texts; dim, layout and dtype are set by the caller. NULL when memory is short. */
 um_weight_item *um_weight_source_add(um_weight_source *s, const char *name, const char *from);
 void um_weight_source_close(um_weight_source *s); /* close(), then the items; safe on a zeroed struct */
 
