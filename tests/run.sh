@@ -24,7 +24,7 @@ run() { # program, name, arguments
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
   printf '%-28s %4d passed, %d failed, %d skipped  (%d s)\n' "$2" "$p" "$f" "$s" $(($(date +%s) - start))
   if [ "$f" -ne 0 ]; then sed 's/^/    /' "$log" | tail -n 60; fi
-  grep -h '^skipped:' "$log" | sed 's/^/    /'
+  grep -h -e '^skipped:' -e '^left out: MTCNN' "$log" | sed 's/^/    /'
 }
 for source in tests/test_*.c tests/checkops.c; do
   [ -e "$source" ] && run "$build/tests/$(basename "$source" .c)" "$(basename "$source" .c)"

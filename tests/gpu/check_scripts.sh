@@ -61,7 +61,7 @@ done
 
 # Steps that pass, and one that does not.
 pretend gpu_info 'if [ "$1" = name ]; then echo fake-device; else echo "device     a fake device"; fi'
-for p in checkops test_primitives gpu_ops gpu_steps gpu_roundtrip gpu_faults; do pretend $p "$three"; done
+for p in checkops test_primitives gpu_ops gpu_faces gpu_steps gpu_roundtrip gpu_faults; do pretend $p "$three"; done
 run 0 test.sh "checkops ops faults"
 check "all steps passed" says '^All steps passed\. The record is '
 check "a step's line" says '^| ops  *| passed  *|  *3 |  *0 |  *1 |'
@@ -73,6 +73,12 @@ check "a step that was not named" differs "$(ls "$tmp/gpu/logs-test" | tr '\n' '
 run 0 test.sh "checkops"
 sh "$here/test.sh" "$tmp/gpu" checkops >"$tmp/out" 2>&1
 check "a second record beside the first" [ "$(ls "$RECORD" | grep -c '\.md$')" -eq 2 ]
+mkdir "$tmp/gpu/frames" "$tmp/gpu/weights"
+echo P6 >"$tmp/gpu/frames/a b.ppm"
+echo '{}' >"$tmp/gpu/weights/manifest.json"
+pretend gpu_faces 'echo "$# $1 $UM_WEIGHTS"'
+run 0 test.sh faces
+check "pictures and weights for the step faces" [ "$(cat "$tmp/gpu/logs-test/faces")" = "1 $tmp/gpu/frames/a b.ppm $tmp/gpu/weights" ]
 pretend gpu_steps 'echo "[  PASSED  ] 1 test(s)."; echo "[  FAILED  ] 2 test(s)"; echo "  the reason"; exit 1'
 run 1 test.sh "checkops steps roundtrip"
 check "a step that failed" says '^| steps  *| FAILED (status 1)  *|  *1 |  *2 |'

@@ -5,6 +5,7 @@
 #   checkops    every op on random shapes against ref: poisoned outputs, guarded memory, every precision
 #   kernels     primitives, every way of every convolution on odd shapes, layers, single kernels (the emulated device's tests, on a GPU)
 #   ops         every kernel, alternate and precision at VGG16's shapes
+#   faces       MTCNN against the cpu backend, where its weights are there; FRAMES=DIR: over the *.ppm in it
 #   steps       gradients, and a hundred training steps against the cpu backend's
 #   roundtrip   train, save, resume, score: the same bits
 #   faults      too little memory, a second process, Ctrl-C, a killed process, no cuDNN
@@ -28,6 +29,15 @@ if wanted kernels; then
   done
 fi
 wanted ops && step ops 480 "$dir/gpu_ops"
+if wanted faces; then
+  if [ -s "$dir/weights/manifest.json" ]; then # what pack.sh packed
+    UM_MANIFEST=${UM_MANIFEST:-$dir/weights/manifest.json} UM_WEIGHTS=${UM_WEIGHTS:-$dir/weights}
+    export UM_MANIFEST UM_WEIGHTS
+  fi
+  set --
+  for f in "${FRAMES:-$dir/frames}"/*.ppm; do [ $# -lt 12 ] && [ -s "$f" ] && set -- "$@" "$f"; done
+  step faces 120 "$dir/gpu_faces" "$@"
+fi
 wanted steps && step steps 360 "$dir/gpu_steps" --cache "$logs/cache"
 wanted roundtrip && step roundtrip 360 "$dir/gpu_roundtrip"
 wanted faults && step faults 420 "$dir/gpu_faults"
@@ -65,7 +75,7 @@ done
          }
          END {for (k in n) printf "| %s | %d | %.1e |\n", k, n[k], worst[k]}' "$logs/ops" | sort
   fi
-  for f in steps roundtrip faults; do
+  for f in faces steps roundtrip faults; do
     [ -s "$logs/$f" ] || continue
     printf '\n%s:\n\n```\n' $f
     grep -v '^\[       OK' "$logs/$f" | cut -c1-200
