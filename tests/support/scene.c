@@ -38,7 +38,8 @@ static void smooth(int *to, const int *from, int width, int height) {
 }
 
 void scene_draw(uint8_t *grey, int width, int height, const scene_face *face, int faces) {
-  int *a = malloc((size_t)width * (size_t)height * sizeof *a), *b = malloc((size_t)width * (size_t)height * sizeof *b);
+  const size_t pixels = (size_t)width * (size_t)height;
+  int *a = calloc(pixels, sizeof *a), *b = calloc(pixels, sizeof *b);
   if (!a || !b) abort();
   for (int y = 0; y < height; y++)
     for (int x = 0; x < width; x++) {
