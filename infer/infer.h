@@ -27,7 +27,8 @@ typedef struct options {
   const char *root;
   char *const *command; /* all words of the command line, as they were given */
   int words;
-  unsigned ladder;    /* a bit for each um_distortion_kind; 0: no ladder */
+  unsigned ladder;    /* a bit for each um_distortion_kind; 0: no ladder, with verify all of the result's */
+  bool no_ladder;     /* asked for */
   const char *report; /* a folder for a page of all results, or NULL; report_details: of so many inputs at most all is shown */
   int report_details;
 } options;
@@ -68,6 +69,7 @@ typedef struct candidate {
 
 typedef struct input {
   char *path;
+  char *lies;      /* where its file lies now, if not there (--verify); else NULL */
   int64_t bytes;   /* of the file that was read, whose SHA-256 is: */
   char sha256[65]; /* "" where there is no such file, or not one that has contents to come back to (a pipe) */
   um_media kind;
@@ -99,15 +101,32 @@ typedef struct gallery {
   int *at[2], count[2], most[2];
 } gallery;
 
+typedef struct used_file {
+  char path[4096], sha256[65]; /* "": not a file that has contents to come back to (a pipe) */
+  int64_t bytes;
+} used_file;
+
+/* Where labels come from, and what else is known of footage. */
+typedef struct labelling {
+  const char *word, *by; /* of --labels ("folders" or a file) and --by; NULL: none */
+  used_file *file;       /* all that are read, in this order */
+  int files;
+} labelling;
+
 typedef struct inputs {
   input *at;
   int count;
+  labelling labels;
   gallery gallery;
 } inputs;
 
 /* inputs.c: files and folders, as data/sources.h collects them. labels: "folders", a metadata.json, a manifest's CSV, or NULL. */
 int inputs_open(inputs *in, const char *const *path, int count, const options *o, um_error *err);
+/* The same of sources that are known, whose texts are handed over, and of in->labels, whose files are hashed when they are read. */
+struct um_sources;
+int inputs_take(inputs *in, struct um_sources *s, um_error *err);
 void inputs_free(inputs *in);
+static inline const char *input_file(const input *in) { return in->lies ? in->lies : in->path; } /* what is read */
 /* The same, not yet scored. Those that could not be read are done already. */
 int inputs_again(inputs *out, const inputs *in, um_error *err);
 
@@ -149,11 +168,6 @@ typedef struct library {
   const char *name;
   char version[48];
 } library;
-
-typedef struct used_file {
-  char path[4096], sha256[65];
-  int64_t bytes;
-} used_file;
 
 enum { LIBRARIES = 16 };
 typedef struct evidence {
@@ -269,6 +283,7 @@ typedef struct ladder {
 
 /* Kinds as bits from their names, with commas between; false where a word is none of them. */
 bool ladder_words(unsigned *kinds, const char *text);
+int ladder_count(unsigned kinds); /* rungs of these kinds */
 /* Whether this machine can do all that is asked for. */
 int ladder_check(unsigned kinds, um_error *err);
 /* Scores the inputs, which are scored as they are, once for each rung of o->ladder. seconds: what that took, for an estimate; table: prints

@@ -142,7 +142,7 @@ static bool put_pictures(cJSON *r, const input *in, const um_calibration *map, c
 static bool put_label(cJSON *r, const input *in) {
   if (in->label == LABEL_NONE) return true;
   return um_json_put_text(r, "label", label_name(in->label)) && um_json_put_text(r, "group", in->group) &&
-         um_json_put_text(r, "video", in->video);
+         um_json_put_text(r, "video", in->video) && (!in->by || um_json_put_text(r, "by", in->by));
 }
 
 static bool put_result(FILE *f, const input *in, const um_calibration *c, const options *opt) {
@@ -169,6 +169,14 @@ static bool put_result(FILE *f, const input *in, const um_calibration *c, const 
   return flush(f, r, whole);
 }
 
+static bool put_labels(FILE *f, const labelling *l) {
+  if (!l->word) return fputs("null", f) >= 0;
+  cJSON *o = cJSON_CreateObject(), *list = NULL;
+  bool whole = o && um_json_put_text(o, "from", l->word) && um_json_put_text(o, "by", l->by) && (list = cJSON_AddArrayToObject(o, "files"));
+  for (int i = 0; whole && i < l->files; i++) whole = put_file(list, &l->file[i]);
+  return flush(f, o, whole);
+}
+
 static bool put_metrics(FILE *f, const um_findings *r) {
   if (!r) return fputs("null", f) >= 0;
   cJSON *o = cJSON_CreateObject();
@@ -193,7 +201,7 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
   FILE *f = to_stdout ? stdout : w.file;
   bool ok = fputs("{\"format\": \"" RESULT_FORMAT "\",\n\"model\": ", f) >= 0 && put_model(f, s, o) && fputs(",\n\"settings\": ", f) >= 0 &&
             put_settings(f, s, o, e) && fputs(",\n\"evidence\": ", f) >= 0 && put(f, evidence_json(e)) && fputs(",\n\"run\": ", f) >= 0 &&
-            put(f, run_json(e)) && fputs(",\n\"results\": [", f) >= 0;
+            put(f, run_json(e)) && fputs(",\n\"labels\": ", f) >= 0 && put_labels(f, &in->labels) && fputs(",\n\"results\": [", f) >= 0;
   for (int i = 0; ok && i < in->count; i++)
     ok = fputs(i ? ",\n" : "\n", f) >= 0 && put_result(f, &in->at[i], &s->preprocess.calibration, o);
   ok = ok && fputs("],\n\"metrics\": ", f) >= 0 && put_metrics(f, r) && put_ladder(f, l) && fputs("}\n", f) >= 0;

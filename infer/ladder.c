@@ -33,6 +33,12 @@ bool ladder_words(unsigned *kinds, const char *text) {
   }
 }
 
+int ladder_count(unsigned kinds) {
+  int n = 0;
+  for (int k = 0; k < UM_DISTORTIONS; k++) n += kinds >> k & 1 ? rungs[k].count : 0;
+  return n;
+}
+
 int ladder_check(unsigned kinds, um_error *err) {
   const int rc = kinds & 1u << UM_DISTORT_H264 ? um_reencode_check(err) : UM_OK;
   return rc ? um_fail_context(err, "--ladder"), rc : UM_OK;
@@ -136,10 +142,9 @@ int ladder_run(ladder *l, const inputs *in, scorer *s, const options *asked, int
   o.explain = o.annotate = o.report = o.by = NULL; /* pictures are of the inputs as they are */
   watch w = {.l = l, .o = &o, .since = um_seconds()};
   *l = (ladder){.inputs = in->count, .labelled = o.labels != NULL};
-  int rc = measure(&l->plain, in, in, &s->preprocess, &o, err), rungs_wanted = 0;
-  for (int k = 0; k < UM_DISTORTIONS; k++) rungs_wanted += o.ladder >> k & 1 ? rungs[k].count : 0;
-  if (!rc && !(l->rung = calloc((size_t)rungs_wanted + 1, sizeof *l->rung)))
-    rc = um_fail(err, UM_ENOMEM, "no memory for %d rungs", rungs_wanted);
+  const int wanted = ladder_count(o.ladder);
+  int rc = measure(&l->plain, in, in, &s->preprocess, &o, err);
+  if (!rc && !(l->rung = calloc((size_t)wanted + 1, sizeof *l->rung))) rc = um_fail(err, UM_ENOMEM, "no memory for %d rungs", wanted);
   for (int k = 0; !rc && k < UM_DISTORTIONS; k++)
     for (int i = 0; (o.ladder >> k & 1) && i < rungs[k].count; i++)
       l->rung[l->rungs++].how = (um_distortion){(um_distortion_kind)k, rungs[k].strength[i]};

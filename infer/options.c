@@ -123,6 +123,11 @@ enum { LADDER = 256, ANNOTATE, REPORT, REPORT_DETAILS, VERIFY, ROOT };
 static int take_ladder(options *o, char **argv, const char *kinds) {
   const char *next = argv[optind];
   if (!kinds && next && *next != '-' && !um_is_file(next) && !um_is_folder(next)) kinds = next, optind++;
+  o->no_ladder = kinds && !strcmp(kinds, "none");
+  if (o->no_ladder) {
+    o->ladder = 0;
+    return 0;
+  }
   if (!kinds) o->ladder = (1u << UM_DISTORTIONS) - 1;
   if (!kinds || ladder_words(&o->ladder, kinds)) return 0;
   return bad("--ladder", "h264, jpeg, downscale, blur, noise, brightness, crop or borders, with commas between, or a file", kinds);
@@ -266,7 +271,6 @@ static const char *not_with_verify(const options *o) {
   if (o->labels) return "--labels";
   if (o->explain) return "--explain";
   if (o->report) return "--report";
-  if (o->ladder) return "--ladder";
   if (o->annotate) return "--annotate";
   if (o->faces_are_cut) return "--faces-are-cut";
   if (o->precision != UM_PRECISION_FP32) return "--precision";

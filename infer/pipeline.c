@@ -125,16 +125,16 @@ static int prepare(walker *w, char instead[4096], um_error *err) {
   instead[0] = 0, w->changed = false;
   w->which = (um_distorted){.input = um_crc32c(name, strlen(name))};
   if (!how) return UM_OK;
-  if (how->kind == UM_DISTORT_H264 && w->p->finder && um_media_probe(w->in->path) == UM_MEDIA_VIDEO) {
+  if (how->kind == UM_DISTORT_H264 && w->p->finder && um_media_probe(input_file(w->in)) == UM_MEDIA_VIDEO) {
     w->changed = true;
-    return um_reencode(instead, w->in->path, how->strength, stopped_too, w->p, err);
+    return um_reencode(instead, input_file(w->in), how->strength, stopped_too, w->p, err);
   }
   return w->distorter ? UM_OK : um_distorter_open(&w->distorter, err);
 }
 
 /* A picture that is a face already. */
 static int walk_cut(walker *w, um_face_report *report, um_error *err) {
-  int rc = um_image_read(&w->frame, w->in->path, err);
+  int rc = um_image_read(&w->frame, input_file(w->in), err);
   if (!rc && w->p->how) rc = change(w, &w->frame, 0, err);
   if (rc) return rc;
   const detail d = {.track = w->in->person, .box = {0, 0, w->frame.width, w->frame.height}};
@@ -150,20 +150,21 @@ static void walk_one(walker *w) {
   w->info = (um_video_info){0};
   w->tracks.count = 0;
   /* The hash is that of the bytes that are decoded: where they change meanwhile there is no verdict. */
-  const stamp before = stamp_of(in->path);
-  int changed = before.file ? hash_file(in->sha256, in->path, &before, &other) : UM_OK;
+  const char *const file = input_file(in);
+  const stamp before = stamp_of(file);
+  int changed = before.file ? hash_file(in->sha256, file, &before, &other) : UM_OK;
   in->bytes = before.bytes;
   char instead[4096];
   int rc = prepare(w, instead, &err);
   if (!rc && p->finder)
-    rc = um_faces_walk(p->finder, *instead ? instead : in->path, on_frame, w, &w->info, &w->tracks, &report, &err);
+    rc = um_faces_walk(p->finder, *instead ? instead : file, on_frame, w, &w->info, &w->tracks, &report, &err);
   else if (!rc)
     rc = walk_cut(w, &report, &err);
   if (*instead) um_reencode_remove(instead);
-  um_media kind = um_media_probe(in->path);
-  const stamp after = stamp_of(in->path);
+  um_media kind = um_media_probe(file);
+  const stamp after = stamp_of(file);
   if (!changed && !stamp_same(&before, &after))
-    changed = um_fail(&other, UM_EFORMAT, "%s: changed while it was read; score it again", in->path);
+    changed = um_fail(&other, UM_EFORMAT, "%s: changed while it was read; score it again", file);
   pthread_mutex_lock(&p->lock);
   in->kind = kind;
   in->frames = report.frames;

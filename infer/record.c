@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "infer/verify.h"
 
-enum { PATH_LONGEST = 4095, BATCH_LARGEST = 256 };
+enum { PATH_LONGEST = 4095, TEXT_LONGEST = 1 << 20, BATCH_LARGEST = 256 };
 #define WHOLE 9007199254740992.0 /* 2^53 */
 
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
@@ -79,8 +79,28 @@ static bool verdict_of(um_verdict *out, const cJSON *o) {
   return false;
 }
 
+/* Where text stands, a copy; NULL where null does, or where nothing does. */
+static bool copy_of(char **out, const cJSON *o, const char *key) {
+  const char *text;
+  *out = NULL;
+  if (!get(o, key)) return true;
+  return text_of(&text, o, key, TEXT_LONGEST, true) && (!*text || (*out = strdup(text)));
+}
+
+/* What is known of footage; with a label there is a group, and the column of --by where the file has one, each "" for null. */
+static bool label_of(input *in, const cJSON *o, const labelling *l) {
+  const char *word;
+  in->label = LABEL_NONE;
+  if (!get(o, "label")) return true;
+  if (!text_of(&word, o, "label", 4, false) || (strcmp(word, "fake") && strcmp(word, "real"))) return false;
+  in->label = strcmp(word, "fake") ? LABEL_REAL : LABEL_FAKE;
+  if (!copy_of(&in->group, o, "group") || !copy_of(&in->video, o, "video") || !copy_of(&in->by, o, "by")) return false;
+  if (l->by && get(o, "by") && !in->by && !(in->by = strdup(""))) return false;
+  return in->group || (in->group = strdup(""));
+}
+
 /* A verdict, a score and faces come together; what was skipped has none of them. */
-static bool input_of(input *in, const cJSON *o, bool calibrated) {
+static bool input_of(input *in, const cJSON *o, bool calibrated, const labelling *l) {
   const char *path, *hash;
   const cJSON *list = get(o, "detail"), *face;
   *in = (input){.score = NAN, .raw = NAN, .person = -1};
@@ -90,10 +110,12 @@ static bool input_of(input *in, const cJSON *o, bool calibrated) {
     return false;
   if (*hash ? !um_json_int(o, "bytes", 0, WHOLE, &in->bytes) : !cJSON_IsNull(get(o, "bytes"))) return false;
   const int n = cJSON_GetArraySize(list);
-  if (isnan(in->score) != (n == 0) || isnan(in->score) != (in->verdict == UM_VERDICT_NONE) || (in->skipped && n > 0)) return false;
+  if (isnan(in->score) != (n == 0) || isnan(in->score) != (in->verdict == UM_VERDICT_NONE) || (in->skipped && n > 0) || !label_of(in, o, l))
+    return false;
   strcpy(in->sha256, hash);
   if (!(in->path = strdup(path)) || !(in->detail = calloc((size_t)n + 1, sizeof *in->detail))) return false;
   cJSON_ArrayForEach(face, list) if (!face_of(&in->detail[in->faces++], face, calibrated)) return false;
+  if (in->faces == 1) in->person = in->detail[0].track;
   return true;
 }
 
@@ -127,7 +149,40 @@ static const char *settings_of(record *r, const cJSON *o) {
   if (!bool_of(&r->faces_are_cut, o, "faces_are_cut")) return "faces_are_cut";
   if (!precision_of(r, o)) return "precision";
   if (!int_of(&r->batch, o, "batch", 1, BATCH_LARGEST)) return "batch";
+  r->resamples = r->seed = -1, r->threshold = NAN;
+  if (get(o, "resamples") && !int_of(&r->resamples, o, "resamples", 0, 1e6)) return "resamples";
+  if (get(o, "bootstrap_seed") && !int_of(&r->seed, o, "bootstrap_seed", 0, INT_MAX)) return "bootstrap_seed";
+  if (get(o, "threshold") && !um_json_number(o, "threshold", 0, 1, &r->threshold)) return "threshold";
   return text_of(&r->forced, o, "forced", 1023, true) ? NULL : "forced";
+}
+
+/* Where labels came from; false where it is not as it should be. */
+static bool labels_of(record *r, const cJSON *o) {
+  labelling *l = &r->in.labels;
+  const cJSON *list = get(o, "files"), *one;
+  const char *text;
+  const int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+  if (!o || cJSON_IsNull(o)) return true;
+  if (!cJSON_IsObject(o) || !text_of(&l->word, o, "from", PATH_LONGEST, false) || !text_of(&l->by, o, "by", TEXT_LONGEST, true) ||
+      !cJSON_IsArray(list) || !(l->file = calloc((size_t)n + 1, sizeof *l->file)))
+    return false;
+  if (!*l->by) l->by = NULL;
+  cJSON_ArrayForEach(one, list) {
+    used_file *u = &l->file[l->files++];
+    if (!text_of(&text, one, "file", PATH_LONGEST, false)) return false;
+    strcpy(u->path, text);
+    if (!hash_of(&text, one, "sha256", true)) return false;
+    strcpy(u->sha256, text);
+    if (!um_json_int(one, "bytes", 0, WHOLE, &u->bytes)) return false;
+  }
+  return true;
+}
+
+/* What follows from scores, if it is there. */
+static bool parts_of(record *r) {
+  const cJSON *numbers = get(r->root, "metrics"), *rungs = get(r->root, "ladder");
+  r->metrics = cJSON_IsObject(numbers) ? numbers : NULL, r->ladder = cJSON_IsObject(rungs) ? rungs : NULL;
+  return (!numbers || r->metrics || cJSON_IsNull(numbers)) && (!rungs || r->ladder);
 }
 
 static bool evidence_of(record *r, const cJSON *o, const cJSON *run) {
@@ -154,9 +209,13 @@ static int parse(record *r, const char *path, um_error *err) {
   if (wrong) return um_fail(err, UM_EFORMAT, "%s: settings: %s: missing, or out of its range", path, wrong);
   if (!evidence_of(r, get(r->root, "evidence"), get(r->root, "run")))
     return um_fail(err, UM_EFORMAT, "%s: evidence or run: expected device, threads and jobs as infer --json writes them", path);
+  r->older = !get(r->root, "labels");
+  if (!labels_of(r, get(r->root, "labels")))
+    return um_fail(err, UM_EFORMAT, "%s: labels: expected from, by and files as infer --json writes them", path);
+  if (!parts_of(r)) return um_fail(err, UM_EFORMAT, "%s: metrics or ladder: expected an object", path);
   if (!(r->in.at = calloc((size_t)n + 1, sizeof *r->in.at))) return um_fail(err, UM_ENOMEM, "%s: no memory for %d results", path, n);
   cJSON_ArrayForEach(o, list) {
-    if (input_of(&r->in.at[r->in.count++], o, r->preprocess.calibration.method != UM_CALIBRATION_NONE)) continue;
+    if (input_of(&r->in.at[r->in.count++], o, r->preprocess.calibration.method != UM_CALIBRATION_NONE, &r->in.labels)) continue;
     return um_fail(err, UM_EFORMAT, "%s: result %d: expected path, sha256, verdict, score, detail and the like as infer --json writes them",
                    path, r->in.count);
   }

@@ -10,9 +10,6 @@
 #include "core/json.h"
 #include "core/log.h"
 
-/* How far scores may differ for something that differs to explain it: what people read of a score is two digits. */
-#define EXPLAINED 0.01
-
 /* ---- settings ---- */
 
 static char *text_of(const um_preprocess *p) {
@@ -60,17 +57,23 @@ static int open_model(scorer *s, options *m, const record *r, const char *file, 
 
 /* ---- scores ---- */
 
+static bool copy(char **to, const char *from) { return !from || (*to = strdup(from)); }
+
+/* By their old paths, which say what is drawn for them and how they are called, with their labels. */
 static int gather(inputs *in, checks *c, const record *r, um_error *err) {
   if (!(in->at = calloc((size_t)c->count + 1, sizeof *in->at))) return um_fail(err, UM_ENOMEM, "no memory for %d inputs", c->count);
   for (int i = 0; i < c->count; i++) {
     checked *x = &c->at[i];
+    const input *then = x->then;
     if (x->outcome != SAME || !x->path) continue;
     input *new = &in->at[in->count];
-    *new = (input){.path = strdup(x->path), .score = NAN, .raw = NAN, .label = LABEL_NONE, .person = -1};
-    if (!new->path) return um_fail(err, UM_ENOMEM, "%s: no memory", x->path);
-    /* Of a face that was cut before, who it is of came from a manifest; it says nothing of the score. */
-    if (r->faces_are_cut && x->then->faces == 1) new->person = x->then->detail[0].track;
+    *new = (input){.label = then->label, .score = NAN, .raw = NAN, .person = -1};
     x->now = in->count++;
+    if (!copy(&new->path, then->path) || !copy(&new->lies, strcmp(x->path, then->path) ? x->path : NULL) ||
+        !copy(&new->group, then->group) || !copy(&new->video, then->video) || !copy(&new->by, then->by))
+      return um_fail(err, UM_ENOMEM, "%s: no memory", x->path);
+    /* Of a face that was cut before, who it is of came from a manifest. */
+    if (r->faces_are_cut && then->faces == 1) new->person = then->person;
   }
   return UM_OK;
 }
@@ -100,10 +103,23 @@ static void compare_one(checked *x, const input *now, bool explained) {
     x->outcome = verdict && explained && !(x->difference > EXPLAINED) ? CLOSE : DIFFERS;
 }
 
+typedef struct watch {
+  int done, count;
+} watch;
+
 static void progress(void *arg, input *in) {
-  int *done = arg;
+  watch *w = arg;
   (void)in;
-  um_log_progress(false, "infer: %d", ++*done);
+  um_log_progress(false, "infer: %d of %d", ++w->done, w->count);
+}
+
+static void announce(const verification *v) {
+  const int rungs = ladder_count(ladder_wanted(&v->record, &v->o));
+  if (!v->o.quiet && rungs && v->now.count)
+    um_log(UM_LOG_INFO,
+           "%d input%s to be scored again, then %d rungs of the ladder, each as much work once more; --ladder=KINDS takes "
+           "some of them, --ladder=none none",
+           v->now.count, v->now.count == 1 ? "" : "s", rungs);
 }
 
 /* ---- what differs ---- */
@@ -136,14 +152,20 @@ static const char *device_of(const options *o, const record *r) {
 static int check_all(verification *v, const volatile bool *stop, um_error *err) {
   const double start = um_seconds();
   checks *c = &v->checks;
-  int done = 0;
   if (!v->o.jobs) v->o.jobs = v->scorer.backend->threads > 0 ? v->scorer.backend->threads : 1;
   int rc = evidence_take(&v->evidence, &v->scorer, &v->o, v->record.batch, err);
   if (!rc) rc = list_differences(v, err);
+  if (!rc && c->asked_for) rc = labels_again(&v->labels, &v->record, err);
   if (!rc) rc = gather(&v->now, c, &v->record, err);
-  if (!rc && v->now.count) rc = pipeline_run(&v->now, &v->scorer, &v->o, NULL, v->record.batch, progress, &done, stop, err);
+  if (!rc) announce(v);
+  watch w = {.count = v->now.count};
+  const double since = um_seconds();
+  if (!rc && v->now.count) rc = pipeline_run(&v->now, &v->scorer, &v->o, NULL, v->record.batch, progress, &w, stop, err);
   for (int i = 0; !rc && i < c->count; i++)
     if (c->at[i].now >= 0) compare_one(&c->at[i], &v->now.at[c->at[i].now], v->explaining > 0);
+  const double seconds = um_seconds() - since;
+  if (!rc && c->asked_for) rc = metrics_again(v, err);
+  if (!rc && c->asked_for) rc = ladder_again(v, seconds, stop, err);
   v->evidence.seconds = um_seconds() - start;
   return rc;
 }
@@ -155,6 +177,7 @@ int verify(const options *o, const char *const *path, int count, const volatile 
   if (!v) return um_fail(err, UM_ENOMEM, "no memory");
   v->o = *o;
   int rc = record_read(&v->record, o->verify, err);
+  if (!rc) rc = ladder_check(ladder_wanted(&v->record, o), err);
   if (!rc) rc = checks_find(&v->checks, &v->record, o->root, path, count, err);
   if (rc) goto done;
   if (!o->model) v->o.model = v->record.model_path;
@@ -164,7 +187,7 @@ int verify(const options *o, const char *const *path, int count, const volatile 
   if (!o->quiet) um_log_progress(false, "%s", ""); /* the line is the table's */
   if (!rc && !o->quiet && !(o->json && !strcmp(o->json, "-"))) report_print(v);
   if (!rc && o->json) rc = report_write(o->json, v, err);
-  if (!rc) *it_holds = holds(&v->checks);
+  if (!rc) *it_holds = holds(v);
 done:
   if (open) scorer_close(&v->scorer);
   inputs_free(&v->now);

@@ -20,7 +20,13 @@ typedef struct record {
   bool faces_are_cut;
   um_precision precision;
   int batch, threads, jobs;
-  inputs in; /* each with path, sha256, bytes, skipped, scores, verdict, frames, and the faces' frame, times, box, track and scores */
+  bool older;                    /* a file from before labels had a source */
+  const cJSON *metrics, *ladder; /* objects, of which nothing is known yet; NULL: none */
+  int resamples, seed;           /* of the metrics' intervals; -1: not recorded */
+  double threshold;              /* NaN: not recorded */
+  /* Each with path, sha256, bytes, skipped, scores, verdict, frames, the faces' frame, times, box, track and scores; label, group, video and
+   * by where there are labels, and in in.labels where these came from: word NULL: not recorded. */
+  inputs in;
 } record;
 
 /* UM_EFORMAT names what is wrong. */
@@ -80,9 +86,46 @@ void difference_add(differences *d, const char *what, const char *then, const ch
 /* Members of two objects that differ, by name ("libraries.libavcodec"); of files their hash counts, not their path. */
 void differences_add(differences *d, const char *prefix, const cJSON *then, const cJSON *now);
 
+/* ---- verify_numbers.c: what follows from scores ---- */
+
+/* How far numbers may differ for something that differs to explain it: what people read of a score is two digits. */
+#define EXPLAINED 0.01
+
+/* Labels, metrics or the ladder. */
+typedef struct part {
+  bool recorded;   /* there is one in the result */
+  outcome outcome; /* SAME, CLOSE, DIFFERS, or UNCHECKED: note says why */
+  int numbers;     /* that were compared */
+  int lacking;     /* members that an older file does not have */
+  double most;     /* the largest difference of two numbers; infinite where something else differs */
+  differences differences;
+  char note[320];
+} part;
+
+void part_differs(part *p, const char *what, const char *then, const char *now);
+/* All of two values: numbers to the bit. `what` names them ("metrics"), members by their path. older: what `then` lacks is counted, no
+ * difference. */
+void part_compare(part *p, const char *what, const cJSON *then, const cJSON *now, bool older);
+/* SAME, or CLOSE where no number differs by more than something explains (0: nothing does), or DIFFERS. */
+void part_settle(part *p, double explained);
+
+/* ---- verify_labels.c, verify_parts.c, verify_ladder.c ---- */
+
+typedef struct verification verification;
+/* Reads the labels of the record's inputs again, where their files have the same hashes; they take the place of the recorded ones. */
+int labels_again(part *p, record *r, um_error *err);
+/* The record's inputs with the scores that were made again, and, where there are none, those of the record, or with `missing` none: to be
+ * freed, its texts and faces stay where they are. *again: how many were scored again; *whole: all that ever were. */
+int inputs_merged(inputs *all, const verification *v, bool missing, int *again, bool *whole, um_error *err);
+int metrics_again(verification *v, um_error *err);
+/* The rungs that are to be done, as bits of kinds; 0: none. */
+unsigned ladder_wanted(const record *r, const options *o);
+/* seconds: what scoring the inputs took. */
+int ladder_again(verification *v, double seconds, const volatile bool *stop, um_error *err);
+
 /* ---- verify_report.c ---- */
 
-typedef struct verification {
+struct verification {
   options o; /* as used: the result's, and where the model lies */
   record record;
   checks checks;
@@ -91,10 +134,11 @@ typedef struct verification {
   inputs now;
   differences differences;
   int explaining; /* so many of them, the first, can be why a score differs */
-} verification;
+  part labels, metrics, ladder;
+};
 
 int count_of(const checks *c, outcome which);
-bool holds(const checks *c);
+bool holds(const verification *v);
 void report_print(const verification *v);
 int report_write(const char *path, const verification *v, um_error *err);
 

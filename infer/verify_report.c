@@ -18,7 +18,23 @@ int count_of(const checks *c, outcome which) {
   return n;
 }
 
-bool holds(const checks *c) { return c->asked_for > 0 && c->strangers == 0 && count_of(c, SAME) + count_of(c, CLOSE) == c->asked_for; }
+enum { PARTS = 3 };
+static const char *const part_name[PARTS] = {"labels", "metrics", "ladder"};
+static const part *part_of(const verification *v, int i) { return i == 0 ? &v->labels : i == 1 ? &v->metrics : &v->ladder; }
+
+/* A part of which it is said why it was not checked does not stand in the way. */
+bool holds(const verification *v) {
+  const checks *c = &v->checks;
+  for (int i = 0; i < PARTS; i++)
+    if (part_of(v, i)->outcome == DIFFERS) return false;
+  return c->asked_for > 0 && c->strangers == 0 && count_of(c, SAME) + count_of(c, CLOSE) == c->asked_for;
+}
+
+static bool bit_for_bit(const verification *v) {
+  for (int i = 0; i < PARTS; i++)
+    if (part_of(v, i)->outcome == CLOSE) return false;
+  return holds(v) && count_of(&v->checks, CLOSE) == 0;
+}
 
 /* The end of a path that fits into the last column. */
 static const char *file_name(char out[COLUMNS], const char *path) {
@@ -58,14 +74,39 @@ static void print_note(const verification *v, const checked *x) {
   }
 }
 
-static void print_differences(const differences *d) {
-  if (d->count) printf("\nNot as it was then (was -> is):\n");
-  for (int i = 0; i < d->count; i++) {
+static void print_differences(const differences *d, const char *title, int most) {
+  if (d->count) printf("\n%s (was -> is):\n", title);
+  for (int i = 0; i < d->count && i < most; i++) {
     const difference *x = &d->at[i];
     const size_t width = 2 + (strlen(x->what) > 28 ? strlen(x->what) : 28) + 2 + strlen(x->then) + 4 + strlen(x->now);
     printf(width <= COLUMNS ? "  %-28s  %s -> %s\n" : "  %s\n    %s\n    -> %s\n", x->what, x->then, x->now);
   }
-  if (d->more) printf("  and %d more\n", d->more);
+  const int more = d->more + (d->count > most ? d->count - most : 0);
+  if (more) printf("  and %d more\n", more);
+}
+
+/* Labels, metrics, ladder: a line each, beneath it what differs. */
+static void print_parts(const verification *v) {
+  bool first = true;
+  for (int i = 0; i < PARTS; i++) {
+    const part *p = part_of(v, i);
+    char note[sizeof p->note], amount[48] = "";
+    if (!p->recorded) continue;
+    snprintf(note, sizeof note, "%s", p->note);
+    text_clean(note);
+    if (p->outcome == CLOSE)
+      snprintf(amount, sizeof amount, "%d numbers within %.2g", p->numbers, p->most);
+    else if (i && p->numbers)
+      snprintf(amount, sizeof amount, "%d numbers", p->numbers);
+    printf("%s%-8s  %-9s  %s%s%s\n", first ? "\n" : "", part_name[i], outcome_name[p->outcome], amount, *amount && *note ? "; " : "", note);
+    first = false;
+  }
+  for (int i = 0; i < PARTS; i++) {
+    const part *p = part_of(v, i);
+    char title[64];
+    snprintf(title, sizeof title, "What differs in the %s", part_name[i]);
+    print_differences(&p->differences, title, p->outcome == DIFFERS ? DIFFERENCES : 12);
+  }
 }
 
 /* "holds: 6 of 6 inputs, bit for bit" */
@@ -79,11 +120,17 @@ static void print_verdict(const verification *v) {
     printf("\nnot checked: none of the %d result%s is about what was given\n", c->count, c->count == 1 ? "" : "s");
     return;
   }
-  printf("\n%s: %d of %d input%s", holds(c) ? "holds" : "does not hold", same + close, c->asked_for, c->asked_for == 1 ? "" : "s");
-  if (holds(c) && !close) printf(", bit for bit");
+  printf("\n%s: %d of %d input%s", holds(v) ? "holds" : "does not hold", same + close, c->asked_for, c->asked_for == 1 ? "" : "s");
+  for (int i = 0; i < PARTS; i++)
+    if (holds(v) && part_of(v, i)->recorded && part_of(v, i)->outcome != UNCHECKED) printf(", %s", part_name[i]);
+  if (bit_for_bit(v)) printf(", bit for bit");
   if (close) printf(", %d bit for bit, %d within %.2g", same, close, most);
   for (int k = DIFFERS; k < UNCHECKED; k++)
     if (count_of(c, (outcome)k)) printf(", %d %s", count_of(c, (outcome)k), outcome_name[k]);
+  for (int i = 0; i < PARTS; i++)
+    if (part_of(v, i)->outcome == DIFFERS) printf(", the %s differ%s", part_name[i], i == 2 ? "s" : "");
+  for (int i = 1; i < PARTS; i++)
+    if (part_of(v, i)->recorded && part_of(v, i)->outcome == UNCHECKED) printf(", %s not checked", part_name[i]);
   if (c->strangers) printf(", %d not among the results", c->strangers);
   if (count_of(c, UNCHECKED)) printf(" (of %d results)", c->count);
   printf("\n");
@@ -95,7 +142,8 @@ void report_print(const verification *v) {
   for (int i = 0; i < c->count; i++)
     if (c->at[i].outcome != UNCHECKED) print_checked(v, &c->at[i]);
   for (int i = 0; i < c->count; i++) print_note(v, &c->at[i]);
-  print_differences(&v->differences);
+  print_parts(v);
+  print_differences(&v->differences, "Not as it was then", DIFFERENCES);
   print_verdict(v);
 }
 
@@ -131,17 +179,29 @@ static bool put_difference(cJSON *list, const difference *x) {
   return um_json_put_text(o, "what", x->what) && um_json_put_text(o, "then", x->then) && um_json_put_text(o, "now", x->now);
 }
 
+/* null where the result has none. */
+static bool put_part(cJSON *to, const char *key, const part *p) {
+  if (!p->recorded) return cJSON_AddNullToObject(to, key);
+  cJSON *o = cJSON_AddObjectToObject(to, key), *list;
+  bool whole = o && um_json_put_text(o, "outcome", outcome_name[p->outcome]) && um_json_put_text(o, "note", p->note) &&
+               um_json_put_number(o, "numbers", p->numbers) && um_json_put_number(o, "not_recorded", p->lacking) &&
+               (list = cJSON_AddArrayToObject(o, "differences"));
+  for (int i = 0; whole && i < p->differences.count; i++) whole = put_difference(list, &p->differences.at[i]);
+  return whole && um_json_put_number(o, "more_differences", p->differences.more);
+}
+
 static bool put_all(cJSON *o, const verification *v) {
   const checks *c = &v->checks;
-  cJSON *part, *list, *now = evidence_json(&v->evidence), *run = run_json(&v->evidence);
-  bool whole = now && run && um_json_put_text(o, "format", "unmask-verification/1") && cJSON_AddBoolToObject(o, "holds", holds(c)) &&
-               cJSON_AddBoolToObject(o, "bit_for_bit", holds(c) && count_of(c, CLOSE) == 0) &&
-               (part = cJSON_AddObjectToObject(o, "result")) && um_json_put_text(part, "file", v->o.verify) &&
-               um_json_put_text(part, "sha256", v->record.sha256) && (part = cJSON_AddObjectToObject(o, "model")) &&
-               um_json_put_text(part, "file", v->o.model) && um_json_put_text(part, "sha256", v->scorer.sha256) &&
-               (part = cJSON_AddObjectToObject(o, "counts")) && um_json_put_number(part, "results", c->count) &&
-               um_json_put_number(part, "checked", c->asked_for) && um_json_put_number(part, "not_among_the_results", c->strangers);
-  for (int k = 0; whole && k < OUTCOMES; k++) whole = um_json_put_number(part, outcome_name[k], count_of(c, (outcome)k));
+  cJSON *to, *list, *now = evidence_json(&v->evidence), *run = run_json(&v->evidence);
+  bool whole = now && run && um_json_put_text(o, "format", "unmask-verification/1") && cJSON_AddBoolToObject(o, "holds", holds(v)) &&
+               cJSON_AddBoolToObject(o, "bit_for_bit", bit_for_bit(v)) && (to = cJSON_AddObjectToObject(o, "result")) &&
+               um_json_put_text(to, "file", v->o.verify) && um_json_put_text(to, "sha256", v->record.sha256) &&
+               (to = cJSON_AddObjectToObject(o, "model")) && um_json_put_text(to, "file", v->o.model) &&
+               um_json_put_text(to, "sha256", v->scorer.sha256) && (to = cJSON_AddObjectToObject(o, "counts")) &&
+               um_json_put_number(to, "results", c->count) && um_json_put_number(to, "checked", c->asked_for) &&
+               um_json_put_number(to, "not_among_the_results", c->strangers);
+  for (int k = 0; whole && k < OUTCOMES; k++) whole = um_json_put_number(to, outcome_name[k], count_of(c, (outcome)k));
+  for (int i = 0; whole && i < PARTS; i++) whole = put_part(o, part_name[i], part_of(v, i));
   whole = whole && (list = cJSON_AddArrayToObject(o, "differences"));
   for (int i = 0; whole && i < v->differences.count; i++) whole = put_difference(list, &v->differences.at[i]);
   if (whole && (whole = cJSON_AddItemToObject(o, "evidence", now))) now = NULL;

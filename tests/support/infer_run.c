@@ -115,6 +115,33 @@ cJSON *infer_json(const char *path) {
   return root;
 }
 
+void infer_edit(const char *from, const char *to, const char *way, const char *value) {
+  cJSON *root = infer_json(from), *at = root, *new = cJSON_CreateRaw(value);
+  char part[64];
+  while (at) {
+    const size_t n = strcspn(way, "/");
+    snprintf(part, sizeof part, "%.*s", (int)n, way);
+    if (!way[n]) break;
+    at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, atoi(part)) : cJSON_GetObjectItemCaseSensitive(at, part);
+    way += n + 1;
+  }
+  assert_non_null(at);
+  if (!*value && cJSON_IsArray(at))
+    cJSON_DeleteItemFromArray(at, atoi(part)), cJSON_Delete(new);
+  else if (!*value)
+    cJSON_DeleteItemFromObjectCaseSensitive(at, part), cJSON_Delete(new);
+  else if (cJSON_IsArray(at))
+    assert_true(cJSON_ReplaceItemInArray(at, atoi(part), new));
+  else if (cJSON_HasObjectItem(at, part))
+    assert_true(cJSON_ReplaceItemInObjectCaseSensitive(at, part, new));
+  else
+    assert_true(cJSON_AddItemToObject(at, part, new));
+  char *text = um_json_print(root, false);
+  assert_non_null(text);
+  tmp_write(to, text, strlen(text));
+  cJSON_free(text), cJSON_Delete(root);
+}
+
 char *infer_verdicts(const char *path) {
   cJSON *all = infer_json(path);
   cJSON_DeleteItemFromObjectCaseSensitive(all, "run");

@@ -32,6 +32,8 @@ int infer_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 cJSON *infer_json(const char *path);
 /* The text of a file of infer --json less "run", which tells of times and threads: two of the same verdicts are the same. malloc'd. */
 char *infer_verdicts(const char *path);
+/* Writes `to`, the JSON of `from` with another value, JSON text, in place of the member at `way` ("results/0/score"), or with "" without it. */
+void infer_edit(const char *from, const char *to, const char *way, const char *value);
 /* A member; fails the test where it is missing. */
 const cJSON *infer_get(const cJSON *o, const char *key);
 /* True where PATH.txt holds the text. */
