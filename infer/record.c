@@ -150,9 +150,9 @@ static const char *settings_of(record *r, const cJSON *o) {
   if (!precision_of(r, o)) return "precision";
   if (!int_of(&r->batch, o, "batch", 1, BATCH_LARGEST)) return "batch";
   r->resamples = r->seed = -1, r->threshold = NAN;
-  if (get(o, "resamples") && !int_of(&r->resamples, o, "resamples", 0, 1e6)) return "resamples";
-  if (get(o, "bootstrap_seed") && !int_of(&r->seed, o, "bootstrap_seed", 0, INT_MAX)) return "bootstrap_seed";
-  if (get(o, "threshold") && !um_json_number(o, "threshold", 0, 1, &r->threshold)) return "threshold";
+  if ((!r->older || get(o, "resamples")) && !int_of(&r->resamples, o, "resamples", 0, 1e6)) return "resamples";
+  if ((!r->older || get(o, "bootstrap_seed")) && !int_of(&r->seed, o, "bootstrap_seed", 0, INT_MAX)) return "bootstrap_seed";
+  if ((!r->older || get(o, "threshold")) && !um_json_number(o, "threshold", 0, 1, &r->threshold)) return "threshold";
   return text_of(&r->forced, o, "forced", 1023, true) ? NULL : "forced";
 }
 
@@ -205,11 +205,11 @@ static int parse(record *r, const char *path, um_error *err) {
     return um_fail(err, UM_EFORMAT, "%s: format: expected \"" RESULT_FORMAT "\", got \"%.40s\"", path, format);
   if (!model_of(r, get(r->root, "model")))
     return um_fail(err, UM_EFORMAT, "%s: model: expected file, sha256 and fingerprint as infer --json writes them", path);
+  r->older = !get(r->root, "labels");
   const char *const wrong = settings_of(r, get(r->root, "settings"));
   if (wrong) return um_fail(err, UM_EFORMAT, "%s: settings: %s: missing, or out of its range", path, wrong);
   if (!evidence_of(r, get(r->root, "evidence"), get(r->root, "run")))
     return um_fail(err, UM_EFORMAT, "%s: evidence or run: expected device, threads and jobs as infer --json writes them", path);
-  r->older = !get(r->root, "labels");
   if (!labels_of(r, get(r->root, "labels")))
     return um_fail(err, UM_EFORMAT, "%s: labels: expected from, by and files as infer --json writes them", path);
   if (!parts_of(r)) return um_fail(err, UM_EFORMAT, "%s: metrics or ladder: expected an object", path);

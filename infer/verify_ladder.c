@@ -104,22 +104,23 @@ int ladder_again(verification *v, double seconds, const volatile bool *stop, um_
   inputs all;
   ladder l = {0};
   int again;
-  bool whole;
+  bool whole, numbers;
   if (!r->ladder) return UM_OK;
   p->recorded = true, p->outcome = UNCHECKED;
   int rc = inputs_merged(&all, v, true, &again, &whole, err);
   if (!rc && (!kinds || !again)) {
-    snprintf(p->note, sizeof p->note, "%s",
-             v->o.no_ladder || v->o.ladder ? "left out, as asked for"
-             : again                       ? "it has no rung"
-                                           : "no input was scored again");
+    const bool asked = v->o.no_ladder || v->o.ladder;
+    if (!asked && again) part_differs(p, "ladder.rungs", "(none that is known)", "");
+    if (!asked && again) part_settle(p, 0);
+    snprintf(p->note, sizeof p->note, "%s", asked ? "left out, as asked for" : again ? "" : "no input was scored again");
     free(all.at);
     return UM_OK;
   }
-  o.labels = whole && r->metrics ? "" : NULL, o.by = NULL, o.resamples = r->resamples < 0 ? 0 : r->resamples, o.ladder = kinds;
+  numbers = whole && r->resamples >= 0;
+  o.labels = numbers && r->metrics ? "" : NULL, o.by = NULL, o.resamples = r->resamples, o.ladder = kinds;
   if (!rc) rc = ladder_run(&l, &all, &v->scorer, &o, r->batch, seconds, false, stop, err);
   cJSON *now = rc ? NULL : cJSON_CreateObject();
-  if (!rc && (!now || !ladder_put(now, &l) || compare_ladder(p, r, &l, now, &all, whole, kinds)))
+  if (!rc && (!now || !ladder_put(now, &l) || compare_ladder(p, r, &l, now, &all, numbers, kinds)))
     rc = um_fail(err, UM_ENOMEM, "no memory for the ladder's %d rungs", l.rungs);
   cJSON_Delete(now);
   ladder_free(&l);
@@ -128,7 +129,7 @@ int ladder_again(verification *v, double seconds, const volatile bool *stop, um_
   part_settle(p, v->explaining ? EXPLAINED : 0);
   const int rungs = cJSON_GetArraySize(get(r->ladder, "rungs")), done = ladder_count(kinds);
   int n = snprintf(p->note, sizeof p->note, done == rungs ? "%d rungs" : "%d of %d rungs", done, rungs);
-  if (!whole) n += snprintf(p->note + n, sizeof p->note - (size_t)n, ", of them the scores of %d of %d inputs", again, all.count);
+  if (!numbers) n += snprintf(p->note + n, sizeof p->note - (size_t)n, ", of them the scores of %d of %d inputs", again, all.count);
   if (p->lacking) snprintf(p->note + n, sizeof p->note - (size_t)n, "; %d numbers that an older infer did not write", p->lacking);
   return UM_OK;
 }
