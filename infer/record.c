@@ -180,9 +180,9 @@ static bool labels_of(record *r, const cJSON *o) {
 
 /* What follows from scores, if it is there. */
 static bool parts_of(record *r) {
-  const cJSON *numbers = get(r->root, "metrics"), *rungs = get(r->root, "ladder");
-  r->metrics = cJSON_IsObject(numbers) ? numbers : NULL, r->ladder = cJSON_IsObject(rungs) ? rungs : NULL;
-  return (!numbers || r->metrics || cJSON_IsNull(numbers)) && (!rungs || r->ladder);
+  const cJSON *numbers = get(r->root, "metrics"), *steps = get(r->root, "ladder");
+  r->metrics = cJSON_IsObject(numbers) ? numbers : NULL, r->ladder = cJSON_IsObject(steps) ? steps : NULL;
+  return (!numbers || r->metrics || cJSON_IsNull(numbers)) && (!steps || r->ladder);
 }
 
 static bool evidence_of(record *r, const cJSON *o, const cJSON *run) {

@@ -6,11 +6,11 @@
 
 #include "infer/verify.h"
 
-static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
+static const cJSON *member(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
 
 /* -1: not known. */
 static int kind_of(const cJSON *o) {
-  const char *word = cJSON_GetStringValue(get(o, "kind"));
+  const char *word = cJSON_GetStringValue(member(o, "kind"));
   for (int k = 0; word && k < UM_DISTORTIONS; k++)
     if (!strcmp(um_distortion_name(k), word)) return k;
   return -1;
@@ -19,19 +19,19 @@ static int kind_of(const cJSON *o) {
 unsigned ladder_wanted(const record *r, const options *o) {
   unsigned kinds = 0;
   const cJSON *one;
-  cJSON_ArrayForEach(one, get(r->ladder, "rungs")) {
+  cJSON_ArrayForEach(one, member(r->ladder, "rungs")) {
     if (kind_of(one) >= 0) kinds |= 1u << kind_of(one);
   }
   return o->no_ladder ? 0 : o->ladder ? kinds & o->ladder : kinds;
 }
 
 static bool same_rung(const cJSON *a, const rung *b) {
-  const cJSON *strength = get(a, "strength");
+  const cJSON *strength = member(a, "strength");
   return kind_of(a) == (int)b->how.kind && cJSON_IsNumber(strength) && strength->valuedouble == b->how.strength;
 }
 
 /* The scores of the inputs that were scored again. */
-static void compare_scores(part *p, const char *name, const cJSON *then, const cJSON *now, const inputs *all, bool whole) {
+static void compare_rung_scores(part *p, const char *name, const cJSON *then, const cJSON *now, const inputs *all, bool whole) {
   char place[256];
   const cJSON *a = then ? then->child : NULL, *b = now->child;
   if (cJSON_GetArraySize(then) != all->count) {
@@ -60,22 +60,22 @@ static int compare_rung(part *p, const char *name, const cJSON *then, cJSON *now
   }
   cJSON_ArrayForEach(c, then) if (!scores || strcmp(c->string, "scores")) cJSON_AddItemReferenceToObject(rest, c->string, (cJSON *)c);
   if (whole) part_compare(p, name, rest, now, older);
-  if (scores) compare_scores(p, name, get(then, "scores"), scores, all, whole);
+  if (scores) compare_rung_scores(p, name, member(then, "scores"), scores, all, whole);
   cJSON_Delete(rest), cJSON_Delete(scores);
   return UM_OK;
 }
 
 /* Each recorded rung against the one of the same kind and strength. */
 static int compare_ladder(part *p, const record *r, const ladder *l, cJSON *now, const inputs *all, bool whole, unsigned kinds) {
-  const cJSON *rungs = get(r->ladder, "rungs"), *then;
+  const cJSON *all_rungs = member(r->ladder, "rungs"), *then;
   cJSON *list = cJSON_DetachItemFromObjectCaseSensitive(now, "rungs"), *plain = cJSON_DetachItemFromObjectCaseSensitive(now, "as_they_are");
   bool *met = calloc((size_t)l->rungs + 1, sizeof *met);
   char name[64], of[32];
   int rc = list && plain && met ? UM_OK : UM_ENOMEM, at = 0;
-  if (!rc && get(r->ladder, "seed")) part_compare(p, "ladder.seed", get(r->ladder, "seed"), get(now, "seed"), false);
-  if (!rc && !r->older && !get(r->ladder, "seed")) part_differs(p, "ladder.seed", "", "(there)");
-  if (!rc) rc = compare_rung(p, "ladder.as_they_are", get(r->ladder, "as_they_are"), plain, all, whole, r->older);
-  cJSON_ArrayForEach(then, rungs) {
+  if (!rc && member(r->ladder, "seed")) part_compare(p, "ladder.seed", member(r->ladder, "seed"), member(now, "seed"), false);
+  if (!rc && !r->older && !member(r->ladder, "seed")) part_differs(p, "ladder.seed", "", "(there)");
+  if (!rc) rc = compare_rung(p, "ladder.as_they_are", member(r->ladder, "as_they_are"), plain, all, whole, r->older);
+  cJSON_ArrayForEach(then, all_rungs) {
     int i = 0;
     cJSON *one = list ? list->child : NULL;
     at++;
@@ -127,8 +127,8 @@ int ladder_again(verification *v, double seconds, const volatile bool *stop, um_
   free(all.at);
   if (rc) return rc;
   part_settle(p, v->explaining ? EXPLAINED : 0);
-  const int rungs = cJSON_GetArraySize(get(r->ladder, "rungs")), done = ladder_count(kinds);
-  int n = snprintf(p->note, sizeof p->note, done == rungs ? "%d rungs" : "%d of %d rungs", done, rungs);
+  const int recorded = cJSON_GetArraySize(member(r->ladder, "rungs")), done = ladder_count(kinds);
+  int n = snprintf(p->note, sizeof p->note, done == recorded ? "%d rungs" : "%d of %d rungs", done, recorded);
   if (!numbers) n += snprintf(p->note + n, sizeof p->note - (size_t)n, ", of them the scores of %d of %d inputs", again, all.count);
   if (p->lacking) snprintf(p->note + n, sizeof p->note - (size_t)n, "; %d numbers that an older infer did not write", p->lacking);
   return UM_OK;

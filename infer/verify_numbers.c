@@ -15,7 +15,7 @@ void part_differs(part *p, const char *what, const char *then, const char *now) 
 }
 
 /* In the fewest digits that read back to the same bits; "" for nothing. */
-static const char *text_of(char room[VALUE], const cJSON *v) {
+static const char *value_text(char room[VALUE], const cJSON *v) {
   room[0] = 0;
   if (cJSON_IsString(v)) return v->valuestring;
   if (cJSON_IsObject(v) || cJSON_IsArray(v)) snprintf(room, VALUE, "(%d values)", cJSON_GetArraySize(v));
@@ -32,7 +32,7 @@ static void compare_numbers(part *p, const char *what, const cJSON *then, const 
   p->numbers++;
   if (then->valuedouble == now->valuedouble) return;
   const double by = fabs(then->valuedouble - now->valuedouble);
-  difference_add(&p->differences, what, text_of(room[0], then), text_of(room[1], now));
+  difference_add(&p->differences, what, value_text(room[0], then), value_text(room[1], now));
   if (!(by <= p->most)) p->most = isnan(by) ? INFINITY : by;
 }
 
@@ -53,7 +53,7 @@ static void compare_objects(part *p, const char *what, const cJSON *then, const 
     if (n == 0 && older)
       p->lacking++;
     else if (n > 1)
-      part_differs(p, place, "(there several times)", text_of(room, c));
+      part_differs(p, place, "(there several times)", value_text(room, c));
     else
       part_compare(p, place, cJSON_GetObjectItemCaseSensitive(then, c->string), c, older);
   }
@@ -61,7 +61,7 @@ static void compare_objects(part *p, const char *what, const cJSON *then, const 
     if (p->differences.more) return; /* whatever else such a file holds */
     if (cJSON_GetObjectItemCaseSensitive(now, c->string)) continue;
     snprintf(place, sizeof place, "%s.%.64s", what, c->string);
-    part_differs(p, place, text_of(room, c), "");
+    part_differs(p, place, value_text(room, c), "");
   }
 }
 
@@ -69,7 +69,7 @@ static void compare_arrays(part *p, const char *what, const cJSON *then, const c
   const int n = cJSON_GetArraySize(now);
   char place[PLACE], room[2][VALUE];
   int i = 0;
-  if (cJSON_GetArraySize(then) != n) part_differs(p, what, text_of(room[0], then), text_of(room[1], now));
+  if (cJSON_GetArraySize(then) != n) part_differs(p, what, value_text(room[0], then), value_text(room[1], now));
   for (const cJSON *a = then->child, *b = now->child; a && b; a = a->next, b = b->next, i++) {
     const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(b, "value")); /* of a part */
     if (value)
@@ -93,7 +93,7 @@ void part_compare(part *p, const char *what, const cJSON *then, const cJSON *now
   } else if (cJSON_IsString(then) && cJSON_IsString(now)) {
     part_differs(p, what, then->valuestring, now->valuestring);
   } else if (!(cJSON_IsNull(then) && cJSON_IsNull(now))) {
-    const char *was = text_of(room[0], then), *is = text_of(room[1], now);
+    const char *was = value_text(room[0], then), *is = value_text(room[1], now);
     part_differs(p, what, was, strcmp(was, is) ? is : "(of another kind)");
   }
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "infer/facts.c"
+#include "infer/hash.c"
 #include "infer/inputs.c"
 
 static char folder[64], manifest[96], file[3][96];

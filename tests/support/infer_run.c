@@ -145,6 +145,7 @@ void infer_edit(const char *from, const char *to, const char *way, const char *v
 char *infer_verdicts(const char *path) {
   cJSON *all = infer_json(path);
   cJSON_DeleteItemFromObjectCaseSensitive(all, "run");
+  cJSON_DeleteItemFromObjectCaseSensitive(all, "labels");
   char *text = um_json_print(all, false);
   cJSON_Delete(all);
   assert_non_null(text);

@@ -30,7 +30,7 @@ void infer_colour(const char *path, const uint8_t rgb[3], int width, int height)
 int infer_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A JSON file; fails the test where it is none. */
 cJSON *infer_json(const char *path);
-/* The text of a file of infer --json less "run", which tells of times and threads: two of the same verdicts are the same. malloc'd. */
+/* The text of a file of infer --json less "run", which tells of times and threads, and "labels", of where these came from: two of the same verdicts are the same. malloc'd. */
 char *infer_verdicts(const char *path);
 /* Writes `to`, the JSON of `from` with another value, JSON text, in place of the member at `way` ("results/0/score"), or with "" without it. */
 void infer_edit(const char *from, const char *to, const char *way, const char *value);
