@@ -38,6 +38,7 @@ for source in tests/gpu/gpu_*.c; do
   [ -x "$build/tests/cuda_host/$name" ] && run "$build/tests/cuda_host/$name" "gpu/$name" --small
 done
 [ -x "$build/tests/cuda_host/gpu_bench" ] && run tests/gpu/check_scripts.sh gpu/scripts "$build"
+[ -x "$build/tests/cuda_host/bare/train" ] && run tests/gpu/check_train.sh gpu/train "$build"
 
 # Three barriers of tiled kernels left out, one at a time: each must make a test fail (make mutate: all of them).
 if [ -x "$build/tests/cuda_host/checkops" ]; then

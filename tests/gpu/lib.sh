@@ -19,9 +19,14 @@ for d in /usr/local/cuda/lib64 /usr/local/cuda/lib; do [ -d "$d" ] && found=$fou
 LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$found${found:+:}$(cd "$dir" && pwd)/lib
 export LD_LIBRARY_PATH
 
-# No GPU: one line, in the driver's words.
-device=$("$dir/gpu_info" 2>"$dir/no-gpu") || { cat "$dir/no-gpu" >&2; exit 1; }
-name=$("$dir/gpu_info" name 2>/dev/null)
+# No GPU: one line, in the driver's words. (train.sh can be asked for another device.)
+case ${DEVICE:-cuda} in
+cuda*)
+  device=$("$dir/gpu_info" 2>"$dir/no-gpu") || { cat "$dir/no-gpu" >&2; exit 1; }
+  name=$("$dir/gpu_info" name 2>/dev/null)
+  ;;
+*) device="device $DEVICE: no GPU was asked for" name=$DEVICE ;;
+esac
 if [ -s "$here/../COMMIT" ]; then
   commit=$(cat "$here/../COMMIT") # what pack.sh packed
 elif commit=$(git -C "$here" rev-parse --short=12 HEAD 2>/dev/null); then

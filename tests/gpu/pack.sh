@@ -36,8 +36,9 @@ if [ -n "$clips" ] && command -v ffmpeg >/dev/null 2>&1; then
     ffmpeg -v error -nostdin -y -ss 1 -i "$clip" -frames:v 1 -vf "scale='min(1280,iw)':-2" "$dir/frames/$(basename "$clip" .mp4).ppm" || true
   done
 fi
+[ ! -x "$dir/bin/train" ] || sh "$here/train_pack.sh" "$dir"
 
 name=$(basename "$dir")
-tar -C "$(dirname "$dir")" -czf "$dir.tar.gz" --exclude="$name/obj" --exclude="$name/logs-*" --exclude="$name/no-gpu" "$name"
+tar -C "$(dirname "$dir")" -czf "$dir.tar.gz" --exclude="$name/obj" --exclude="$name/logs-*" --exclude="$name/runs" --exclude="$name/no-gpu" "$name"
 ls -l "$dir/lib" | awk 'NR > 1 {printf "  %9d %s\n", $5, $9}'
 echo "$dir.tar.gz: $(($(wc -c <"$dir.tar.gz") / 1048576)) MiB"
