@@ -2,7 +2,7 @@
 # make gpu-pack: DIR (build/gpu) with all that another machine with a GPU needs to run test.sh and bench.sh: the programs, the scripts,
 # and in lib/ the shared libraries that a bare machine lacks (oneDNN, cJSON and what they want; CUDA's own are never packed). Where they are
 # there: MTCNN's weights, and a picture of each clip in the folder CLIPS (default ../shared/data/clips; ffmpeg makes it) to look for faces
-# in. Then DIR.tar.gz, to be carried. Usage: pack.sh DIR
+# in. Then DIR.tar.gz, to be carried, and by train_pack.sh DIR-train.tar.gz. Usage: pack.sh DIR
 #
 # There: tar xzf gpu.tar.gz && sh gpu/run/test.sh gpu && sh gpu/run/bench.sh gpu
 set -e
@@ -36,9 +36,10 @@ if [ -n "$clips" ] && command -v ffmpeg >/dev/null 2>&1; then
     ffmpeg -v error -nostdin -y -ss 1 -i "$clip" -frames:v 1 -vf "scale='min(1280,iw)':-2" "$dir/frames/$(basename "$clip" .mp4).ppm" || true
   done
 fi
-[ ! -x "$dir/bin/train" ] || sh "$here/train_pack.sh" "$dir"
 
 name=$(basename "$dir")
-tar -C "$(dirname "$dir")" -czf "$dir.tar.gz" --exclude="$name/obj" --exclude="$name/logs-*" --exclude="$name/runs" --exclude="$name/no-gpu" "$name"
+tar -C "$(dirname "$dir")" -czf "$dir.tar.gz" --exclude="$name/obj" --exclude="$name/logs-*" --exclude="$name/no-gpu" --exclude="$name/bin" --exclude="$name/configs" \
+  --exclude="$name/runs" --exclude="$name/cache" "$name"
 ls -l "$dir/lib" | awk 'NR > 1 {printf "  %9d %s\n", $5, $9}'
 echo "$dir.tar.gz: $(($(wc -c <"$dir.tar.gz") / 1048576)) MiB"
+[ ! -x "$dir/bin/train" ] || sh "$here/train_pack.sh" "$dir"

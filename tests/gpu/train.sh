@@ -28,7 +28,7 @@ configs=$here/../configs
 [ -d "$configs" ] || configs=$here/../../configs
 case $RECIPE in */*) recipe=$RECIPE ;; *) recipe=$configs/$RECIPE.json ;; esac
 runs=$dir/runs
-XDG_CACHE_HOME=$logs/cache # what engine auto measures: every first epoch has it, and nothing of an earlier run
+XDG_CACHE_HOME=$dir/cache # what engine auto measures: kept for the next call, so that its choices, and the bits, stay the same
 export XDG_CACHE_HOME
 
 # training NAME SECONDS CONFIG KEY=VALUE...
@@ -58,11 +58,11 @@ scoring() {
 printf '%s\n' "$device"
 heading
 weights=model.weights=${WEIGHTS:-null}
-wanted bf16 && training bf16 150 "$configs/vgg16_finetune.json" "$weights" precision=bf16 "epochs=${EPOCHS:-3}"
+wanted bf16 && training bf16 240 "$configs/vgg16_finetune.json" "$weights" precision=bf16 "epochs=${EPOCHS:-3}"
 scoring bf16
-wanted fp32 && training fp32 240 "$configs/vgg16_finetune.json" "$weights" precision=fp32 "epochs=${EPOCHS:-3}"
+wanted fp32 && training fp32 300 "$configs/vgg16_finetune.json" "$weights" precision=fp32 "epochs=${EPOCHS:-3}"
 scoring fp32
-wanted recipe && training recipe 300 "$recipe" ${RECIPE_EPOCHS:+epochs=$RECIPE_EPOCHS}
+wanted recipe && training recipe 480 "$recipe" ${RECIPE_EPOCHS:+epochs=$RECIPE_EPOCHS}
 scoring recipe
 
 # Of the epochs after the first, which has the first calls of everything in it; of that where it is alone. By the names of the columns.
