@@ -114,7 +114,7 @@ int um_writer_open(um_writer *w, const char *path, um_error *err) {
 
 int um_writer_commit(um_writer *w, um_error *err) {
   char folder[sizeof w->path];
-  int e = 0, fd;
+  int e = 0;
 
   if (!w->file) return um_fail(err, UM_EINTERNAL, "%s: not open for writing", w->path);
   if (ferror(w->file)) e = EIO;
@@ -128,14 +128,9 @@ int um_writer_commit(um_writer *w, um_error *err) {
     um_writer_abandon(w);
     return um_fail(err, UM_EIO, "%s: cannot write: %s; nothing was changed", w->path, strerror(e));
   }
-  if (w->temporary[0]) {
-    /* The new name must survive a power cut too. Some file systems refuse to sync a folder; there is nothing to add then. */
+  if (w->temporary[0]) { /* the new name must survive a power cut too */
     folder_of(folder, sizeof folder, w->path);
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-      (void)fsync(fd);
-      close(fd);
-    }
+    um_folder_sync(folder);
   }
   w->temporary[0] = 0;
   return UM_OK;
@@ -146,6 +141,31 @@ void um_writer_abandon(um_writer *w) {
   w->file = NULL;
   if (w->temporary[0]) unlink(w->temporary);
   w->temporary[0] = 0;
+}
+
+int um_file_put(const char *path, const void *data, size_t size, um_error *err) {
+  FILE *f = fopen(path, "wbe");
+  if (!f) return um_fail(err, UM_EIO, "%s: cannot write: %s", path, strerror(errno));
+  int e = 0;
+  if (fwrite(data, 1, size, f) != size) e = errno;
+  if (fclose(f) != 0 && !e) e = errno;
+  if (!e) return UM_OK;
+  unlink(path);
+  return um_fail(err, UM_EIO, "%s: cannot write: %s", path, strerror(e));
+}
+
+int um_file_sync(const char *path, um_error *err) {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int e = fd < 0 || fsync(fd) != 0 ? errno : 0;
+  if (fd >= 0) close(fd);
+  return e ? um_fail(err, UM_EIO, "%s: cannot be flushed to disk: %s", path, strerror(e)) : UM_OK;
+}
+
+void um_folder_sync(const char *folder) {
+  const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  (void)fsync(fd); /* some file systems refuse to sync a folder; there is nothing to add then */
+  close(fd);
 }
 
 /* Whether a name is "FILE.PID-N.tmp" with a PID that no process of this machine has. */

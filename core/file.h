@@ -20,6 +20,11 @@ int um_writer_open(um_writer *w, const char *path, um_error *err);
 /* Flushes, syncs and renames; on any failure the temporary file is removed and the old file stays. */
 int um_writer_commit(um_writer *w, um_error *err);
 void um_writer_abandon(um_writer *w); /* safe after commit, and on a zeroed struct */
+/* Writes a file that nobody relies on yet: under its own name, and not flushed to disk. Where it fails the file is removed. */
+int um_file_put(const char *path, const void *data, size_t size, um_error *err);
+/* What was written of a file is on the disk when this returns; that it has this name, when its folder is, too. */
+int um_file_sync(const char *path, um_error *err);
+void um_folder_sync(const char *folder);
 /* Removes from a folder the temporary files of processes that were killed while they wrote. */
 void um_writer_sweep(const char *folder);
 

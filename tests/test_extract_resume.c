@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,17 @@
 /* The store itself, as the program has it. */
 #include "tools/extract/journal.c"
 #include "tools/extract/store.c"
+
+/* What is flushed to the disk in this process, in order: the C library's are passed over. */
+static ino_t flushed[64];
+static int flushes;
+static int flush(long call, int fd) {
+  struct stat st;
+  if (fstat(fd, &st) == 0 && flushes < 64) flushed[flushes++] = st.st_ino;
+  return (int)syscall(call, fd);
+}
+int fsync(int fd) { return flush(SYS_fsync, fd); }
+int fdatasync(int fd) { return flush(SYS_fdatasync, fd); }
 
 #define SETTINGS "--detector haar --faces largest --max-size 400 --fps all --quiet --label fake "
 enum { CLIPS = 5 };
@@ -325,6 +337,57 @@ static void a_commit_that_was_cut_off(void **state) {
   }
 }
 
+static ino_t inode(const char *path) {
+  struct stat st;
+  assert_int_equal(stat(path, &st), 0);
+  return st.st_ino;
+}
+
+/* A power cut leaves of what was not flushed anything or nothing: each crop, once, and the folders come before the journal's line that relies on them;
+ * crops that are dropped are not flushed. */
+static void flushed_before_it_is_said(void **state) {
+  enum { CROPS = 5 };
+  const char *out = tmp_path("resume/flushed");
+  char stage[4096], path[4096 + 32];
+  store s;
+  um_error err = {0};
+  ino_t crop[CROPS];
+  (void)state;
+  open_store(&s, out, 0);
+  assert_int_equal(store_stage(&s, stage, sizeof stage, "v", &err), UM_OK);
+  entry e = an_entry("a/v.mp4", "v", CROPS, stage);
+  for (int k = 0; k < CROPS; k++) {
+    snprintf(path, sizeof path, "%s/v_%06d_00.png", stage, k);
+    crop[k] = inode(path);
+  }
+  snprintf(path, sizeof path, "%s/v_dropped.png", stage);
+  tmp_write(path, "x", 1);
+  const ino_t folder = inode(stage), work = inode(s.work);
+  snprintf(path, sizeof path, "%s/journal", s.work);
+  const ino_t journal = inode(path);
+  flushes = 0;
+  assert_int_equal(store_settle(&s, &e, &err), UM_OK);
+  assert_int_equal(store_commit(&s, &e, &err), UM_OK);
+  assert_int_equal(flushes, CROPS + 3);
+  for (int k = 0; k < CROPS; k++) assert_int_equal(flushed[k], crop[k]);
+  assert_true(flushed[CROPS] == folder && flushed[CROPS + 1] == work && flushed[CROPS + 2] == journal);
+  /* The new places come before the journal is emptied. */
+  flushes = 0;
+  assert_int_equal(store_write(&s, &err), UM_OK);
+  snprintf(path, sizeof path, "%s/fake", out);
+  int placed = -1;
+  for (int i = 0; i < flushes; i++)
+    if (flushed[i] == inode(path)) placed = i;
+  assert_true(placed >= 0 && placed < flushes - 1 && flushed[flushes - 1] == journal);
+  /* A crop that is not there is not said to be. */
+  assert_int_equal(store_stage(&s, stage, sizeof stage, "w", &err), UM_OK);
+  e = an_entry("a/w.mp4", "w", 1, NULL);
+  assert_int_equal(store_settle(&s, &e, &err), UM_EIO);
+  assert_non_null(strstr(err.text, "w_000000_00.png"));
+  entry_free(&e);
+  store_close(&s);
+}
+
 static void a_reset_that_was_cut_off(void **state) {
   const char *out = tmp_path("resume/reset");
   char path[4096 + 32];
@@ -403,6 +466,7 @@ static void one_at_a_time(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_commit_that_was_cut_off),
+      cmocka_unit_test(flushed_before_it_is_said),
       cmocka_unit_test(a_reset_that_was_cut_off),
       cmocka_unit_test(hostile_files),
       cmocka_unit_test(one_at_a_time),

@@ -106,8 +106,12 @@ static void full_disk_keeps_the_old_file(void **state) {
     fwrite(big, 1, sizeof big, w.file);
     status = um_writer_commit(&w, &err);
   }
+  um_error other = {0};
+  const int put = um_file_put(tmp_path("file/full/put.bin"), big, sizeof big, &other);
   setrlimit(RLIMIT_FSIZE, &old);
   assert_int_equal(status, UM_EIO);
+  assert_int_equal(put, UM_EIO); /* and nothing of it stays */
+  assert_non_null(strstr(other.text, "put.bin: cannot write: "));
   assert_non_null(strstr(err.text, path));
   assert_int_equal(um_file_read(&data, NULL, path, 100, &err), UM_OK);
   assert_string_equal(data, "old");

@@ -338,6 +338,18 @@ static int note(const store *s, const char *text, um_error *err) {
   return um_fail(err, UM_EIO, "%s/journal: cannot write: %s", s->work, strerror(e));
 }
 
+int store_settle(const store *s, const entry *now, um_error *err) {
+  char stage[4096], path[4096];
+  if (now->crops == 0) return UM_OK;
+  int r = stage_of(stage, sizeof stage, s, line_field(now->line, L_NAME), err);
+  for (int i = 0; i < now->crops && r == UM_OK; i++) {
+    r = um_path_join(path, sizeof path, stage, strchr(line_field(now->crop[i], M_PATH), '/') + 1, err);
+    if (r == UM_OK) r = um_file_sync(path, err);
+  }
+  if (r == UM_OK) um_folder_sync(stage), um_folder_sync(s->work);
+  return r;
+}
+
 int store_commit(store *s, entry *now, um_error *err) {
   char *text = record_text(now);
   int r = text ? note(s, text, err) : um_fail(err, UM_ENOMEM, "no memory for %d crops", now->crops);
@@ -367,15 +379,6 @@ int store_reset(store *s, um_error *err) {
   return r < 0 ? r : store_write(s, err);
 }
 
-/* A crop's new place survives a power cut. */
-static void sync_folder(const char *out, const char *name) {
-  char path[4096];
-  int fd = um_path_join(path, sizeof path, out, name, NULL) == UM_OK ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-  if (fd < 0) return;
-  (void)fsync(fd); /* some file systems refuse to sync a folder; there is nothing to add then */
-  close(fd);
-}
-
 static int write_lines(const store *s, const char *name, const char *const *column, int columns, char *const *line, int lines,
                        um_error *err) {
   char path[4096];
@@ -396,6 +399,7 @@ static int write_lines(const store *s, const char *name, const char *const *colu
 }
 
 int store_write(store *s, um_error *err) {
+  char path[4096];
   size_t n = (size_t)s->entries, k = 0;
   for (int i = 0; i < s->entries; i++) n += (size_t)s->entry[i].crops;
   char **line = malloc((n + 1) * sizeof *line);
@@ -410,7 +414,8 @@ int store_write(store *s, um_error *err) {
   if (r == UM_OK) r = write_lines(s, "ledger.csv", ledger_column, L_COLUMNS, line, s->entries, err);
   free(line);
   if (r < 0) return r;
-  for (int i = 0; i < 2; i++) sync_folder(s->out, um_label_name[i]);
+  for (int i = 0; i < 2; i++) /* the crops' new places survive a power cut: the journal is not needed any more */
+    if (um_path_join(path, sizeof path, s->out, um_label_name[i], NULL) == UM_OK) um_folder_sync(path);
   if (ftruncate(s->journal, 0) != 0 || fdatasync(s->journal) != 0)
     return um_fail(err, UM_EIO, "%s/journal: cannot write: %s", s->work, strerror(errno));
   return UM_OK;

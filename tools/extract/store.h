@@ -1,9 +1,13 @@
 /* What lies in OUT: manifest.csv, a line a crop; ledger.csv, a line an input and what became of it; and while extract runs
  * OUT/.extract: `journal`, to which each finished input is added, and a folder for each input in work, with its crops so far.
  *
+ * Crops are written without flushing them to the disk: until its input is finished nobody relies on one. store_settle then flushes those
+ * that are kept, their folder and its name, and after that store_commit adds the line to the journal and flushes it. So a line in the
+ * journal means whole crops, whatever the power does: N + 3 times something is flushed for N crops, and not once for what is dropped.
  * An input is finished when its line in the journal is on the disk: its crops then go to their places, and those that an earlier run
  * made of it and this one did not are removed. A process that is killed loses only what was in work: store_open does the rest of what the
- * journal says and throws the other crops away. store_write turns the journal into the two CSV files. */
+ * journal says and throws the other crops away. store_write turns the journal into the two CSV files, and flushes the crops' new
+ * places before it empties the journal. */
 #ifndef UM_TOOLS_EXTRACT_STORE_H
 #define UM_TOOLS_EXTRACT_STORE_H
 
@@ -99,7 +103,9 @@ entry *store_find(const store *s, const char *video);
 int store_put(store *s, char **line, int lines, um_error *err);
 /* The folder for crops of the input of this name until it is finished, empty. */
 int store_stage(const store *s, char *folder, size_t size, const char *name, um_error *err);
-/* The input is finished: takes `now` over (also on failure), whose crops lie in its stage. */
+/* Flushes the input's crops, which lie in its stage, to the disk. It changes nothing of the store: threads may do it at a time. */
+int store_settle(const store *s, const entry *now, um_error *err);
+/* The input is finished: takes `now` over (also on failure), whose crops were settled. */
 int store_commit(store *s, entry *now, um_error *err);
 /* Removes an unfinished input's stage. */
 void store_unstage(const store *s, const char *name);

@@ -81,7 +81,10 @@ static int write_crop(worker *w, const um_face_frame *frame, int index, um_error
   if ((r = um_face_crop(&w->crop, frame->image, &face->at, &o->face.settings, err)) < 0) return r;
   snprintf(file, sizeof file, "%s_%06lld_%02d.%s", w->source->name, (long long)frame->number, index, o->format == 1 ? "jpg" : "png");
   if ((r = um_path_join(path, sizeof path, w->stage, file, err)) < 0) return r;
-  r = o->format == 1 ? um_image_write_jpeg(&w->crop, path, o->quality, err) : um_image_write_png(&w->crop, path, err);
+  uint8_t *data;
+  size_t size;
+  r = o->format == 1 ? um_image_encode_jpeg(&data, &size, &w->crop, o->quality, err) : um_image_encode_png(&data, &size, &w->crop, err);
+  if (r == UM_OK) r = um_file_put(path, data, size, err), free(data);
   if (r < 0) {
     w->write_failed = true;
     return r;
@@ -219,6 +222,7 @@ static int one(worker *w, um_error *err) {
     if (report.fate[UM_KEPT] < report.faces || w->now.crops == 0) um_face_report_text(reason, sizeof reason, &report);
   }
   if ((r = finish_line(w, st, reason, &report, um_seconds() - started, err)) < 0) goto done;
+  if ((r = store_settle(j->store, &w->now, err)) < 0) goto done;
   pthread_mutex_lock(&j->lock);
   r = store_commit(j->store, &w->now, err);
   if (r == UM_OK) {
