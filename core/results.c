@@ -56,6 +56,7 @@ static bool take_model(um_results *r, const cJSON *root) {
   const cJSON *model = cJSON_GetObjectItemCaseSensitive(root, "model"), *scoring = cJSON_GetObjectItemCaseSensitive(model, "scoring");
   const cJSON *settings = cJSON_GetObjectItemCaseSensitive(root, "settings"); /* older files have none */
   um_json_text(model, "sha256", r->model_sha256, sizeof r->model_sha256);
+  um_json_text(model, "fingerprint", r->fingerprint, sizeof r->fingerprint);
   um_json_text(settings, "forced", r->forced, sizeof r->forced);
   return cJSON_IsObject(scoring) && um_scoring_get(&r->rule, scoring) &&
          um_calibration_get(&r->calibration, cJSON_GetObjectItemCaseSensitive(settings, "calibration"));
@@ -64,9 +65,14 @@ static bool take_model(um_results *r, const cJSON *root) {
 int um_results_read(um_results *r, const char *path, um_error *err) {
   char *text = NULL;
   size_t size;
+  um_digest d;
   *r = (um_results){0};
   int rc = um_file_read(&text, &size, path, 1u << 30, err);
   if (rc) return rc;
+  um_sha256_begin(&d);
+  um_digest_add(&d, text, size);
+  um_sha256_end(&d, r->sha256);
+  r->bytes = (int64_t)size;
   cJSON *root = cJSON_Parse(text);
   free(text);
   const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "results"), *o;

@@ -21,7 +21,10 @@ typedef struct um_results {
   um_scoring rule;            /* by which scores of faces became scores of videos */
   um_calibration calibration; /* of the model; all zero: none */
   char model_sha256[65];      /* "" where the file says none */
-  char forced[1024];          /* settings that were taken against the model's; "" */
+  char fingerprint[65];       /* of the model; "" where the file says none */
+  char sha256[65];            /* of the file itself, and its size */
+  int64_t bytes;
+  char forced[1024]; /* settings that were taken against the model's; "" */
 } um_results;
 
 int um_results_read(um_results *r, const char *path, um_error *err);

@@ -138,13 +138,30 @@ static bool put_kind(cJSON *to, const char *key, const kind *k) {
   return whole;
 }
 
-static int write_comparison(const char *path, const comparison *c, const char *a, const char *b, um_error *err) {
-  cJSON *o = cJSON_CreateObject(), *left_out;
-  bool whole = o && cJSON_AddStringToObject(o, "a", a) && cJSON_AddStringToObject(o, "b", b) && put_number(o, "videos", c->videos) &&
+/* What --verify knows a result by. */
+static bool put_file(cJSON *list, const um_results *r, const char *path) {
+  cJSON *o = cJSON_CreateObject();
+  if (!o || !cJSON_AddItemToArray(list, o)) {
+    cJSON_Delete(o);
+    return false;
+  }
+  return um_json_put_text(o, "file", path) && um_json_put_text(o, "sha256", r->sha256) &&
+         um_json_put_number(o, "bytes", (double)r->bytes) && um_json_put_text(o, "model_sha256", r->model_sha256) &&
+         um_json_put_text(o, "model_fingerprint", r->fingerprint);
+}
+
+/* NULL without memory. */
+static cJSON *comparison_json(const comparison *c, const char *a, const char *b) {
+  cJSON *o = cJSON_CreateObject(), *left_out, *files;
+  bool whole = o && cJSON_AddStringToObject(o, "format", COMPARISON_FORMAT) && (files = cJSON_AddArrayToObject(o, "files")) &&
+               put_file(files, &c->a, a) && put_file(files, &c->b, b) && put_number(o, "bootstrap_seed", UM_BOOTSTRAP_SEED) &&
+               cJSON_AddStringToObject(o, "a", a) && cJSON_AddStringToObject(o, "b", b) && put_number(o, "videos", c->videos) &&
                put_number(o, "resamples", c->resamples) && (left_out = cJSON_AddObjectToObject(o, "not_compared"));
   for (int r = 0; whole && r < REASONS; r++) whole = put_number(left_out, why_key[r], c->left_out[r]);
   whole = whole && put_kind(o, "frame", &c->frame) && put_kind(o, "video", &c->video);
-  return json_write(path, o, whole, err);
+  if (whole) return o;
+  cJSON_Delete(o);
+  return NULL;
 }
 
 static int collect(um_subjects *s, const um_results *r, const um_evaluation_settings *e, um_error *err) {
@@ -155,27 +172,47 @@ static int collect(um_subjects *s, const um_results *r, const um_evaluation_sett
   return rc;
 }
 
-int compare(const char *a, const char *b, const options *o, um_error *err) {
-  comparison c = {.resamples = o->resamples};
+static int comparison_make(comparison *c, const char *a, const char *b, const options *o, um_error *err) {
   um_subjects x = {0}, y = {0};
-  int rc = um_results_read(&c.a, a, err);
-  if (!rc) rc = um_results_read(&c.b, b, err);
-  if (!rc) rc = settle(&c.a, a, err);
-  if (!rc) rc = settle(&c.b, b, err);
-  if (!rc) rc = pair_up(&c, b, err);
-  const um_evaluation_settings of[2] = {evaluation_settings(&c.a.rule, &c.a.calibration, o),
-                                        evaluation_settings(&c.b.rule, &c.b.calibration, o)};
-  if (!rc) rc = collect(&x, &c.a, &of[0], err);
-  if (!rc) rc = collect(&y, &c.b, &of[1], err);
+  *c = (comparison){.resamples = o->resamples};
+  int rc = um_results_read(&c->a, a, err);
+  if (!rc) rc = um_results_read(&c->b, b, err);
+  if (!rc) rc = settle(&c->a, a, err);
+  if (!rc) rc = settle(&c->b, b, err);
+  if (!rc) rc = pair_up(c, b, err);
+  const um_evaluation_settings of[2] = {evaluation_settings(&c->a.rule, &c->a.calibration, o),
+                                        evaluation_settings(&c->b.rule, &c->b.calibration, o)};
+  if (!rc) rc = collect(&x, &c->a, &of[0], err);
+  if (!rc) rc = collect(&y, &c->b, &of[1], err);
   if (!rc && x.count == 0)
     rc = um_fail(err, UM_EFORMAT, "%s and %s: no labelled input has a score in both; were both made by infer --labels of the same inputs?",
                  a, b);
-  c.videos = x.count;
-  if (!rc) rc = compare_kind(&c.frame, &x, &y, true, of, err);
-  if (!rc) rc = compare_kind(&c.video, &x, &y, false, of, err);
-  if (!rc && !o->quiet && !(o->json && !strcmp(o->json, "-"))) print_all(&c, a, b);
-  if (!rc && o->json) rc = write_comparison(o->json, &c, a, b, err);
+  c->videos = x.count;
+  if (!rc) rc = compare_kind(&c->frame, &x, &y, true, of, err);
+  if (!rc) rc = compare_kind(&c->video, &x, &y, false, of, err);
   um_subjects_free(&x), um_subjects_free(&y);
-  um_results_free(&c.a), um_results_free(&c.b);
+  return rc;
+}
+
+static void comparison_free(comparison *c) { um_results_free(&c->a), um_results_free(&c->b); }
+
+int compare(const char *a, const char *b, const options *o, um_error *err) {
+  comparison c;
+  int rc = comparison_make(&c, a, b, o, err);
+  if (!rc && !o->quiet && !(o->json && !strcmp(o->json, "-"))) print_all(&c, a, b);
+  if (!rc && o->json) {
+    cJSON *all = comparison_json(&c, a, b);
+    rc = json_write(o->json, all, all != NULL, err);
+  }
+  comparison_free(&c);
+  return rc;
+}
+
+int compare_json(cJSON **out, const char *a, const char *b, const options *o, um_error *err) {
+  comparison c;
+  int rc = comparison_make(&c, a, b, o, err);
+  *out = rc ? NULL : comparison_json(&c, a, b);
+  if (!rc && !*out) rc = um_fail(err, UM_ENOMEM, "no memory for the comparison");
+  comparison_free(&c);
   return rc;
 }

@@ -260,7 +260,9 @@ int findings_make(um_findings *r, const inputs *in, const um_scoring *rule, cons
 void findings_print(const um_findings *r, const inputs *in);
 
 /* compare.c: infer --compare A.json B.json. */
+#define COMPARISON_FORMAT "unmask-comparison/1"
 int compare(const char *a, const char *b, const options *o, um_error *err);
+int compare_json(cJSON **out, const char *a, const char *b, const options *o, um_error *err); /* what its --json writes */
 
 /* ladder.c: how the scores hold when the inputs are changed on the way (data/distort.h). */
 typedef struct rung {

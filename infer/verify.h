@@ -10,7 +10,8 @@
 
 typedef struct record {
   cJSON *root;
-  char sha256[65];        /* of the file */
+  char sha256[65]; /* of the file */
+  bool comparison; /* it is one of infer --compare: `in` are its two results, by path, sha256 and bytes; of the rest resamples alone */
   const char *model_path; /* texts lie in root */
   const char *model_sha256, *fingerprint;
   const char *forced;       /* "" where nothing was */
@@ -123,7 +124,17 @@ unsigned ladder_wanted(const record *r, const options *o);
 /* seconds: what scoring the inputs took. */
 int ladder_again(verification *v, double seconds, const volatile bool *stop, um_error *err);
 
+/* ---- verify_compare.c ---- */
+
+/* Makes a comparison again from its two results, looked for as inputs are, and writes the report; *holds whether it is the same. */
+int compare_again(const record *r, const options *o, const char *const *path, int count, bool *it_holds, um_error *err);
+
 /* ---- verify_report.c ---- */
+
+extern const char *const outcome_name[OUTCOMES];
+bool part_put(cJSON *to, const char *key, const part *p); /* null where the result has none */
+void part_print(const char *name, const part *p);         /* a line */
+void part_print_differences(const char *name, const part *p);
 
 struct verification {
   options o; /* as used: the result's, and where the model lies */

@@ -60,7 +60,6 @@ static void differ(part *p, const input *in, const char *what, const char *then,
   char place[96];
   const char *slash = strrchr(in->path, '/');
   snprintf(place, sizeof place, "%s of %.64s", what, slash ? slash + 1 : in->path);
-  p->numbers++;
   part_differs(p, place, then, now);
 }
 

@@ -10,7 +10,7 @@
 
 enum { COLUMNS = 80, FILE_COLUMN = 48 };
 
-static const char *const outcome_name[OUTCOMES] = {"same", "close", "differs", "changed", "missing", "unhashed", "unchecked"};
+const char *const outcome_name[OUTCOMES] = {"same", "close", "differs", "changed", "missing", "unhashed", "unchecked"};
 
 int count_of(const checks *c, outcome which) {
   int n = 0;
@@ -85,28 +85,34 @@ static void print_differences(const differences *d, const char *title, int most)
   if (more) printf("  and %d more\n", more);
 }
 
+void part_print(const char *name, const part *p) {
+  char note[sizeof p->note], amount[48] = "";
+  snprintf(note, sizeof note, "%s", p->note);
+  text_clean(note);
+  if (p->outcome == CLOSE)
+    snprintf(amount, sizeof amount, "%d numbers within %.2g", p->numbers, p->most);
+  else if (p->numbers)
+    snprintf(amount, sizeof amount, "%d numbers", p->numbers);
+  printf("%-8s  %-9s  %s%s%s\n", name, outcome_name[p->outcome], amount, *amount && *note ? "; " : "", note);
+}
+
+void part_print_differences(const char *name, const part *p) {
+  char title[64];
+  snprintf(title, sizeof title, "What differs in the %s", name);
+  print_differences(&p->differences, title, p->outcome == DIFFERS ? DIFFERENCES : 12);
+}
+
 /* Labels, metrics, ladder: a line each, beneath it what differs. */
 static void print_parts(const verification *v) {
   bool first = true;
   for (int i = 0; i < PARTS; i++) {
     const part *p = part_of(v, i);
-    char note[sizeof p->note], amount[48] = "";
     if (!p->recorded) continue;
-    snprintf(note, sizeof note, "%s", p->note);
-    text_clean(note);
-    if (p->outcome == CLOSE)
-      snprintf(amount, sizeof amount, "%d numbers within %.2g", p->numbers, p->most);
-    else if (i && p->numbers)
-      snprintf(amount, sizeof amount, "%d numbers", p->numbers);
-    printf("%s%-8s  %-9s  %s%s%s\n", first ? "\n" : "", part_name[i], outcome_name[p->outcome], amount, *amount && *note ? "; " : "", note);
+    if (first) printf("\n");
+    part_print(part_name[i], p);
     first = false;
   }
-  for (int i = 0; i < PARTS; i++) {
-    const part *p = part_of(v, i);
-    char title[64];
-    snprintf(title, sizeof title, "What differs in the %s", part_name[i]);
-    print_differences(&p->differences, title, p->outcome == DIFFERS ? DIFFERENCES : 12);
-  }
+  for (int i = 0; i < PARTS; i++) part_print_differences(part_name[i], part_of(v, i));
 }
 
 /* "holds: 6 of 6 inputs, bit for bit" */
@@ -179,8 +185,7 @@ static bool put_difference(cJSON *list, const difference *x) {
   return um_json_put_text(o, "what", x->what) && um_json_put_text(o, "then", x->then) && um_json_put_text(o, "now", x->now);
 }
 
-/* null where the result has none. */
-static bool put_part(cJSON *to, const char *key, const part *p) {
+bool part_put(cJSON *to, const char *key, const part *p) {
   if (!p->recorded) return cJSON_AddNullToObject(to, key);
   cJSON *o = cJSON_AddObjectToObject(to, key), *list;
   bool whole = o && um_json_put_text(o, "outcome", outcome_name[p->outcome]) && um_json_put_text(o, "note", p->note) &&
@@ -201,7 +206,7 @@ static bool put_all(cJSON *o, const verification *v) {
                um_json_put_number(to, "results", c->count) && um_json_put_number(to, "checked", c->asked_for) &&
                um_json_put_number(to, "not_among_the_results", c->strangers);
   for (int k = 0; whole && k < OUTCOMES; k++) whole = um_json_put_number(to, outcome_name[k], count_of(c, (outcome)k));
-  for (int i = 0; whole && i < PARTS; i++) whole = put_part(o, part_name[i], part_of(v, i));
+  for (int i = 0; whole && i < PARTS; i++) whole = part_put(o, part_name[i], part_of(v, i));
   whole = whole && (list = cJSON_AddArrayToObject(o, "differences"));
   for (int i = 0; whole && i < v->differences.count; i++) whole = put_difference(list, &v->differences.at[i]);
   if (whole && (whole = cJSON_AddItemToObject(o, "evidence", now))) now = NULL;

@@ -19,7 +19,7 @@
 #include "tests/support/tmp.h"
 
 enum { PICTURES = 10 };
-static char folder[4096], model[4096], result[4200], copy[4300], out[4300], log_name[4300];
+static char folder[4096], model[4096], result[4300], copy[4400], out[4300], log_name[4300];
 
 static bool is_fake(int i) { return i % 3 == 1 || i == 8; }
 
@@ -276,8 +276,61 @@ static void older(void **state) {
   expect("metrics", "unchecked"), expect("ladder", "same");
 }
 
+/* Of two results: made again from the same two files, wherever they lie. */
+static void comparisons(void **state) {
+  static const struct {
+    const char *way, *value, *says;
+  } edit[] = {
+      {"video/auc/b", "0.123", "comparison.video.auc.b "},
+      {"video/auc/p", "0.123", "comparison.video.auc.p "},
+      {"frame/brier/interval/0", "-0.9", "comparison.frame.brier.interval.low"},
+      {"videos", "9", "comparison.videos"},
+      {"a", "\"other.json\"", "comparison.a"},
+      {"files/1/model_sha256", "\"ab\"", "comparison.files 2.model_sha256"},
+      {"bootstrap_seed", "7", "comparison.bootstrap_seed"},
+      {"resamples", "70", "interval.low"},
+      {"files/1/sha256", "\"0000000000000000000000000000000000000000000000000000000000000000\"", "B         changed"},
+      {"files/0/file", "\"/nowhere.json\"", "A         missing"},
+      {"files/0", "", "expected files and resamples"},
+      {"files/0/bytes", "-1", "expected files and resamples"},
+      {"resamples", "1e9", "expected files and resamples"},
+      {"format", "", "compare them again"},
+  };
+  char other[4300], b[4300], away[4300], value[64];
+  (void)state;
+  prepare("compared");
+  scored("--labels folders --resamples 10 --threads 1");
+  snprintf(b, sizeof b, "%s.b.json", folder), snprintf(other, sizeof other, "%s.b.safetensors", folder);
+  infer_model(other, "fake", "real");
+  assert_int_equal(
+      infer_run("--model %s --faces-are-cut --quiet --labels folders --resamples 10 --json %s %s 2>/dev/null", other, b, folder), 0);
+  snprintf(value, sizeof value, "%s", "compared.c.json");
+  snprintf(away, sizeof away, "%s", tmp_path(value));
+  assert_int_equal(infer_run("--compare %s %s --resamples 60 --json %s --quiet", result, b, away), 0);
+  snprintf(result, sizeof result, "%s", away);
+  assert_int_equal(verified(""), 0);
+  assert_true(said("holds: the comparison of two results, bit for bit") && said("infer --verify of each"));
+  expect("comparison", "same");
+  cJSON *root = infer_json(result);
+  const double auc = infer_get(infer_get(infer_get(root, "video"), "auc"), "a")->valuedouble;
+  cJSON_Delete(root);
+  for (size_t k = 0; k < sizeof edit / sizeof *edit; k++) {
+    const int rc = edited(edit[k].way, edit[k].value);
+    if (rc != 1 || !said(edit[k].says)) fail_msg("%s = %s: %d, not \"%s\"", edit[k].way, edit[k].value, rc, edit[k].says);
+  }
+  snprintf(value, sizeof value, "%.17g", auc - 1e-8);
+  assert_int_equal(edited("video/auc/a", value), 1);
+  assert_true(said("comparison.video.auc.a ") && said("does not hold"));
+  snprintf(away, sizeof away, "%s", tmp_path("elsewhere/x.json"));
+  assert_int_equal(rename(b, away), 0);
+  assert_int_equal(verified(""), 1);
+  assert_true(said("B         missing"));
+  snprintf(b, sizeof b, "--root %s", tmp_path(""));
+  assert_int_equal(verified(b), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(parts_hold), cmocka_unit_test(edits), cmocka_unit_test(labels),
-                                     cmocka_unit_test(older)};
+                                     cmocka_unit_test(older), cmocka_unit_test(comparisons)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,6 +107,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_CHECK(!r.root && !r.in.at && err.text[0]);
     return 0;
   }
+  if (r.comparison) {
+    FUZZ_CHECK(r.in.count == 2 && r.resamples >= 0 && r.resamples <= 1000000);
+    for (int i = 0; i < 2; i++) FUZZ_CHECK(r.in.at[i].path && strlen(r.in.at[i].sha256) == 64 && r.in.at[i].bytes >= 0);
+    record_free(&r);
+    return 0;
+  }
   FUZZ_CHECK(r.in.count > 0 && r.batch >= 1 && r.batch <= 256 && r.precision <= UM_PRECISION_BF16 && um_precision_name(r.precision));
   FUZZ_CHECK(*r.model_path && strlen(r.model_sha256) == 64 && strlen(r.fingerprint) % 64 == 0 && r.threads >= 0 && r.jobs >= 0);
   FUZZ_CHECK(r.preprocess.faces.fps >= 0 && r.preprocess.faces.fps <= 1000 && r.preprocess.faces.max_size <= 16384);
