@@ -10,15 +10,15 @@
 #include "data/sources.h"
 #include "infer/infer.h"
 
-typedef struct key {
+typedef struct known_file {
   dev_t device;
   ino_t inode;
   input *in;
   long line; /* that named it; 0: none yet */
-} key;
+} known_file;
 
 static int by_file(const void *pa, const void *pb) {
-  const key *a = pa, *b = pb;
+  const known_file *a = pa, *b = pb;
   if (a->device != b->device) return a->device < b->device ? -1 : 1;
   return (a->inode > b->inode) - (a->inode < b->inode);
 }
@@ -44,7 +44,7 @@ static bool set(char **to, const char *const *field, int column) {
   return (*to = strdup(field[column])) != NULL;
 }
 
-static int take_row(key *k, const columns *c, const char *const *field, const char *name, long line, um_error *err) {
+static int take_row(known_file *k, const columns *c, const char *const *field, const char *name, long line, um_error *err) {
   input *in = k->in;
   if (k->line) return um_fail(err, UM_EFORMAT, "%s: line %ld: %.300s was named in line %ld already", name, line, field[c->path], k->line);
   k->line = line;
@@ -69,7 +69,7 @@ static int take_row(key *k, const columns *c, const char *const *field, const ch
 int facts_read(inputs *in, const char *csv, bool labels, const char *by, int *named, um_error *err) {
   um_csv *table = NULL;
   columns c;
-  key *known = calloc((size_t)in->count + 1, sizeof *known);
+  known_file *known = calloc((size_t)in->count + 1, sizeof *known);
   const char *const *field, *slash = strrchr(csv, '/');
   struct stat st;
   char path[8192];
@@ -78,14 +78,14 @@ int facts_read(inputs *in, const char *csv, bool labels, const char *by, int *na
   int rc = known ? um_csv_open(&table, csv, err) : um_fail(err, UM_ENOMEM, "no memory for %d inputs", in->count);
   if (!rc) rc = find_columns(&c, table, csv, labels, by, err);
   for (int i = 0; !rc && i < in->count; i++)
-    if (stat(in->at[i].path, &st) == 0) known[n++] = (key){st.st_dev, st.st_ino, &in->at[i], 0};
+    if (stat(in->at[i].path, &st) == 0) known[n++] = (known_file){st.st_dev, st.st_ino, &in->at[i], 0};
   if (!rc) qsort(known, (size_t)n, sizeof *known, by_file);
   while (!rc && (more = um_csv_next(table, &field, err)) > 0) {
     const int folder = field[c.path][0] != '/' && slash ? (int)(slash - csv + 1) : 0;
     const int length = snprintf(path, sizeof path, "%.*s%s", folder, csv, field[c.path]);
     if (length < 0 || (size_t)length >= sizeof path || stat(path, &st)) continue; /* not one of the inputs */
-    const key wanted = {.device = st.st_dev, .inode = st.st_ino};
-    key *k = n ? bsearch(&wanted, known, (size_t)n, sizeof *known, by_file) : NULL;
+    const known_file wanted = {.device = st.st_dev, .inode = st.st_ino};
+    known_file *k = n ? bsearch(&wanted, known, (size_t)n, sizeof *known, by_file) : NULL;
     if (k) rc = take_row(k, &c, field, csv, um_csv_line(table), err), ++*named;
   }
   if (!rc && more < 0) rc = more;
