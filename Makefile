@@ -1,4 +1,4 @@
-# unmask. Targets: all demo test bench check install clean deps weights golden gpu-test gpu-bench gpu-pack mutate fuzz interop.
+# unmask. Targets: all demo test bench check install clean deps weights golden gpu-test gpu-bench gpu-train gpu-pack mutate fuzz interop.
 # Variables: CUDA=auto|0|1, ARCHS="80 90a", CUDNN=0, CC, CXX, NVCC, V=1, SAN=address,undefined, BUILD (objects), BIN (programs),
 # PREFIX, PROGRAM_PREFIX (put before the installed programs' names), SECONDS (of make fuzz, a target). Sources are found by folder; a
 # program is tools/NAME.c, tools/NAME/*.c, train/*.c or infer/*.c.
