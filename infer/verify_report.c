@@ -93,7 +93,8 @@ void part_print(const char *name, const part *p) {
     snprintf(amount, sizeof amount, "%d numbers within %.2g", p->numbers, p->most);
   else if (p->numbers)
     snprintf(amount, sizeof amount, "%d numbers", p->numbers);
-  printf("%-8s  %-9s  %s%s%s\n", name, outcome_name[p->outcome], amount, *amount && *note ? "; " : "", note);
+  const bool fits = 21 + strlen(amount) + 2 + strlen(note) <= COLUMNS;
+  printf("%-8s  %-9s  %s%s%s\n", name, outcome_name[p->outcome], amount, !*amount || !*note ? "" : fits ? "; " : ";\n          ", note);
 }
 
 void part_print_differences(const char *name, const part *p) {
@@ -128,7 +129,10 @@ static void print_verdict(const verification *v) {
   }
   printf("\n%s: %d of %d input%s", holds(v) ? "holds" : "does not hold", same + close, c->asked_for, c->asked_for == 1 ? "" : "s");
   for (int i = 0; i < PARTS; i++)
-    if (holds(v) && part_of(v, i)->recorded && part_of(v, i)->outcome != UNCHECKED) printf(", %s", part_name[i]);
+    if (holds(v) && part_of(v, i)->recorded && part_of(v, i)->outcome != UNCHECKED) {
+      printf(", %s", part_name[i]);
+      if (part_of(v, i)->outcome == CLOSE) printf(" within %.2g", part_of(v, i)->most);
+    }
   if (bit_for_bit(v)) printf(", bit for bit");
   if (close) printf(", %d bit for bit, %d within %.2g", same, close, most);
   for (int k = DIFFERS; k < UNCHECKED; k++)
