@@ -24,13 +24,13 @@ static int by_file(const void *pa, const void *pb) {
 }
 
 /* Columns by what they give; -1 where there is none. */
-typedef struct columns {
+typedef struct known_columns {
   int path, label, group, video, track, by;
-} columns;
+} known_columns;
 
-static int find_columns(columns *c, const um_csv *csv, const char *name, bool labels, const char *by, um_error *err) {
-  *c = (columns){um_csv_column(csv, "path"),  um_csv_column(csv, "label"), um_csv_column(csv, "group"),
-                 um_csv_column(csv, "video"), um_csv_column(csv, "track"), by ? um_csv_column(csv, by) : -1};
+static int find_columns(known_columns *c, const um_csv *csv, const char *name, bool labels, const char *by, um_error *err) {
+  *c = (known_columns){um_csv_column(csv, "path"),  um_csv_column(csv, "label"), um_csv_column(csv, "group"),
+                       um_csv_column(csv, "video"), um_csv_column(csv, "track"), by ? um_csv_column(csv, by) : -1};
   if (c->path < 0) return um_fail(err, UM_EFORMAT, "%s: expected a column named path, found none", name);
   if (labels && c->label < 0) return um_fail(err, UM_EFORMAT, "%s: expected a column named label, found none", name);
   if (by && c->by < 0) return um_fail(err, UM_ECONFIG, "--by %s: %s has no such column", by, name);
@@ -44,7 +44,7 @@ static bool set(char **to, const char *const *field, int column) {
   return (*to = strdup(field[column])) != NULL;
 }
 
-static int take_row(known_file *k, const columns *c, const char *const *field, const char *name, long line, um_error *err) {
+static int take_row(known_file *k, const known_columns *c, const char *const *field, const char *name, long line, um_error *err) {
   input *in = k->in;
   if (k->line) return um_fail(err, UM_EFORMAT, "%s: line %ld: %.300s was named in line %ld already", name, line, field[c->path], k->line);
   k->line = line;
@@ -68,7 +68,7 @@ static int take_row(known_file *k, const columns *c, const char *const *field, c
 
 int facts_read(inputs *in, const char *csv, bool labels, const char *by, int *named, um_error *err) {
   um_csv *table = NULL;
-  columns c;
+  known_columns c;
   known_file *known = calloc((size_t)in->count + 1, sizeof *known);
   const char *const *field, *slash = strrchr(csv, '/');
   struct stat st;

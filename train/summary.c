@@ -77,13 +77,13 @@ static int read_lines(rule_lines *all, const run *r, int epoch, um_error *err) {
 }
 
 /* "0.9123 [0.8812, 0.9401]". */
-static const char *with_interval(char out[48], const double v[3], const char *format) {
+static const char *with_interval(char out[56], const double v[3], const char *format) {
   char a[16] = "-", b[16], c[16];
   if (!isnan(v[0])) snprintf(a, sizeof a, *format == '+' ? "%+.4f" : "%.4f", v[0]);
-  snprintf(out, 48, "%s", a);
+  snprintf(out, 56, "%s", a);
   if (isnan(v[1])) return out;
   snprintf(b, sizeof b, *format == '+' ? "%+.4f" : "%.4f", v[1]), snprintf(c, sizeof c, *format == '+' ? "%+.4f" : "%.4f", v[2]);
-  snprintf(out, 48, "%s [%s, %s]", a, b, c);
+  snprintf(out, 56, "%s [%s, %s]", a, b, c);
   return out;
 }
 
@@ -115,7 +115,7 @@ static const rule_line *better(const rule_lines *all, bool *by_auc) {
 }
 
 static void say_rules(const rule_lines *all, int epoch, bool people) {
-  char a[48], b[48], name[96];
+  char a[56], b[56], name[96];
   const rule_line *own = &all->at[0];
   bool by_auc;
   if (all->count < 2) return;
