@@ -1,10 +1,12 @@
 /* A hundred training steps on the device against the cpu backend's in fp32: the same weights, pictures, transforms and labels; and the
  * gradients that they begin with.
  *
- *   gpu_steps [--device cuda[:N]] [--small] [--batch N] [--steps N] [--seed N] [gradients] [losses]
+ *   gpu_steps [--device cuda[:N]] [--small] [--batch N] [--steps N] [--seed N] [gradients] [losses] [recipe]
  *
  *   gradients   of the first batch, parameter by parameter, against the cpu backend's; and their slope against differences of the loss
  *   losses      of every step: fp32 and tf32 by each engine against the cpu backend's, bf16 against the device's own fp32
+ *   recipe      losses likewise, with dropout, sample weights and weight decay, all of them strong enough to be missed: VGG16, 10 steps, and
+ *               the dct backbone at 128x128, batch 32, 20 steps
  *
  * VGG16 at 150x150, batch 10 (small: four small convolutions at 16x16, batch 4, 8 steps). */
 #include <math.h>
@@ -109,6 +111,60 @@ static void losses(context *c) {
       }
       gpu_end(&c->tally, ok);
     }
+}
+
+/* ---- recipe ---- */
+
+static bool train_so(const gpu_options *o, gpu_recipe how, um_engine engine, um_precision precision, int steps, double *loss) {
+  gpu_run r;
+  um_error err = {0};
+  how.engine = engine, how.precision = precision;
+  int status = gpu_run_open(&r, o, &how, &err);
+  if (status == UM_OK) status = gpu_run_train(&r, steps, rate, 1, loss, &err);
+  gpu_run_close(&r);
+  return status == UM_OK || gpu_fail("training", &err);
+}
+
+static void recipes(context *c) {
+  static const struct {
+    um_engine engine;
+    um_precision precision;
+    allowed within;
+  } on[] = {{UM_ENGINE_NATIVE, UM_PRECISION_FP32, {1e-5, 0.02, 0.002}},
+            {UM_ENGINE_AUTO, UM_PRECISION_FP32, {1e-5, 0.02, 0.002}},
+            {UM_ENGINE_NATIVE, UM_PRECISION_BF16, {2e-2, 0.04, 0.02}}};
+  const gpu_options host = on_cpu(c);
+  for (int dct = 0; dct < 2; dct++) {
+    const char *name = dct ? "dct" : c->o.small ? "tiny" : "VGG16";
+    const int steps = c->o.small ? 4 : dct ? 20 : 10;
+    double cpu[MOST], got[MOST], plain[MOST];
+    gpu_recipe how = {.training = true, .dct = dct, .side = c->o.small ? 16 : dct ? 128 : 150, .batch = c->o.small ? 4 : dct ? 32 : 10};
+    gpu_begin("recipe: %s, %d steps on the cpu backend in fp32", name, steps);
+    bool ok = train_so(&host, how, UM_ENGINE_AUTO, UM_PRECISION_FP32, steps, plain);
+    how.dropout = 0.3, how.weights = true;
+    how.decay = c->o.small ? 8000 : 4000; /* at this rate 4 or 2 % of a kernel a step */
+    ok = ok && train_so(&host, how, UM_ENGINE_AUTO, UM_PRECISION_FP32, steps, cpu);
+    /* Each of the three moves losses by far more than what is allowed below. */
+    for (int i = 0; i < 3 && ok; i++) {
+      gpu_recipe less = how;
+      if (i == 0) less.dropout = 0;
+      if (i == 1) less.decay = 0;
+      if (i == 2) less.weights = false;
+      ok = train_so(&host, less, UM_ENGINE_AUTO, UM_PRECISION_FP32, steps, plain);
+      double most = 0;
+      for (int k = 0; k < steps; k++) most = fmax(most, fabs(plain[k] / cpu[k] - 1));
+      if (ok && most < 0.06)
+        ok = check_fail("without %s no loss differs by more than %.3g", i == 0 ? "dropout" : i == 1 ? "decay" : "weights", most);
+      printf("    without %s losses differ by up to %.2g\n", i == 0 ? "dropout" : i == 1 ? "decay" : "weights", most);
+    }
+    if (!gpu_end(&c->tally, ok)) continue;
+    for (size_t i = 0; i < sizeof on / sizeof *on; i++) {
+      if (c->o.small && on[i].engine == UM_ENGINE_AUTO) continue; /* slow on the emulated device */
+      gpu_begin("recipe: %s, dropout, weights, decay: %d steps in %s, engine %s", name, steps, gpu_precision_name(on[i].precision),
+                gpu_engine_name(on[i].engine));
+      gpu_end(&c->tally, train_so(&c->o, how, on[i].engine, on[i].precision, steps, got) && compare(got, cpu, steps, on[i].within));
+    }
+  }
 }
 
 /* ---- gradients ---- */
@@ -229,7 +285,7 @@ int main(int argc, char **argv) {
   um_backend *be;
   um_error err = {0};
   char text[256];
-  if (!gpu_parse(&c.o, "gradients|losses", argc, argv)) return 2;
+  if (!gpu_parse(&c.o, "gradients|losses|recipe", argc, argv)) return 2;
   c.side = c.o.small ? 16 : 150;
   c.batch = c.o.batch ? c.o.batch : c.o.small ? 4 : 10;
   c.steps = c.o.steps ? c.o.steps : c.o.small ? 8 : 100;
@@ -243,5 +299,6 @@ int main(int argc, char **argv) {
   printf("%s\n", text);
   if (gpu_wanted(&c.o, "gradients")) gradients(&c);
   if (gpu_wanted(&c.o, "losses")) losses(&c);
+  if (gpu_wanted(&c.o, "recipe")) recipes(&c);
   return gpu_finish(&c.tally);
 }

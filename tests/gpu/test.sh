@@ -7,6 +7,7 @@
 #   ops         every kernel, alternate and precision at VGG16's shapes
 #   faces       MTCNN against the cpu backend, where its weights are there; FRAMES=DIR: over the *.ppm in it
 #   steps       gradients, and a hundred training steps against the cpu backend's
+#   recipe      steps with dropout, sample weights and weight decay, VGG16 and the dct backbone, likewise
 #   roundtrip   train, save, resume, score: the same bits
 #   faults      too little memory, a second process, Ctrl-C, a killed process, no cuDNN
 #   memcheck, racecheck, synccheck   compute-sanitizer over small shapes
@@ -38,7 +39,8 @@ if wanted faces; then
   for f in "${FRAMES:-$dir/frames}"/*.ppm; do [ $# -lt 12 ] && [ -s "$f" ] && set -- "$@" "$f"; done
   step faces 120 "$dir/gpu_faces" "$@"
 fi
-wanted steps && step steps 360 "$dir/gpu_steps" --cache "$logs/cache"
+wanted steps && step steps 360 "$dir/gpu_steps" --cache "$logs/cache" gradients losses
+wanted recipe && step recipe 240 "$dir/gpu_steps" --cache "$logs/cache" recipe
 wanted roundtrip && step roundtrip 360 "$dir/gpu_roundtrip"
 wanted faults && step faults 420 "$dir/gpu_faults"
 
@@ -75,7 +77,7 @@ done
          }
          END {for (k in n) printf "| %s | %d | %.1e |\n", k, n[k], worst[k]}' "$logs/ops" | sort
   fi
-  for f in faces steps roundtrip faults; do
+  for f in faces steps recipe roundtrip faults; do
     [ -s "$logs/$f" ] || continue
     printf '\n%s:\n\n```\n' $f
     grep -v '^\[       OK' "$logs/$f" | cut -c1-200

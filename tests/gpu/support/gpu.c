@@ -221,15 +221,25 @@ bool gpu_near(const char *what, const float *got, const float *want, const float
 
 /* ---- models ---- */
 
-int gpu_graph(um_graph *g, bool small, int side, um_error *err) {
+static int drop(um_graph *g, const char *name, int at, double rate, um_error *err) {
+  return at < 0 || rate == 0 ? at : um_graph_add_dropout(g, name, at, rate, err);
+}
+
+int gpu_graph_of(um_graph *g, bool dct, double dropout, bool small, int side, um_error *err) {
   *g = (um_graph){0};
-  int at = small ? um_graph_add_tiny(g, side, side, err) : um_graph_add_vgg16(g, side, side, err);
+  int at = dct     ? um_graph_add_dct(g, side, side, err)
+           : small ? um_graph_add_tiny(g, side, side, err)
+                   : um_graph_add_vgg16(g, side, side, err);
   if (at >= 0) at = um_graph_add_simple(g, "flatten", UM_OP_FLATTEN, &at, 1, UM_ACT_NONE, err);
+  at = drop(g, "dropout", at, dropout, err);
   if (at >= 0) at = um_graph_add_dense(g, "dense", at, small ? 16 : 256, UM_ACT_RELU, err);
+  at = drop(g, "dropout_1", at, dropout, err);
   if (at >= 0) at = um_graph_add_dense(g, "dense_1", at, 1, UM_ACT_NONE, err);
   if (at >= 0) at = um_graph_add_simple(g, "sigmoid", UM_OP_SIGMOID, &at, 1, UM_ACT_NONE, err);
   return at < 0 ? at : UM_OK;
 }
+
+int gpu_graph(um_graph *g, bool small, int side, um_error *err) { return gpu_graph_of(g, false, 0, small, side, err); }
 
 int gpu_init(um_model *m, uint64_t seed, um_error *err) {
   int count, status = um_model_init(m, seed, err);

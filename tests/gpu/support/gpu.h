@@ -72,6 +72,8 @@ bool gpu_near(const char *what, const float *got, const float *want, const float
 
 /* VGG16 at side x side (small: four small convolutions), flatten, dense 256 (small: 16) with ReLU, dense 1, sigmoid. */
 int gpu_graph(um_graph *g, bool small, int side, um_error *err);
+/* The same with the dct backbone in VGG16's place where asked for, and a dropout before each dense layer where its rate is not 0. */
+int gpu_graph_of(um_graph *g, bool dct, double dropout, bool small, int side, um_error *err);
 /* Initial weights of the seed, the convolutions' scaled by sqrt(2) (He et al. 2015, "Delving deep into rectifiers"): with Glorot's
  * thirteen ReLU layers let next to nothing through. */
 int gpu_init(um_model *m, uint64_t seed, um_error *err);

@@ -13,12 +13,17 @@ int gpu_run_open(gpu_run *r, const gpu_options *o, const gpu_recipe *recipe, um_
                                     .training = recipe->training,
                                     .algorithm = UM_ALGO_DIRECT,
                                     .precision = recipe->precision,
-                                    .optimizer = {.kind = UM_OPT_RMSPROP, .rho = 0.9, .epsilon = 1e-7}};
+                                    .seed = o->seed,
+                                    .optimizer = {.kind = UM_OPT_RMSPROP, .rho = 0.9, .epsilon = 1e-7, .weight_decay = recipe->decay}};
   const size_t pixels = (size_t)recipe->batch * (size_t)recipe->side * (size_t)recipe->side * 3;
   int status;
-  *r = (gpu_run){.side = recipe->side, .batch = recipe->batch, .how = {.fill = UM_FILL_NEAREST, .scale = 1 / 255.f}, .seed = o->seed};
+  *r = (gpu_run){.side = recipe->side,
+                 .batch = recipe->batch,
+                 .how = {.fill = UM_FILL_NEAREST, .scale = 1 / 255.f},
+                 .seed = o->seed,
+                 .weighted = recipe->weights};
   if ((status = gpu_open(&r->be, o, recipe->engine, err)) != UM_OK) return status;
-  if ((status = gpu_graph(&r->graph, o->small, recipe->side, err)) != UM_OK) return status;
+  if ((status = gpu_graph_of(&r->graph, recipe->dct, recipe->dropout, o->small, recipe->side, err)) != UM_OK) return status;
   if ((status = um_model_create(&r->model, &r->graph, r->be, &options, err)) != UM_OK) return status;
   for (int s = 0; s < um_model_slots(r->model) && status == UM_OK; s++) {
     void *p = NULL;
@@ -26,7 +31,8 @@ int gpu_run_open(gpu_run *r, const gpu_options *o, const gpu_recipe *recipe, um_
     r->pixels[s] = p;
     r->sample[s] = malloc(sizeof *r->sample[s] * (size_t)recipe->batch);
     r->labels[s] = malloc(sizeof *r->labels[s] * (size_t)recipe->batch);
-    if (!r->sample[s] || !r->labels[s]) return um_fail(err, UM_ENOMEM, "no memory for a batch of %d", recipe->batch);
+    r->weights[s] = malloc(sizeof *r->weights[s] * (size_t)recipe->batch);
+    if (!r->sample[s] || !r->labels[s] || !r->weights[s]) return um_fail(err, UM_ENOMEM, "no memory for a batch of %d", recipe->batch);
   }
   return status == UM_OK ? gpu_init(r->model, o->seed, err) : status;
 }
@@ -36,7 +42,7 @@ void gpu_run_close(gpu_run *r) {
   um_graph_free(&r->graph);
   for (int s = 0; s < 2; s++) {
     if (r->pixels[s]) r->be->ops->host_free(r->be, r->pixels[s]);
-    free(r->sample[s]), free(r->labels[s]);
+    free(r->sample[s]), free(r->labels[s]), free(r->weights[s]);
   }
   if (r->be) r->be->ops->close(r->be);
   *r = (gpu_run){0};
@@ -49,6 +55,7 @@ int gpu_run_queue(gpu_run *r, int steps, int64_t n, double rate, bool train, um_
     const um_feed feed = {.pixels = r->pixels[slot],
                           .sample = r->sample[slot],
                           .labels = r->labels[slot],
+                          .weights = r->weighted ? r->weights[slot] : NULL,
                           .n = n ? n : r->batch,
                           .how = &r->how,
                           .learning_rate = rate};
@@ -56,6 +63,7 @@ int gpu_run_queue(gpu_run *r, int steps, int64_t n, double rate, bool train, um_
     if (!r->fixed || !r->filled[slot]) {
       gpu_pictures(r->pixels[slot], r->labels[slot], r->seed, r->step * r->batch, r->batch, r->side);
       gpu_samples(r->sample[slot], r->seed, r->step * r->batch, r->batch, r->side);
+      for (int64_t k = 0; k < r->batch; k++) r->weights[slot][k] = (float)((r->step * r->batch + k) % 6) / 2;
       r->filled[slot] = true;
     }
     status = um_model_prefetch(r->model, slot, &feed, err);

@@ -17,7 +17,8 @@ typedef struct gpu_run {
   bool fixed;   /* one batch of each slot over and over, made once: for times */
   uint8_t *pixels[2];
   um_warp_sample *sample[2];
-  float *labels[2];
+  float *labels[2], *weights[2];
+  bool weighted;
   bool filled[2];
 } gpu_run;
 
@@ -27,6 +28,11 @@ typedef struct gpu_recipe {
   um_precision precision;
   int side, batch;
   bool training;
+  /* Zero is none of it. */
+  bool dct;       /* the dct backbone */
+  double dropout; /* rate */
+  double decay;   /* weight_decay */
+  bool weights;   /* a sample weighs 0 to 2.5 */
 } gpu_recipe;
 
 /* Initial weights of o->seed (gpu_init), RMSprop as in the recipe (rho 0.9, epsilon 1e-7). What was made lies in r also where it failed. */
