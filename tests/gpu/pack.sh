@@ -33,7 +33,7 @@ clips=$(find "${CLIPS:-$top/../shared/data/clips}/" -name '*.mp4' 2>/dev/null | 
 if [ -n "$clips" ] && command -v ffmpeg >/dev/null 2>&1; then
   mkdir -p "$dir/frames"
   for clip in $clips; do
-    ffmpeg -v error -nostdin -y -ss 1 -i "$clip" -frames:v 1 -vf "scale='min(1280,iw)':-2" "$dir/frames/$(basename "$clip" .mp4).ppm" || true
+    ffmpeg -v error -nostdin -y -ss 1 -i "$clip" -frames:v 1 -vf "scale='min(960,iw)':-2" "$dir/frames/$(basename "$clip" .mp4).ppm" || true
   done
 fi
 

@@ -11,7 +11,8 @@ gpu_borrowed := $(filter test_ways test_layers test_steps test_model,$(patsubst 
 
 gpu_here := $(gpu_support:%.c=$(BUILD)/gpu/obj/%.o)
 gpu_emulated := $(gpu_support:%.c=$(BUILD)/host/%.c.o)
-gpu_link = $(CC) $(CFLAGS) $(UMFLAGS) -o $@ $(filter %.o,$^) -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/lib' $(gpu_libs) $(cuda_libs)
+# -S: names of functions are kept, the rest of what debuggers want would be a quarter of the pack.
+gpu_link = $(CC) $(CFLAGS) $(UMFLAGS) -Wl,-S -o $@ $(filter %.o,$^) -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/lib' $(gpu_libs) $(cuda_libs)
 # gpu_faces: the detector with its readers of weights, but for those that need HDF5 (tests/gpu/faces/open.c).
 gpu_faces := $(patsubst %.c,$(BUILD)/%.o,faces/found.c $(wildcard faces/mtcnn_*.c tests/gpu/faces/*.c) \
                $(addprefix weights/,items.c manifest.c layout.c map.c match.c metadata.c numbers.c pickle.c st_source.c torch.c torch_names.c zip.c))
