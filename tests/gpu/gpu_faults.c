@@ -295,11 +295,15 @@ static bool together(context *c, um_engine engine, um_precision precision) {
   const size_t before = memory_now(c);
   bool ok = start_run(c, &child[0], engine, precision, c->steps) && gpu_child_say(&child[0], "go");
   ok = finish_run(&child[0], &got[0]) && ok; /* alone; it also measures for engine auto */
-  for (int i = 1; i < 3 && ok; i++) ok = start_run(c, &child[i], engine, precision, c->steps);
-  for (int i = 1; i < 3 && ok; i++) ok = gpu_child_say(&child[i], "go") || check_fail("the other process does not listen");
-  for (int i = 1; i < 3; i++) ok = finish_run(&child[i], &got[i]) && ok;
+  /* On a machine that is taken one of them may be done before the other has begun: then again. */
+  double both = 0;
+  for (int k = 0; k < 5 && both <= 0 && ok; k++) {
+    for (int i = 1; i < 3 && ok; i++) ok = start_run(c, &child[i], engine, precision, c->steps);
+    for (int i = 1; i < 3 && ok; i++) ok = gpu_child_say(&child[i], "go") || check_fail("the other process does not listen");
+    for (int i = 1; i < 3; i++) ok = finish_run(&child[i], &got[i]) && ok;
+    both = fmin(got[1].end, got[2].end) - fmax(got[1].begin, got[2].begin);
+  }
   if (!ok) return false;
-  const double both = fmin(got[1].end, got[2].end) - fmax(got[1].begin, got[2].begin);
   printf("    %d steps: %.3f s alone, %.3f and %.3f s together, %.3f s of them at the same time; state %.16s\n", c->steps,
          got[0].end - got[0].begin, got[1].end - got[1].begin, got[2].end - got[2].begin, both, got[0].digest);
   CHECK(both > 0, "the two processes did not run at the same time");
