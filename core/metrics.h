@@ -70,7 +70,7 @@ typedef struct um_interval {
 int um_bootstrap(um_interval interval[UM_METRICS], const um_ranking *r, int resamples, uint64_t seed, um_error *err);
 
 /* Paired: both rankings with the same groups (their number must be equal), whose resamples are the same. p is two-sided: twice the
- * smaller share of resamples, one added to each count, in which the difference is not above, or not below, 0; at most 1. */
+ * smaller share of resamples, one added to each count, in which the difference is not above, or not below, 0 (but for rounding: 1e-12); at most 1. */
 typedef struct um_difference {
   double value; /* b - a */
   um_interval interval;

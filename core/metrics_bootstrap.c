@@ -64,9 +64,12 @@ static int settle(double *value, int n) {
   return kept;
 }
 
+/* Two values that are equal may differ by their rounding, as equal error rates do: that is no difference. */
+#define ROUNDING 1e-12
+
 static double p_value(const double *sorted, int n) {
   int below = 0, above = 0;
-  for (int i = 0; i < n; i++) below += sorted[i] <= 0, above += sorted[i] >= 0;
+  for (int i = 0; i < n; i++) below += sorted[i] <= ROUNDING, above += sorted[i] >= -ROUNDING;
   const double p = 2. * ((below < above ? below : above) + 1) / (n + 1);
   return p < 1 ? p : 1;
 }

@@ -272,6 +272,26 @@ static void threads_do_not_matter(void **state) {
   um_ranking_free(r);
 }
 
+/* Two models whose equal error rates are equal in many resamples, though their last bits are not: the p-value is that of fractions
+ * (Python's fractions.Fraction over the same resamples): 38 of them have a rate, and p is 2 (17 + 1) / 39. */
+static void equal_rates(void **state) {
+  enum { SAMPLES = 6 };
+  static const int eighths[2][SAMPLES] = {{1, 7, 4, 5, 6, 4}, {3, 5, 6, 2, 7, 1}};
+  static const bool positive[SAMPLES] = {false, false, false, false, true, true};
+  double score[2][SAMPLES];
+  um_ranking *r[2];
+  um_difference d[UM_METRICS];
+  um_error err;
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    for (int i = 0; i < SAMPLES; i++) score[k][i] = eighths[k][i] / 8.;
+    assert_int_equal(um_ranking_make(&r[k], score[k], positive, NULL, SAMPLES, 0, .5, &err), UM_OK);
+  }
+  assert_int_equal(um_bootstrap_difference(d, r[0], r[1], 40, 42, &err), UM_OK);
+  assert_true(fabs(d[UM_EQUAL_ERROR_RATE].p - 36 / 39.) < 1e-12);
+  um_ranking_free(r[0]), um_ranking_free(r[1]);
+}
+
 /* What cannot be ranked is refused, what can't be measured has no number, and neither crashes. */
 static void refused(void **state) {
   const double bad[][2] = {{.5, NAN}, {.5, 1.5}, {-.1, .5}, {INFINITY, .5}};
@@ -319,13 +339,10 @@ static void threshold(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(as_scikit_learn),
-                                     cmocka_unit_test(bootstrap_as_scikit_learn),
-                                     cmocka_unit_test(coverage),
-                                     cmocka_unit_test(p_values),
-                                     cmocka_unit_test(no_number),
-                                     cmocka_unit_test(refused),
-                                     cmocka_unit_test(threads_do_not_matter),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(as_scikit_learn), cmocka_unit_test(bootstrap_as_scikit_learn),
+                                     cmocka_unit_test(coverage),        cmocka_unit_test(p_values),
+                                     cmocka_unit_test(no_number),       cmocka_unit_test(equal_rates),
+                                     cmocka_unit_test(refused),         cmocka_unit_test(threads_do_not_matter),
                                      cmocka_unit_test(threshold)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
