@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -246,6 +247,38 @@ static void levels_in_bands(void **state) {
   free(rgb);
 }
 
+/* What a thread's networks hold for hundreds of crops at a time: their inputs, the weights three times, and the values of 16 crops. By the
+ * networks' shapes that is 17 MiB; 64 crops at a time would be 33 more. Every job of extract and infer has its own. */
+static void a_worker_is_small(void **state) {
+  enum { SIDE = 400, CROPS = 300, MIB = 1 << 20 };
+  um_backend *be = NULL;
+  um_mtcnn_context *c = NULL;
+  uint8_t *rgb = uneven(SIDE, SIDE, 5);
+  const um_mtcnn_picture picture = {rgb, (int64_t)SIDE * 3, SIDE, SIDE};
+  (void)state;
+  OK(um_cpu_open(&be, 1, &err));
+  const struct mallinfo2 before = mallinfo2();
+  OK(um_mtcnn_context_make(&c, mtcnn_weights, be, 1, &err));
+  for (int net = UM_MTCNN_RNET; net <= UM_MTCNN_ONET; net++)
+    for (int count = CROPS; count > 0; count /= 2) { /* batches of every size */
+      um_mtcnn_boxes found = {0};
+      for (int i = 0; i < count; i++) {
+        const um_mtcnn_box box = {
+            .x1 = (float)(i % 17 * 20), .y1 = (float)(i / 17 * 18), .x2 = (float)(i % 17 * 20 + 50), .y2 = (float)(i / 17 * 18 + 50)};
+        OK(um_mtcnn_boxes_add(&found, &box, 1, &err));
+      }
+      OK(um_mtcnn_judge(c, (um_mtcnn_net)net, &found, &picture, 1, -2, &err));
+      assert_int_equal(found.count, count);
+      um_mtcnn_boxes_free(&found);
+    }
+  const struct mallinfo2 after = mallinfo2();
+  const double held = ((double)after.uordblks + (double)after.hblkhd - (double)before.uordblks - (double)before.hblkhd) / MIB;
+  if (held > 24) fail_msg("%.1f MiB", held);
+  um_mtcnn_context_free(c);
+  be->ops->close(be);
+  free(rgb);
+}
+
 /* ---- many callers ---- */
 
 typedef struct caller {
@@ -466,6 +499,7 @@ int main(void) {
       cmocka_unit_test(search_as_theirs),
       cmocka_unit_test(rows_as_the_nodes),
       cmocka_unit_test(levels_in_bands),
+      cmocka_unit_test(a_worker_is_small),
       cmocka_unit_test(threads_at_once),
       cmocka_unit_test(refused),
       cmocka_unit_test(odd_pictures),
