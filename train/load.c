@@ -54,6 +54,15 @@ int run_read_position(run *r, um_error *err) {
   return status;
 }
 
+int run_open_model(um_st **st, um_preprocess *p, const run *r, const char *name, um_error *err) {
+  char path[4096];
+  um_graph graph = {0};
+  int status = run_path(r, path, name, err);
+  if (!status) status = um_checkpoint_open(st, &graph, p, path, err);
+  um_graph_free(&graph);
+  return status;
+}
+
 static int load_checkpoint(run *r, um_error *err) {
   char path[4096];
   um_st *st = NULL;

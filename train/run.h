@@ -119,7 +119,9 @@ int run_read_picture(const run_part *p, int item, um_image *im, um_image_buffer 
 void run_read_from(um_loader_options *o, run_part *p);
 /* guard.c: UM_EFORMAT where the same footage or nearly the same picture stands in two parts; with r->force it is only said. */
 int run_guard(const run *r, um_error *err);
-/* load.c: where a resumed run stands, which decides what its model must be able to do. */
+/* load.c: a model of the run's folder: its tensors, which the caller closes, and how its pictures were prepared. */
+int run_open_model(um_st **st, um_preprocess *p, const run *r, const char *name, um_error *err);
+/* Where a resumed run stands, which decides what its model must be able to do. */
 int run_read_position(run *r, um_error *err);
 /* Then the model itself: memory, initial weights or those of the config, or the checkpoint of a resumed run. */
 int run_load(run *r, um_error *err);

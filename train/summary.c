@@ -137,16 +137,12 @@ static void say_rules(const rule_lines *all, int epoch, bool people) {
 /* ---- the calibration ---- */
 
 static int read_calibration(um_calibration *c, const run *r, const char *name, um_error *err) {
-  char path[4096];
   um_st *st = NULL;
-  um_graph graph = {0};
   um_preprocess p;
-  int status = run_path(r, path, name, err);
-  if (status || (status = um_checkpoint_open(&st, &graph, &p, path, err))) return status;
-  *c = p.calibration;
-  um_graph_free(&graph);
+  const int status = run_open_model(&st, &p, r, name, err);
+  if (!status) *c = p.calibration;
   um_st_close(st);
-  return UM_OK;
+  return status;
 }
 
 /* In lines of at most 80 columns. */

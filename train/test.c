@@ -12,16 +12,13 @@
 
 /* The weights of best.safetensors, where there is one, into the model, and its calibration. */
 static int load_best(run *r, const char *name, um_error *err) {
-  char path[4096];
   um_st *st = NULL;
-  um_graph graph = {0};
   um_preprocess p;
-  int status = run_path(r, path, name, err);
-  if (status || (status = um_checkpoint_open(&st, &graph, &p, path, err))) return status;
+  int status = run_open_model(&st, &p, r, name, err);
+  if (status) return status;
   status = um_checkpoint_load(r->model, st, NULL, err);
-  if (status) um_fail_context(err, "%s", path);
+  if (status) um_fail_context(err, "%s/%s", r->out, name);
   if (!status) r->preprocess.calibration = p.calibration;
-  um_graph_free(&graph);
   um_st_close(st);
   return status;
 }
