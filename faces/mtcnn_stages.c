@@ -3,7 +3,7 @@
  *
  * On a CPU, RNet and ONet, too small to share out, run on one thread each, many batches at the same time: every thread has a lane of
  * its own. Their batches are of 16 at most: one of 64 takes three times the memory, falls out of a core's cache, and ONet is slower with
- * it (by 15 to 25 %). */
+ * it (by 14 to 24 %). */
 #include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
