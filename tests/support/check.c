@@ -23,7 +23,7 @@ static double uniform(check_dice *d) {
   return um_rng_uniform(&at, d->draw++);
 }
 
-int check_int(check_dice *d, int low, int high) { return low + (int)(uniform(d) * (high - low + 1)); }
+int check_int(check_dice *d, int low, int high) { return (int)(low + floor(uniform(d) * ((double)high - low + 1))); }
 
 bool check_chance(check_dice *d, double p) { return uniform(d) < p; }
 
