@@ -317,6 +317,8 @@ int write_json(const char *path, const inputs *in, const scorer *s, const option
 /* The members "evidence" and "run"; NULL without memory. */
 /* As a file, or to standard output where path is "-"; frees o. whole false: there was no memory for all of it. */
 int json_write(const char *path, cJSON *o, bool whole, um_error *err);
+/* Of a result: kind, faces, dropped, people and seconds, which follow from its faces. False without memory. */
+bool result_rest_put(cJSON *r, const input *in, const um_calibration *c);
 cJSON *evidence_json(const evidence *e);
 cJSON *run_json(const evidence *e);
 

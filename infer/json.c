@@ -145,16 +145,20 @@ static bool put_label(cJSON *r, const input *in) {
          um_json_put_text(r, "video", in->video) && (!in->by || um_json_put_text(r, "by", in->by));
 }
 
+bool result_rest_put(cJSON *r, const input *in, const um_calibration *c) {
+  return um_json_put_text(r, "kind", kind_name(in->kind)) && um_json_put_number(r, "faces", in->faces) && put_dropped(r, in) &&
+         put_people(r, in, c) && put_seconds(r, in);
+}
+
 static bool put_result(FILE *f, const input *in, const um_calibration *c, const options *opt) {
   cJSON *r = cJSON_CreateObject(), *list;
   char text[1300];
   bool whole = r && um_json_put_text(r, "path", in->path) && um_json_put_text(r, "sha256", in->sha256) &&
                (*in->sha256 ? um_json_put_number(r, "bytes", (double)in->bytes) : um_json_put_text(r, "bytes", NULL)) &&
-               um_json_put_text(r, "kind", kind_name(in->kind)) && cJSON_AddBoolToObject(r, "skipped", in->skipped) &&
-               put_score(r, c, in->score, in->raw) && um_json_put_text(r, "verdict", verdict(in)) &&
-               um_json_put_text(r, "reason", reason(text, sizeof text, in)) && um_json_put_number(r, "frames", (double)in->frames) &&
-               um_json_put_number(r, "faces", in->faces) && put_dropped(r, in) && put_label(r, in) && put_people(r, in, c) &&
-               put_seconds(r, in) && put_pictures(r, in, c, opt) && (list = cJSON_AddArrayToObject(r, "detail"));
+               cJSON_AddBoolToObject(r, "skipped", in->skipped) && put_score(r, c, in->score, in->raw) &&
+               um_json_put_text(r, "verdict", verdict(in)) && um_json_put_text(r, "reason", reason(text, sizeof text, in)) &&
+               um_json_put_number(r, "frames", (double)in->frames) && result_rest_put(r, in, c) && put_label(r, in) &&
+               put_pictures(r, in, c, opt) && (list = cJSON_AddArrayToObject(r, "detail"));
   for (int i = 0; whole && i < in->faces; i++) {
     const detail *d = &in->detail[i];
     cJSON *o = cJSON_CreateObject(), *box = cJSON_CreateIntArray(d->box, 4);

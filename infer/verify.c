@@ -164,6 +164,7 @@ static int check_all(verification *v, const volatile bool *stop, um_error *err) 
   for (int i = 0; !rc && i < c->count; i++)
     if (c->at[i].now >= 0) compare_one(&c->at[i], &v->now.at[c->at[i].now], v->explaining > 0);
   const double seconds = um_seconds() - since;
+  if (!rc) rc = summary_again(v, err);
   if (!rc && c->asked_for) rc = metrics_again(v, err);
   if (!rc && c->asked_for) rc = ladder_again(v, seconds, stop, err);
   v->evidence.seconds = um_seconds() - start;

@@ -92,7 +92,7 @@ void differences_add(differences *d, const char *prefix, const cJSON *then, cons
 /* How far numbers may differ for something that differs to explain it: what people read of a score is two digits. */
 #define EXPLAINED 0.01
 
-/* Labels, metrics or the ladder. */
+/* The summary, labels, metrics or the ladder. */
 typedef struct part {
   bool recorded;   /* there is one in the result */
   outcome outcome; /* SAME, CLOSE, DIFFERS, or UNCHECKED: note says why */
@@ -118,6 +118,8 @@ int labels_again(part *p, record *r, um_error *err);
 /* The record's inputs with the scores that were made again, and, where there are none, those of the record, or with `missing` none: to be
  * freed, its texts and faces stay where they are. *again: how many were scored again; *whole: all that ever were. */
 int inputs_merged(inputs *all, const verification *v, bool missing, int *again, bool *whole, um_error *err);
+/* What stands of each input beside its faces and score. */
+int summary_again(verification *v, um_error *err);
 int metrics_again(verification *v, um_error *err);
 /* The rungs that are to be done, as bits of kinds; 0: none. */
 unsigned ladder_wanted(const record *r, const options *o);
@@ -145,7 +147,7 @@ struct verification {
   inputs now;
   differences differences;
   int explaining; /* so many of them, the first, can be why a score differs */
-  part labels, metrics, ladder;
+  part summary, labels, metrics, ladder;
 };
 
 int count_of(const checks *c, outcome which);

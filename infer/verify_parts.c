@@ -1,4 +1,4 @@
-/* The metrics of a result once more, from the scores that were made again and the labels. */
+/* What follows from scores once more: of each input, and the metrics. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +29,51 @@ int inputs_merged(inputs *all, const verification *v, bool missing, int *again, 
   }
   return UM_OK;
 }
+
+/* ---- of each input ---- */
+
+/* Whether the file says when the video shows each picture, by which its seconds go. */
+static bool says_when(const input *then) {
+  for (int i = 0; i < then->faces; i++)
+    if (isnan(then->detail[i].shown_s)) return false;
+  return true;
+}
+
+static int summarize(part *p, const cJSON *then, const checked *x, const input *now, const um_calibration *c, bool older, um_error *err) {
+  const char *slash = strrchr(x->then->path, '/');
+  char place[96];
+  cJSON *is = cJSON_CreateObject(), *was = cJSON_CreateObject();
+  bool whole = is && was && result_rest_put(is, now, c);
+  const cJSON *member;
+  if (whole && !says_when(x->then)) cJSON_DeleteItemFromObjectCaseSensitive(is, "seconds"), p->lacking++;
+  cJSON_ArrayForEach(member, then) {
+    if (whole && cJSON_GetObjectItemCaseSensitive(is, member->string))
+      whole = cJSON_AddItemReferenceToObject(was, member->string, (cJSON *)member);
+  }
+  snprintf(place, sizeof place, "%.64s", slash ? slash + 1 : x->then->path);
+  if (whole) part_compare(p, place, was, is, older);
+  cJSON_Delete(is), cJSON_Delete(was);
+  return whole ? UM_OK : um_fail(err, UM_ENOMEM, "%s: no memory", x->then->path);
+}
+
+/* Of the same scores another machine makes the same numbers but for the last bits of a logarithm. */
+static double explained(const verification *v) { return !v->explaining ? 0 : count_of(&v->checks, CLOSE) ? EXPLAINED : 1e-9; }
+
+int summary_again(verification *v, um_error *err) {
+  part *p = &v->summary;
+  const checks *c = &v->checks;
+  const cJSON *result = cJSON_GetObjectItemCaseSensitive(v->record.root, "results")->child;
+  int rc = UM_OK;
+  for (int i = 0; !rc && i < c->count; i++, result = result->next) {
+    const input *now = scored_again(v, &c->at[i]);
+    if (now) rc = summarize(p, result, &c->at[i], now, &v->scorer.preprocess.calibration, v->record.older, err), p->recorded = true;
+  }
+  if (p->lacking) snprintf(p->note, sizeof p->note, "%d not compared, which an older infer did not write or wrote otherwise", p->lacking);
+  part_settle(p, explained(v));
+  return rc;
+}
+
+/* ---- metrics ---- */
 
 /* The numbers of these inputs as JSON. */
 static int make(cJSON **out, const inputs *in, const um_preprocess *p, const options *o, um_error *err) {
@@ -97,8 +142,7 @@ int metrics_again(verification *v, um_error *err) {
   if (rc) return rc;
   compare_all(p, r, now, true);
   cJSON_Delete(now);
-  /* Of the same scores another machine makes the same numbers but for the last bits of a logarithm. */
-  part_settle(p, !v->explaining ? 0 : count_of(&v->checks, CLOSE) ? EXPLAINED : 1e-9);
+  part_settle(p, explained(v));
   if (r->older && cJSON_GetObjectItemCaseSensitive(r->metrics, "by"))
     note_add(p, "those by column not recorded well enough to be done again");
   if (p->lacking) snprintf(text, sizeof text, "%d that an older infer did not write", p->lacking), note_add(p, text);

@@ -18,9 +18,12 @@ int count_of(const checks *c, outcome which) {
   return n;
 }
 
-enum { PARTS = 3 };
-static const char *const part_name[PARTS] = {"labels", "metrics", "ladder"};
-static const part *part_of(const verification *v, int i) { return i == 0 ? &v->labels : i == 1 ? &v->metrics : &v->ladder; }
+enum { SUMMARY, LABELS, METRICS, LADDER, PARTS };
+static const char *const part_name[PARTS] = {"summary", "labels", "metrics", "ladder"};
+static const part *part_of(const verification *v, int i) {
+  const part *const all[PARTS] = {&v->summary, &v->labels, &v->metrics, &v->ladder};
+  return all[i];
+}
 
 /* A part of which it is said why it was not checked does not stand in the way. */
 bool holds(const verification *v) {
@@ -103,12 +106,12 @@ void part_print_differences(const char *name, const part *p) {
   print_differences(&p->differences, title, p->outcome == DIFFERS ? DIFFERENCES : 12);
 }
 
-/* Labels, metrics, ladder: a line each, beneath it what differs. */
+/* Summary, labels, metrics, ladder: a line each, beneath it what differs. */
 static void print_parts(const verification *v) {
   bool first = true;
   for (int i = 0; i < PARTS; i++) {
     const part *p = part_of(v, i);
-    if (!p->recorded) continue;
+    if (!p->recorded || (i == SUMMARY && p->outcome == SAME && !*p->note)) continue; /* of which nobody asks */
     if (first) printf("\n");
     part_print(part_name[i], p);
     first = false;
@@ -128,7 +131,7 @@ static void print_verdict(const verification *v) {
     return;
   }
   printf("\n%s: %d of %d input%s", holds(v) ? "holds" : "does not hold", same + close, c->asked_for, c->asked_for == 1 ? "" : "s");
-  for (int i = 0; i < PARTS; i++)
+  for (int i = LABELS; i < PARTS; i++)
     if (holds(v) && part_of(v, i)->recorded && part_of(v, i)->outcome != UNCHECKED) {
       printf(", %s", part_name[i]);
       if (part_of(v, i)->outcome == CLOSE) printf(" within %.2g", part_of(v, i)->most);
@@ -138,8 +141,8 @@ static void print_verdict(const verification *v) {
   for (int k = DIFFERS; k < UNCHECKED; k++)
     if (count_of(c, (outcome)k)) printf(", %d %s", count_of(c, (outcome)k), outcome_name[k]);
   for (int i = 0; i < PARTS; i++)
-    if (part_of(v, i)->outcome == DIFFERS) printf(", the %s differ%s", part_name[i], i == 2 ? "s" : "");
-  for (int i = 1; i < PARTS; i++)
+    if (part_of(v, i)->outcome == DIFFERS) printf(", the %s differ%s", part_name[i], i == LADDER || i == SUMMARY ? "s" : "");
+  for (int i = METRICS; i < PARTS; i++)
     if (part_of(v, i)->recorded && part_of(v, i)->outcome == UNCHECKED) printf(", %s not checked", part_name[i]);
   if (c->strangers) printf(", %d not among the results", c->strangers);
   if (count_of(c, UNCHECKED)) printf(" (of %d results)", c->count);

@@ -144,6 +144,11 @@ static void edits(void **state) {
       {"ladder", "{}", "ladder.rungs"},
       {"ladder/seed", "43", "ladder.seed"},
       {"ladder/seed", "", "ladder.seed"},
+      {"results/0/people/0/score", "0.123", "p1.png.people 1.score"},
+      {"results/0/seconds", "[{\"start_s\":1}]", "p1.png.seconds"},
+      {"results/0/dropped/doubtful", "3", "p1.png.dropped.doubtful"},
+      {"results/0/kind", "\"video\"", "the summary differs"},
+      {"results/0/faces", "2", "p1.png.faces "},
       /* Not even that. */
       {"metrics", "[]", "metrics or ladder: expected an object"},
       {"ladder", "7", "metrics or ladder: expected an object"},
