@@ -115,7 +115,8 @@ static int blame_scores(part *p, const record *r, const options *o, um_error *er
   if (rc) return rc;
   compare_all(&other, r, now, false);
   cJSON_Delete(now);
-  note_add(p, other.differences.count ? "nor are they those of the scores in the result" : "they are those of the scores in the result");
+  note_add(p, other.differences.count ? "they do not follow from the scores in the result, either"
+                                      : "they follow from the scores in the result");
   return UM_OK;
 }
 

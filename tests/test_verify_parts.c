@@ -197,7 +197,13 @@ static void edits(void **state) {
   infer_edit(result, copy, "metrics/video/auc", value);
   assert_int_equal(infer_run("--verify %s --threads 3 --ladder=none >%s.txt 2>&1", copy, log_name), 1);
   assert_true(said("the metrics differ"));
-  /* A score that is not what comes out takes its metrics with it, or does not. */
+  /* With another model the scores are others, and so are the metrics: those of the result were right for its own. */
+  snprintf(copy, sizeof copy, "%s.other.safetensors", folder);
+  infer_model(copy, "fake", "real");
+  assert_int_equal(infer_run("--verify %s --model %s --force --ladder=none >%s.txt 2>&1", result, copy, log_name), 1);
+  assert_true(said("the metrics differ") && said("they follow from the scores in the result"));
+  snprintf(copy, sizeof copy, "%s.edited", result);
+  /* The metrics do not come from the recorded scores. */
   assert_int_equal(edited("results/2/detail/0/raw_score", "0.9"), 1);
   assert_true(said("1 differs, the metrics differ") == false && said("1 differs"));
   expect("metrics", "same");
@@ -238,7 +244,7 @@ static void labels(void **state) {
   assert_int_equal(verified(""), 0);
   assert_true(said("another file now") && said("holds: 10 of 10 inputs, metrics, bit for bit"));
   assert_int_equal(edited("results/0/label", "\"real\""), 1);
-  assert_true(said("the metrics differ") && said("metrics.video.fake") && said("nor are they those of the scores in the result"));
+  assert_true(said("the metrics differ") && said("metrics.video.fake") && said("they do not follow from the scores in the result, either"));
   assert_int_equal(edited("results/0/by", "\"other\""), 1);
   assert_true(said("metrics.by.parts"));
   assert_int_equal(unlink(csv), 0);
