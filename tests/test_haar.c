@@ -70,7 +70,12 @@ static um_haar *load(const char *name) {
   char path[4096];
   um_haar *h = NULL;
   um_error err = {0};
-  if (um_haar_find(path, sizeof path, name, &err) < 0 || um_haar_load(&h, path, &err) < 0) fail_msg("%s", err.text);
+  if (um_haar_find(path, sizeof path, name, &err) < 0) {
+    /* OpenCV 4.10 gave this one another name. */
+    const bool plate = !strcmp(name, "haarcascade_licence_plate_rus_16stages.xml");
+    if (!plate || um_haar_find(path, sizeof path, "haarcascade_license_plate_rus_16stages.xml", &err) < 0) fail_msg("%s", err.text);
+  }
+  if (um_haar_load(&h, path, &err) < 0) fail_msg("%s", err.text);
   return h;
 }
 
