@@ -1,4 +1,5 @@
 /* What to score, with the labels where they are known. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,9 @@ static int add_file(labelling *l, const char *path, um_error *err) {
 /* The file of --labels; with folders the manifests of folders of inputs. */
 static int list_files(labelling *l, const char *const *path, int count, um_error *err) {
   char name[4096];
+  if (l->word && !folders(l) && access(l->word, R_OK) != 0)
+    return um_fail(err, UM_EIO, "--labels %s: cannot be read (%s); expected a metadata.json, a CSV, or the word folders", l->word,
+                   strerror(errno));
   int rc = l->word && !folders(l) ? add_file(l, l->word, err) : UM_OK;
   for (int i = 0; !rc && folders(l) && i < count; i++)
     if (um_is_folder(path[i]) && manifest_of(name, sizeof name, path[i])) rc = add_file(l, name, err);

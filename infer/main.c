@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -41,6 +42,16 @@ static void finished(void *arg, input *in) {
   if (!p->o->quiet && p->done < p->total) um_log_progress(false, "infer: %d of %d", p->done, p->total);
 }
 
+/* What comes out at the end can be written: seen before hours of work, not after them. */
+static int can_write(const char *path, um_error *err) {
+  struct stat st;
+  um_writer w = {0};
+  if (!path || !strcmp(path, "-") || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) return UM_OK;
+  const int rc = um_writer_open(&w, path, err);
+  um_writer_abandon(&w);
+  return rc;
+}
+
 int main(int argc, char **argv) {
   options o;
   inputs in = {0};
@@ -64,6 +75,7 @@ int main(int argc, char **argv) {
   }
   if (o.quiet) um_log_open("infer", UM_LOG_WARN);
 
+  if ((rc = can_write(o.json, &err)) || (rc = can_write(o.csv, &err))) goto done;
   if (o.verify) {
     watch_signals();
     rc = verify(&o, (const char *const *)argv + optind, argc - optind, &stop, &holds, &err);

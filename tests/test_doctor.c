@@ -12,17 +12,19 @@
 #include "core/file.h"
 #include "tests/support/tmp.h"
 
-/* Runs doctor with `before` (assignments of variables) and arguments; its output, to be freed, and its exit status. */
-static char *run(int *status, const char *before, const char *arguments) {
+/* Runs a program with `before` (assignments of variables) and arguments; its output, to be freed, and its exit status. */
+static char *run_program(int *status, const char *before, const char *program, const char *arguments) {
   const char *bin = getenv("UM_BIN"), *log = tmp_path("doctor.log");
   char command[16384], *text;
   um_error err;
-  snprintf(command, sizeof command, "%s %s/doctor %s >%s 2>&1", before, bin ? bin : "bin", arguments, log);
+  snprintf(command, sizeof command, "%s %s/%s %s >%s 2>&1", before, bin ? bin : "bin", program, arguments, log);
   int code = system(command);
   *status = WIFEXITED(code) ? WEXITSTATUS(code) : -1;
   assert_int_equal(um_file_read(&text, NULL, log, 1 << 20, &err), UM_OK);
   return text;
 }
+
+static char *run(int *status, const char *before, const char *arguments) { return run_program(status, before, "doctor", arguments); }
 
 /* No line of more than 80 columns but for one that is a single word (a path, a URL) behind the indent. */
 static void check_width(const char *text) {
@@ -115,8 +117,24 @@ static void usage(void **state) {
   assert_int_equal(status, 0);
 }
 
+/* What each program says of itself can be read on the narrowest terminal, and names its exit statuses. */
+static void every_help(void **state) {
+  static const char *const program[] = {"train", "infer", "extract", "export", "calibrate", "inspect", "doctor"};
+  int status;
+  (void)state;
+  for (size_t i = 0; i < sizeof program / sizeof *program; i++) {
+    char *text = run_program(&status, "", program[i], "--help");
+    assert_int_equal(status, 0);
+    assert_int_equal(strncmp(text, "usage: ", 7), 0);
+    assert_int_equal(strncmp(text + 7, program[i], strlen(program[i])), 0);
+    check_width(text);
+    if (!strcasestr(text, "exit status") && !strcasestr(text, "exit\nstatus")) fail_msg("%s --help: no exit status", program[i]);
+    free(text);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(all_there), cmocka_unit_test(something_needed_is_missing),
-                                     cmocka_unit_test(weights_are_not_needed), cmocka_unit_test(usage)};
+                                     cmocka_unit_test(weights_are_not_needed), cmocka_unit_test(usage), cmocka_unit_test(every_help)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,10 +147,10 @@ static void crops_cut_otherwise_are_not_mixed(void **state) {
 static void adds_to_an_earlier_run(void **state) {
   const char *to = tmp_path("extract/added");
   (void)state;
-  extract_expect(extract_run(RECIPE "--size 64 --margin 0.3 --max-size 400 --label fake --out %s %s/fake", to, inputs()), 0, "1 inputs");
+  extract_expect(extract_run(RECIPE "--size 64 --margin 0.3 --max-size 400 --label fake --out %s %s/fake", to, inputs()), 0, "1 input:");
   assert_int_equal(manifest(to, NULL), 4);
   extract_expect(extract_run(RECIPE "--size 64 --margin 0.3 --max-size 400 --label real --out %s %s/real/a.mp4", to, inputs()), 0,
-                 "1 inputs");
+                 "1 input:");
   assert_int_equal(manifest(to, NULL), 8);
   um_image im = {0};
   um_error err = {0};
@@ -279,7 +279,7 @@ static void points_in_the_manifest(void **state) {
     skip();
   }
   extract_expect(extract_run("--label real --out %s %s", to, photo), 0, "detector: mtcnn");
-  extract_expect(0, 0, "1 inputs: 1 done; 1 faces");
+  extract_expect(0, 0, "1 input: 1 done; 1 face in");
   snprintf(path, sizeof path, "%s/real/astronaut_000000_00.png", to);
   if (um_image_read(&im, path, &err) < 0) fail_msg("%s", err.text);
   const double box = fmax(atof(csv_cell(to, "manifest.csv", "_00.png", "width")), atof(csv_cell(to, "manifest.csv", "_00.png", "height")));
@@ -289,7 +289,7 @@ static void points_in_the_manifest(void **state) {
   assert_true(p[0] + 0.2 * im.width < p[2] && p[6] + 0.1 * im.width < p[8]);                        /* left and right as seen */
   assert_true(p[1] < p[5] && p[3] < p[5] && p[5] < p[7] && p[5] < p[9]);                            /* eyes, nose, mouth */
   assert_true(fabs((p[0] + p[2]) / 2 - im.width / 2.) < 0.15 * im.width && p[1] > 0.2 * im.height); /* in the middle */
-  extract_expect(extract_run("--align --size 160 --label real --out %s %s", aligned, photo), 0, "1 faces");
+  extract_expect(extract_run("--align --size 160 --label real --out %s %s", aligned, photo), 0, "1 face in");
   points_of(p, aligned);
   assert_true(fabs(p[1] - p[3]) < 0.25); /* level */
   for (int i = 0; i < 10; i++) assert_true(p[i] > 0 && p[i] < 160);

@@ -369,7 +369,16 @@ static void wrong_usage_and_models(void **state) {
   assert_int_equal(infer_run("--model %s --faces-are-cut --labels %s %s >/dev/null 2>&1", model, labels, folder), 1);
   tmp_write(labels, "{\"a.png\": {\"label\": \"REAL\"}}", 28);
   assert_int_equal(infer_run("--model %s --faces-are-cut --labels %s %s >/dev/null 2>&1", model, labels, folder), 0);
-  assert_int_equal(infer_run("--model %s --faces-are-cut --json %s/no/such/folder.json %s >/dev/null 2>&1", model, folder, folder), 1);
+  /* What cannot be written is said before anything is scored. */
+  const char *said = tmp_path("said");
+  for (int csv = 0; csv < 2; csv++) {
+    assert_int_equal(
+        infer_run("--model %s --faces-are-cut --%s %s/no/such/file %s >%s.txt 2>&1", model, csv ? "csv" : "json", folder, folder, said), 1);
+    assert_true(infer_says(said, "/no/such/file: cannot write: ") && !infer_says(said, "a.png"));
+  }
+  assert_int_equal(infer_run("--model %s --faces-are-cut --labels foldrs %s >%s.txt 2>&1", model, folder, said), 1);
+  assert_true(infer_says(
+      said, "--labels foldrs: cannot be read (No such file or directory); expected a metadata.json, a CSV, or the word folders"));
   assert_int_equal(infer_run("--help >/dev/null"), 0);
   assert_int_equal(infer_run("--version >/dev/null"), 0);
 }

@@ -18,18 +18,19 @@
 static const char usage[] = "usage: inspect [options] FILE\n"
                             "       inspect [options] A B\n"
                             "\n"
-                            "Lists the tensors of a weights file, whatever its format (found by content): Keras\n"
-                            ".h5, .weights.h5 and .keras, safetensors, PyTorch .pt and .pth, ONNX, .npz.\n"
-                            "Of two files it says whether they hold the same weights: names are translated and\n"
-                            "layouts turned, so that they may be of different formats.\n"
+                            "Lists the tensors of a weights file, whatever its format (found by content):\n"
+                            "Keras .h5, .weights.h5 and .keras, safetensors, PyTorch .pt and .pth, ONNX,\n"
+                            ".npz; and what a model's file says beside them. Of two files it says whether\n"
+                            "they hold the same weights: names are translated and layouts turned, so that\n"
+                            "they may be of different formats.\n"
                             "\n"
                             "  --config FILE   the config whose model the weights are for, where neither file\n"
                             "                  carries one (else: VGG16 and the recipe's head)\n"
                             "  --tolerance T   two values are the same when they are at most so far apart (0)\n"
                             "  --help, --version\n"
                             "\n"
-                            "Exit status: 0 done, or the two hold the same; 1 they differ, or a file could not\n"
-                            "be read; 2 wrong usage.\n";
+                            "Exit status: 0 done, or the two hold the same; 1 they differ, or a file could\n"
+                            "not be read; 2 wrong usage.\n";
 
 typedef struct options {
   const char *config;

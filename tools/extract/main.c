@@ -91,10 +91,10 @@ static int sum_up(const inputs *in, const store *s, const um_face_report *now, c
     printf("now: %lld frames read, %lld without a face; %s\n", (long long)now->frames, (long long)now->frames_without_face, text);
   }
   if (in->before) printf("%d of the inputs were done before and have not changed since\n", in->before);
-  printf("%d inputs:", all);
+  printf("%d input%s:", all, all == 1 ? "" : "s");
   for (int i = 0, first = 1; i < OUTCOMES; i++)
     if (count[i]) printf("%s %d %s", first ? "" : ",", count[i], outcome_name[i]), first = 0;
-  printf("; %d faces in %s\n", kept, out);
+  printf("; %d face%s in %s\n", kept, kept == 1 ? "" : "s", out);
   return count[UNREADABLE] + count[UNLABELLED] + count[MISSING];
 }
 
@@ -149,7 +149,8 @@ static int run(options *o, int argc, char *const *argv, const char *const *path,
   if (atomic_load(&interrupted))
     r = um_fail(err, UM_EINTERRUPTED, "stopped: what was finished is in %s; the same command again goes on", o->out);
   else if (skipped == all)
-    r = um_fail(err, UM_EFORMAT, "nothing was extracted: all %d inputs were skipped; %s/ledger.csv says why", skipped, o->out);
+    r = um_fail(err, UM_EFORMAT, "nothing was extracted: %s skipped; %s/ledger.csv says why",
+                all == 1 ? "the input was" : "all inputs were", o->out);
   else
     r = skipped ? 3 : UM_OK;
 done:
