@@ -78,7 +78,7 @@ int facts_read(inputs *in, const char *csv, bool labels, const char *by, int *na
   int rc = known ? um_csv_open(&table, csv, err) : um_fail(err, UM_ENOMEM, "no memory for %d inputs", in->count);
   if (!rc) rc = find_columns(&c, table, csv, labels, by, err);
   for (int i = 0; !rc && i < in->count; i++)
-    if (stat(in->at[i].path, &st) == 0) known[n++] = (known_file){st.st_dev, st.st_ino, &in->at[i], 0};
+    if (stat(input_file(&in->at[i]), &st) == 0) known[n++] = (known_file){st.st_dev, st.st_ino, &in->at[i], 0};
   if (!rc) qsort(known, (size_t)n, sizeof *known, by_file);
   while (!rc && (more = um_csv_next(table, &field, err)) > 0) {
     const int folder = field[c.path][0] != '/' && slash ? (int)(slash - csv + 1) : 0;

@@ -122,9 +122,11 @@ typedef struct inputs {
 
 /* inputs.c: files and folders, as data/sources.h collects them. labels: "folders", a metadata.json, a manifest's CSV, or NULL. */
 int inputs_open(inputs *in, const char *const *path, int count, const options *o, um_error *err);
-/* The same of sources that are known, whose texts are handed over, and of in->labels, whose files are hashed when they are read. */
+/* The same in two steps, of sources that are known, whose texts are handed over, and of in->labels, whose files are hashed when they are
+ * read: labels of a metadata.json or of folders; then what manifests say. */
 struct um_sources;
 int inputs_take(inputs *in, struct um_sources *s, um_error *err);
+int inputs_facts(inputs *in, um_error *err);
 void inputs_free(inputs *in);
 static inline const char *input_file(const input *in) { return in->lies ? in->lies : in->path; } /* what is read */
 /* The same, not yet scored. Those that could not be read are done already. */

@@ -120,8 +120,10 @@ int inputs_take(inputs *in, um_sources *s, um_error *err) {
     in->at[in->count++] = (input){.path = s->item[i].path, .group = s->item[i].group, .label = l, .score = NAN, .person = -1};
     s->item[i].path = s->item[i].group = NULL; /* handed over */
   }
-  return !rc && in->labels.word ? read_facts(in, err) : rc;
+  return rc;
 }
+
+int inputs_facts(inputs *in, um_error *err) { return in->labels.word ? read_facts(in, err) : UM_OK; }
 
 int inputs_open(inputs *in, const char *const *path, int count, const options *o, um_error *err) {
   um_sources s = {0};
@@ -131,6 +133,7 @@ int inputs_open(inputs *in, const char *const *path, int count, const options *o
     rc = um_fail(err, UM_EIO, "%s%s: no video or picture in it or below it", path[0], count > 1 ? " and the others" : "");
   if (!rc) rc = list_files(&in->labels, path, count, err);
   if (!rc) rc = inputs_take(in, &s, err);
+  if (!rc) rc = inputs_facts(in, err);
   um_sources_free(&s);
   for (int i = 0; !rc && i < in->count; i++) known += in->at[i].label != LABEL_NONE;
   if (!rc && o->labels && known == 0)

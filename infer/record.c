@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "infer/verify.h"
 
-enum { PATH_LONGEST = 4095, TEXT_LONGEST = 1 << 20, BATCH_LARGEST = 256 };
+enum { PATH_LONGEST = 4095, TEXT_LONGEST = 1 << 20, LABEL_FILES = 10000, BATCH_LARGEST = 256 };
 #define WHOLE 9007199254740992.0 /* 2^53 */
 
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
@@ -164,7 +164,7 @@ static bool labels_of(record *r, const cJSON *o) {
   const int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
   if (!o || cJSON_IsNull(o)) return true;
   if (!cJSON_IsObject(o) || !text_of(&l->word, o, "from", PATH_LONGEST, false) || !text_of(&l->by, o, "by", TEXT_LONGEST, true) ||
-      !cJSON_IsArray(list) || !(l->file = calloc((size_t)n + 1, sizeof *l->file)))
+      !cJSON_IsArray(list) || n > LABEL_FILES || !(l->file = calloc((size_t)n + 1, sizeof *l->file)))
     return false;
   if (!*l->by) l->by = NULL;
   cJSON_ArrayForEach(one, list) {

@@ -155,7 +155,7 @@ static int check_all(verification *v, const volatile bool *stop, um_error *err) 
   if (!v->o.jobs) v->o.jobs = v->scorer.backend->threads > 0 ? v->scorer.backend->threads : 1;
   int rc = evidence_take(&v->evidence, &v->scorer, &v->o, v->record.batch, err);
   if (!rc) rc = list_differences(v, err);
-  if (!rc && c->asked_for) rc = labels_again(&v->labels, &v->record, err);
+  if (!rc && c->asked_for) rc = labels_again(&v->labels, &v->record, c, err);
   if (!rc) rc = gather(&v->now, c, &v->record, err);
   if (!rc) announce(v);
   watch w = {.count = v->now.count};

@@ -62,6 +62,7 @@ typedef struct checks {
   checked *at;
   int count, asked_for; /* all; those that are not UNCHECKED */
   int strangers;        /* files that were asked for and are not in the record */
+  used_file *labels;    /* the record's files of labels, each with the path where its contents lie now, or its old one */
 } checks;
 
 /* Looks where each input was, then below `root` (may be NULL). With paths given, files and folders, only what lies there is checked, and found
@@ -114,7 +115,7 @@ void part_settle(part *p, double explained);
 
 typedef struct verification verification;
 /* Reads the labels of the record's inputs again, where their files have the same hashes; they take the place of the recorded ones. */
-int labels_again(part *p, record *r, um_error *err);
+int labels_again(part *p, record *r, const checks *c, um_error *err);
 /* The record's inputs with the scores that were made again, and, where there are none, those of the record, or with `missing` none: to be
  * freed, its texts and faces stay where they are. *again: how many were scored again; *whole: all that ever were. */
 int inputs_merged(inputs *all, const verification *v, bool missing, int *again, bool *whole, um_error *err);

@@ -37,8 +37,10 @@ static const char *base_of(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-/* Whether a file of this size or name can be one of the inputs, or be taken for one. */
+/* Whether a file of this size or name can be one of the inputs or of their labels, or be taken for one. */
 static bool of_interest(const record *r, const char *path, int64_t bytes) {
+  for (int i = 0; i < r->in.labels.files; i++)
+    if (*r->in.labels.file[i].sha256 && r->in.labels.file[i].bytes == bytes) return true;
   for (int i = 0; i < r->in.count; i++)
     if ((*r->in.at[i].sha256 && r->in.at[i].bytes == bytes) || !strcmp(base_of(r->in.at[i].path), base_of(path))) return true;
   return false;
@@ -140,6 +142,24 @@ static int find_all(checks *c, places *p, bool asked, um_error *err) {
   return rc;
 }
 
+/* Files of labels where they were, or else by their contents. */
+static int find_labels(checks *c, const labelling *l, places *p, um_error *err) {
+  if (!(c->labels = calloc((size_t)l->files + 1, sizeof *c->labels))) return um_fail(err, UM_ENOMEM, "no memory for %d files", l->files);
+  for (int i = 0; i < l->files; i++) {
+    used_file *u = &c->labels[i];
+    *u = l->file[i];
+    place there = {.path = u->path, .stamp = stamp_of(u->path)};
+    if (!*u->sha256 || (there.stamp.file && there.stamp.bytes == u->bytes && !strcmp(hash_of(&there), u->sha256))) continue;
+    for (int k = 0; k < p->count; k++) {
+      place *x = &p->at[k];
+      if (!x->stamp.file || x->stamp.bytes != u->bytes || strcmp(hash_of(x), u->sha256) || strlen(x->path) >= sizeof u->path) continue;
+      strcpy(u->path, x->path), x->used = true;
+      break;
+    }
+  }
+  return UM_OK;
+}
+
 int checks_find(checks *c, const record *r, const char *root, const char *const *path, int count, um_error *err) {
   places p = {0};
   int rc = UM_OK;
@@ -150,6 +170,7 @@ int checks_find(checks *c, const record *r, const char *root, const char *const 
   if (root) rc = walk(&p, r, root, 0, err);
   for (int i = 0; !rc && i < count; i++) rc = um_is_folder(path[i]) ? walk(&p, r, path[i], 0, err) : add(&p, r, path[i], true, err);
   if (!rc) rc = find_all(c, &p, count > 0, err);
+  if (!rc) rc = find_labels(c, &r->in.labels, &p, err);
   for (int i = 0; i < c->count; i++) c->asked_for += c->at[i].outcome != UNCHECKED;
   for (int i = 0; !rc && i < p.count; i++) {
     if (!p.at[i].named || p.at[i].used) continue;
@@ -165,6 +186,6 @@ int checks_find(checks *c, const record *r, const char *root, const char *const 
 
 void checks_free(checks *c) {
   for (int i = 0; i < c->count; i++) free(c->at[i].path);
-  free(c->at);
+  free(c->at), free(c->labels);
   *c = (checks){0};
 }

@@ -11,11 +11,11 @@
 static const char *text(const char *may_be_null) { return may_be_null ? may_be_null : ""; }
 
 /* Why the files cannot be read again; false where they can. */
-static bool files_changed(char *why, size_t size, const labelling *l) {
+static bool files_changed(char *why, size_t size, const used_file *file, int count) {
   char hex[65];
   um_error ignored;
-  for (int i = 0; i < l->files; i++) {
-    const used_file *u = &l->file[i];
+  for (int i = 0; i < count; i++) {
+    const used_file *u = &file[i];
     const stamp is = stamp_of(u->path);
     *why = 0;
     if (!*u->sha256)
@@ -37,7 +37,7 @@ static int sources_of(um_sources *s, const inputs *in, um_error *err) {
   return um_sources_settle(s, err);
 }
 
-static int read_again(inputs *out, const record *r, um_error *err) {
+static int read_again(inputs *out, const record *r, const checks *c, um_error *err) {
   const labelling *l = &r->in.labels;
   um_sources s;
   *out = (inputs){.labels = {.word = l->word, .by = l->by}};
@@ -45,10 +45,14 @@ static int read_again(inputs *out, const record *r, um_error *err) {
   if (!rc && !(out->labels.file = malloc(((size_t)l->files + 1) * sizeof *l->file)))
     rc = um_fail(err, UM_ENOMEM, "no memory for %d files", l->files);
   if (!rc) {
-    if (l->files) memcpy(out->labels.file, l->file, (size_t)l->files * sizeof *l->file);
+    if (l->files) memcpy(out->labels.file, c->labels, (size_t)l->files * sizeof *l->file);
     out->labels.files = l->files;
     rc = inputs_take(out, &s, err);
   }
+  /* Names are the old ones; manifests find files where they lie. */
+  for (int i = 0; !rc && i < out->count; i++)
+    if (c->at[i].path && !(out->at[i].lies = strdup(c->at[i].path))) rc = um_fail(err, UM_ENOMEM, "%s: no memory", c->at[i].path);
+  if (!rc) rc = inputs_facts(out, err);
   for (int i = 0; !rc && i < l->files; i++) /* between the look and the reading */
     if (strcmp(out->labels.file[i].sha256, l->file[i].sha256)) rc = um_fail(err, UM_EFORMAT, "%s: another file now", l->file[i].path);
   um_sources_free(&s);
@@ -87,7 +91,7 @@ static void settle_one(part *p, input *then, input *now, bool cut) {
   swap(&then->group, &now->group), swap(&then->video, &now->video), swap(&then->by, &now->by);
 }
 
-int labels_again(part *p, record *r, um_error *err) {
+int labels_again(part *p, record *r, const checks *c, um_error *err) {
   const labelling *l = &r->in.labels;
   inputs now;
   um_error why;
@@ -104,11 +108,11 @@ int labels_again(part *p, record *r, um_error *err) {
     snprintf(p->note, sizeof p->note, "taken from the result: an older infer did not write where they came from");
     return UM_OK;
   }
-  if (files_changed(reason, sizeof reason, l)) {
+  if (files_changed(reason, sizeof reason, c->labels, l->files)) {
     snprintf(p->note, sizeof p->note, "taken from the result: %s", reason);
     return UM_OK;
   }
-  const int rc = read_again(&now, r, &why);
+  const int rc = read_again(&now, r, c, &why);
   if (rc) {
     snprintf(p->note, sizeof p->note, "taken from the result: %.250s", why.text);
     if (rc == UM_ENOMEM && err) *err = why;
@@ -118,7 +122,7 @@ int labels_again(part *p, record *r, um_error *err) {
   const size_t n = strlen(l->word);
   const bool by_file = l->files > 0 && (!strcmp(l->word, "folders") || (n > 4 && !strcasecmp(l->word + n - 4, ".csv")));
   for (int i = 0; i < r->in.count; i++) {
-    if (by_file && !stamp_of(r->in.at[i].path).file)
+    if (by_file && !stamp_of(input_file(&now.at[i])).file)
       moved++;
     else
       settle_one(p, &r->in.at[i], &now.at[i], r->faces_are_cut);
@@ -126,7 +130,7 @@ int labels_again(part *p, record *r, um_error *err) {
   inputs_free(&now);
   part_settle(p, 0);
   if (l->files)
-    snprintf(p->note, sizeof p->note, "read again from %.200s%s", l->file[0].path, l->files > 1 ? " and others" : "");
+    snprintf(p->note, sizeof p->note, "read again from %.200s%s", c->labels[0].path, l->files > 1 ? " and others" : "");
   else
     snprintf(p->note, sizeof p->note, "by the names of folders");
   if (moved)

@@ -250,6 +250,19 @@ static void labels(void **state) {
   assert_int_equal(unlink(csv), 0);
   assert_int_equal(verified(""), 0);
   assert_true(said("is not there any more"));
+  /* With the inputs it may move: a manifest's paths go by where it lies. */
+  text[strlen(text) - 2] = 'p'; /* swap */
+  tmp_write(csv, text, strlen(text));
+  snprintf(options, sizeof options, "%s", tmp_path("labels.away"));
+  assert_int_equal(rename(folder, options), 0);
+  assert_int_equal(infer_run("--verify %s --root %s >%s.txt 2>&1", result, options, log_name), 0);
+  assert_true(said("holds: 10 of 10 inputs, labels, metrics, bit for bit") && said("labels.away/list.csv"));
+  assert_int_equal(infer_run("--verify %s %s >%s.txt 2>&1", result, options, log_name), 0);
+  assert_true(said("holds: 10 of 10 inputs, labels, metrics, bit for bit"));
+  infer_edit(result, copy, "results/3/by", "\"none\"");
+  assert_int_equal(infer_run("--verify %s --root %s >%s.txt 2>&1", copy, options, log_name), 1);
+  assert_true(said("the labels differ") && said("by of "));
+  assert_int_equal(rename(options, folder), 0);
   /* metadata.json names files wherever they lie. */
   snprintf(csv, sizeof csv, "%s", tmp_path("labels.metadata.json"));
   strcpy(text, "{\"p1.png\":{\"label\":\"FAKE\",\"original\":\"p0.png\"},\"p0.png\":{\"label\":\"REAL\"}}");

@@ -90,11 +90,11 @@ static void again(record *r) {
   FUZZ_CHECK(v);
   v->o = (options){.quiet = true};
   if (r->resamples > 20) r->resamples = 20;
-  FUZZ_CHECK(labels_again(&v->labels, r, &err) == UM_OK);
+  v->checks = (checks){.at = calloc((size_t)r->in.count, sizeof *v->checks.at), .count = r->in.count, .labels = r->in.labels.file};
+  FUZZ_CHECK(v->checks.at);
+  FUZZ_CHECK(labels_again(&v->labels, r, &v->checks, &err) == UM_OK);
   check_part(&v->labels, false);
   v->record = *r, v->scorer.preprocess = r->preprocess;
-  v->checks = (checks){.at = calloc((size_t)r->in.count, sizeof *v->checks.at), .count = r->in.count};
-  FUZZ_CHECK(v->checks.at);
   v->now = r->in;
   for (int i = 0; i < r->in.count; i++) v->checks.at[i] = (checked){.then = &r->in.at[i], .outcome = SAME, .now = i};
   FUZZ_CHECK(summary_again(v, &err) == UM_OK);
