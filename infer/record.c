@@ -194,22 +194,23 @@ static bool evidence_of(record *r, const cJSON *o, const cJSON *run) {
   return int_of(&r->threads, run, "threads", 0, 1e6) && int_of(&r->jobs, run, "jobs", 0, 1e6);
 }
 
-/* The two results that were compared. */
-static int parse_comparison(record *r, const char *path, um_error *err) {
-  const cJSON *list = get(r->root, "files"), *one;
+/* One of the two results that were compared. */
+static bool compared_of(input *in, const cJSON *o) {
   const char *name, *hash;
+  *in = (input){.score = NAN, .raw = NAN, .person = -1};
+  if (!text_of(&name, o, "file", PATH_LONGEST, false) || !hash_of(&hash, o, "sha256", false) ||
+      !um_json_int(o, "bytes", 0, WHOLE, &in->bytes))
+    return false;
+  strcpy(in->sha256, hash);
+  return (in->path = strdup(name)) != NULL;
+}
+
+static int parse_comparison(record *r, const char *path, um_error *err) {
+  const cJSON *list = get(r->root, "files");
   bool good = cJSON_IsArray(list) && cJSON_GetArraySize(list) == 2 && int_of(&r->resamples, r->root, "resamples", 0, 1e6);
   r->comparison = true;
   if (!(r->in.at = calloc(2, sizeof *r->in.at))) return um_fail(err, UM_ENOMEM, "%s: no memory", path);
-  if (good) cJSON_ArrayForEach(one, list) {
-      input *in = &r->in.at[r->in.count++];
-      *in = (input){.score = NAN, .raw = NAN, .person = -1};
-      good = good && text_of(&name, one, "file", PATH_LONGEST, false) && hash_of(&hash, one, "sha256", false) &&
-             um_json_int(one, "bytes", 0, WHOLE, &in->bytes);
-      if (!good) break;
-      strcpy(in->sha256, hash);
-      if (!(in->path = strdup(name))) return um_fail(err, UM_ENOMEM, "%s: no memory", path);
-    }
+  for (int i = 0; good && i < 2; i++) good = compared_of(&r->in.at[r->in.count++], cJSON_GetArrayItem(list, i));
   return good ? UM_OK : um_fail(err, UM_EFORMAT, "%s: expected files and resamples as infer --compare writes them", path);
 }
 
