@@ -117,7 +117,9 @@ test:
 	$(need_deps)
 	@$(MAKE) --no-print-directory run-tests
 
-run-tests: all $(tests:%=$(BUILD)/tests/%) $(host_tests:%=$(BUILD)/tests/cuda_host/%) $(patsubst tests/gpu/%.c,$(BUILD)/tests/cuda_host/%,$(wildcard tests/gpu/gpu_*.c)) $(fuzzers:%=$(BUILD)/fuzz/%)
+test-programs: all $(tests:%=$(BUILD)/tests/%) $(host_tests:%=$(BUILD)/tests/cuda_host/%) $(patsubst tests/gpu/%.c,$(BUILD)/tests/cuda_host/%,$(wildcard tests/gpu/gpu_*.c)) $(fuzzers:%=$(BUILD)/fuzz/%)
+
+run-tests: test-programs
 	@sh tests/run.sh $(BUILD) $(BIN)
 
 fuzz: $(fuzzers:%=$(BUILD)/fuzz/%)
@@ -235,6 +237,6 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(support) $(lib)
 
 include tests/gpu/rules.mk
 
-.PHONY: all found deps weights golden test run-tests mutate fuzz interop demo bench check install clean
+.PHONY: all found deps weights golden test test-programs run-tests mutate fuzz interop demo bench check install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -12,7 +12,7 @@ mkdir -p $out
 
 for cc in gcc clang; do
   say "$cc, warnings are errors"
-  make --no-print-directory -s -j"$jobs" CC=$cc WERROR=1 BUILD=$out/$cc BIN=$out/$cc/bin all $out/$cc/libunmask.a >$out/$cc.log 2>&1 ||
+  make --no-print-directory -s -j"$jobs" CC=$cc WERROR=1 BUILD=$out/$cc BIN=$out/$cc/bin all test-programs >$out/$cc.log 2>&1 ||
     { echo no; cat $out/$cc.log; exit 1; }
   echo yes
 done

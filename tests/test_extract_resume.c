@@ -429,8 +429,8 @@ static void hostile_files(void **state) {
   tmp_write(tmp_path("resume/hostile/manifest.csv"), text, strlen(text));
   static const char *const lines[] = {
       "{}\n", "[]\n", "nothing\n", "{\"input\": [1, 2]}\n",
-      "{\"input\": [\"v\",\"\",\"\",\"done\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"../../x\","
-      "\"\",\"\",\"\",\"\"], \"crops\": []}\n"};
+      ("{\"input\": [\"v\",\"\",\"\",\"done\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"../../x\","
+       "\"\",\"\",\"\",\"\"], \"crops\": []}\n")};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
     tmp_write(tmp_path("resume/hostile/.extract/journal"), lines[i], strlen(lines[i]));
     assert_int_equal(store_open(&s, tmp_path("resume/hostile"), NULL, &err), UM_EFORMAT);
