@@ -194,19 +194,19 @@ static bool position_of(const char *out, um_position *at) {
   return ok;
 }
 
-/* Goes on with a run until its checkpoint is at this place or past it, then ends it there. */
+/* Begins a run, or goes on with the one that is there, until its checkpoint is at this place or past it, then ends it there. */
 static void go_on(const char *out, int phase, int epoch, int batch, int number) {
-  char program[4096], dir[4096];
+  char command[4096];
   um_position at = {0};
-  snprintf(program, sizeof program, "%s/train", getenv("UM_BIN"));
-  snprintf(dir, sizeof dir, "%s", in(out));
+  /* A checkpoint a step; but the one between two phases is to stay until the end of an epoch. */
+  const char *minutes = batch > 0 ? "0.0000001" : "0";
+  const bool anew = !um_is_folder(in(out));
+  snprintf(command, sizeof command, "D='%s'; exec 2>$D/log; exec \"$UM_BIN/train\" %s$D/%s %s --quiet --set checkpoint_minutes=%s", folder,
+           anew ? "--config $D/tiny.json --out " : "--resume ", out, anew ? phased : "--device ref", minutes);
   const pid_t pid = fork();
   assert_true(pid >= 0);
   if (pid == 0) {
-    /* A checkpoint a step; but the one between two phases is to stay until the end of an epoch. */
-    const char *minutes = batch > 0 ? "checkpoint_minutes=0.0000001" : "checkpoint_minutes=0";
-    if (!freopen(in("log"), "w", stderr)) _exit(127);
-    execl(program, "train", "--resume", dir, "--device", "ref", "--quiet", "--set", minutes, (char *)NULL);
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);
   }
   for (int i = 0; i < 60000; i++) {
@@ -220,15 +220,15 @@ static void go_on(const char *out, int phase, int epoch, int batch, int number) 
 /* The same, within that phase: on a machine that is busy the run may be past it when its end comes, and is put back then. */
 static void go_until(const char *out, int phase, int epoch, int batch, int number) {
   um_position at = {0};
-  RUN(0, "rm -rf $D/%s.before && cp -a $D/%s $D/%s.before", out, out, out);
-  for (int try = 0; try < 10; try++) {
+  RUN(0, "rm -rf $D/%s.before; [ ! -d $D/%s ] || cp -a $D/%s $D/%s.before", out, out, out, out);
+  for (int try = 0; try < 40; try++) {
     go_on(out, phase, epoch, batch, number);
     assert_true(position_of(out, &at));
     const bool there = batch > 0 ? at.epoch >= epoch && at.batch >= batch : at.epoch == epoch && at.batch == 0;
     if (at.phase == phase && there) return;
-    RUN(0, "rm -rf $D/%s && cp -a $D/%s.before $D/%s", out, out, out);
+    RUN(0, "rm -rf $D/%s; [ ! -d $D/%s.before ] || cp -a $D/%s.before $D/%s", out, out, out, out);
   }
-  fail_msg("phase %d, epoch %d, batch %d was missed ten times", phase, epoch, batch);
+  fail_msg("phase %d, epoch %d, batch %d was missed forty times", phase, epoch, batch);
 }
 
 static void phases_stopped_and_resumed(void **state) {
@@ -239,14 +239,6 @@ static void phases_stopped_and_resumed(void **state) {
   SAYS("  phase 2   3 epochs, trains tiny_conv3, learning rate 0.0001\n");
   SAYS("Phase 2/2   trains tiny_conv3: 57,537 parameters, learning rate 0.0001\n");
   SAYS("Epoch 5/5\n");
-  for (int try = 0; try < 10 && (try == 0 || at.phase > 0 || at.epoch > 0); try++) {
-    RUN(0, "rm -rf $D/out/stops");
-    RUN(130,
-        "$T --config $D/tiny.json --out $D/out/stops --quiet %s --set checkpoint_minutes=0.0000001 & "
-        "until [ -f $D/out/stops/last.safetensors ]; do sleep 0.01; done; kill -INT $!; wait $!",
-        phased);
-    assert_true(position_of("out/stops", &at));
-  }
   go_until("out/stops", 0, 0, 5, SIGINT);
   go_until("out/stops", 0, 1, 1, SIGKILL);
   go_until("out/stops", 1, 2, 0, SIGKILL);
