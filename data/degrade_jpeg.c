@@ -26,6 +26,7 @@ static boolean grow(j_compress_ptr c) {
     char reason[64];
     snprintf(reason, sizeof reason, "no memory for %zu bytes", 2 * used);
     um_jpeg_stop((j_common_ptr)c, reason);
+    return FALSE; /* not reached, which cppcheck does not see */
   }
   e->d->jpeg = more;
   e->d->jpeg_capacity = 2 * used;
