@@ -372,21 +372,30 @@ static void several(void **state) {
   assert_int_equal(um_media_probe(from), UM_MEDIA_IMAGE);
 }
 
+/* A picture of 800x600, of a person. */
+static void write_still(const char *path) {
+  story s = {.frames = 2};
+  um_image im = {0};
+  um_error err;
+  uint8_t *grey = malloc(800 * 600);
+  assert_non_null(grey);
+  draw_upright(grey, 800, 600, 1, &s);
+  assert_int_equal(um_image_alloc(&im, 800, 600, &err), UM_OK);
+  for (int i = 0; i < 800 * 600 * 3; i++) im.pixels[i] = grey[i / 3];
+  assert_int_equal(um_image_write_png(&im, path, &err), UM_OK);
+  um_image_free(&im);
+  free(grey);
+}
+
 /* A picture, which no codec touches: colours and places to the pixel, with a band of uncertainty. */
 static void uncertain(void **state) {
   const char *model = tmp_path("annotate/band.safetensors"), *still = tmp_path("annotate/band.png"),
              *out = tmp_path("annotate/band-out.png"), *json = tmp_path("annotate/band.json");
   static const uint8_t colours[3][3] = {{0x00, 0x72, 0xb2}, {0x8a, 0x8a, 0x8a}, {0xd5, 0x5e, 0x00}};
-  story s = {.frames = 2};
   um_image im = {0};
   um_error err;
-  uint8_t *grey = malloc(800 * 600);
   (void)state;
-  draw_upright(grey, 800, 600, 1, &s);
-  assert_int_equal(um_image_alloc(&im, 800, 600, &err), UM_OK);
-  for (int i = 0; i < 800 * 600 * 3; i++) im.pixels[i] = grey[i / 3];
-  assert_int_equal(um_image_write_png(&im, still, &err), UM_OK);
-  free(grey);
+  write_still(still);
   for (int k = 0; k < 3; k++) {
     band = (um_calibration){.band = true, .real_below = 0.25, .fake_above = 0.75};
     write_model(model, 2, (float)(k - 1) * 3 - 1);
@@ -432,18 +441,12 @@ static void nearly_certain(void **state) {
              *out = tmp_path("annotate/nearly-out.png");
   static const uint8_t fake[3] = {0xd5, 0x5e, 0x00};
   enum { PAD = 7, LETTERS = 16 }; /* with capitals of 13 pixels beside the faces */
-  story s = {.frames = 2};
   um_image im = {0};
   um_error err;
   int rows = 0;
   const int width = (int)ceil(um_paint_text_width(LETTERS, .17, "Picture: FAKE >0.99") + 2 * PAD);
-  uint8_t *grey = malloc(800 * 600);
   (void)state;
-  draw_upright(grey, 800, 600, 1, &s);
-  assert_int_equal(um_image_alloc(&im, 800, 600, &err), UM_OK);
-  for (int i = 0; i < 800 * 600 * 3; i++) im.pixels[i] = grey[i / 3];
-  assert_int_equal(um_image_write_png(&im, still, &err), UM_OK);
-  free(grey);
+  write_still(still);
   write_model(model, 0, 5.52f);
   assert_int_equal(infer_run("--model %s --quiet --annotate %s %s", model, out, still), 0);
   assert_int_equal(um_image_read(&im, out, &err), UM_OK);

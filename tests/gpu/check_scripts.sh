@@ -3,22 +3,9 @@
 # device. Looked at: exit statuses, what is said, the records, time limits, what is profiled. Usage: check_scripts.sh BUILD
 build=$(cd "${1:?usage: check_scripts.sh BUILD}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$here/checks.sh"
 unset BUDGET FACTOR NUMBERS NCU PRECISION
 export PYTHON=false RECORD="$tmp/records" COMMIT=none
-passed=0 failed=0
-
-check() { # what, then a command that must succeed
-  name=$1
-  shift
-  if "$@"; then passed=$((passed + 1)); else
-    failed=$((failed + 1))
-    echo "FAILED: $name: $*"
-    tail -n 15 "$tmp/out" 2>/dev/null | sed 's/^/    /'
-  fi
-}
-says() { grep -q -e "$1" "$tmp/out"; }
 record() { grep -q -e "$2" "$RECORD"/*-fake-device-"$1".md; }
 differs() { [ "$1" != "$2" ]; }
 

@@ -3,22 +3,9 @@
 # Usage: check_train.sh BUILD
 build=$(cd "${1:?usage: check_train.sh BUILD}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$here/checks.sh"
 unset BUDGET FACTOR WEIGHTS WORKERS EPOCHS RECIPE RECIPE_EPOCHS DEVICE
 export PYTHON=false RECORD="$tmp/records" COMMIT=none OMP_WAIT_POLICY=passive
-passed=0 failed=0
-
-check() { # what, then a command that must succeed
-  name=$1
-  shift
-  if "$@"; then passed=$((passed + 1)); else
-    failed=$((failed + 1))
-    echo "FAILED: $name: $*"
-    tail -n 15 "$tmp/out" | sed 's/^/    /'
-  fi
-}
-says() { grep -q -e "$1" "$tmp/out"; }
 record() { grep -q -e "$1" "$RECORD"/*-train.md; }
 run() { # status, words of train.sh
   want=$1

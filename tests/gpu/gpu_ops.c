@@ -32,23 +32,6 @@ static operands bring(check_lab *lab, const gpu_problem *p, um_dtype type) {
                     gpu_input(lab, p->in[2], p->b, UM_F32, "bias"), gpu_input(lab, p->in[3], p->y, type, "dy")};
 }
 
-static um_cuda_conv geometry(const gpu_problem *p, um_precision precision) {
-  const gpu_layer *l = p->layer;
-  return (um_cuda_conv){.N = p->batch,
-                        .H = l->side,
-                        .W = l->side,
-                        .C = l->in,
-                        .K = l->out,
-                        .P = l->side,
-                        .Q = l->side,
-                        .R = l->kernel,
-                        .S = l->kernel,
-                        .stride = {1, 1},
-                        .pad = {l->kernel / 2, l->kernel / 2},
-                        .precision = precision,
-                        .activation = UM_ACT_RELU};
-}
-
 /* What a pass gave, against what it should be; norm: of the differences, over that of what it should be. */
 static bool judge(const gpu_problem *p, int pass, const float *got, um_precision precision, bool vendor, bool rough, const char *name,
                   double *norm) {
@@ -87,7 +70,7 @@ typedef int (*ways_of)(const um_cuda *, const um_cuda_conv *, um_conv_pass, um_c
 /* All ways of a layer; how many there were goes to *ran by provider. */
 static bool layer_ways(um_cuda *cuda, const gpu_problem *p, um_precision precision, int ran[3]) {
   static const ways_of provider[] = {um_cuda_native_ways, um_cudnn_ways, um_cublas_ways};
-  const um_cuda_conv g = geometry(p, precision);
+  const um_cuda_conv g = gpu_layer_geometry(p->layer, p->batch, precision);
   check_lab lab = {.be = &cuda->base};
   const operands o = bring(&lab, p, precision == UM_PRECISION_BF16 ? UM_BF16 : UM_F32);
   bool ok = o.x && o.w && o.b && o.dy;

@@ -106,6 +106,17 @@ result() {
   fi
 }
 
+# All that was printed into the record's .txt; says where the record is. The status is that of all steps together.
+end_record() {
+  for f in "$logs"/*; do
+    [ -f "$f" ] && [ "$(basename "$f")" != table ] || continue
+    printf '==== %s ====\n' "$(basename "$f")"
+    cat "$f"
+  done >"$record.txt"
+  echo "$(result) The record is $record.md"
+  [ $((failed + late)) -eq 0 ]
+}
+
 # The head of a record on stdout.
 head_of() {
   echo "# $1"

@@ -84,10 +84,4 @@ done
     printf '```\n'
   done
 } >"$record.md"
-for f in "$logs"/*; do
-  [ -f "$f" ] && [ "$(basename "$f")" != table ] || continue
-  printf '==== %s ====\n' "$(basename "$f")"
-  cat "$f"
-done >"$record.txt"
-echo "$(result) The record is $record.md"
-[ $((failed + late)) -eq 0 ]
+end_record

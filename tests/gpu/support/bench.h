@@ -43,9 +43,6 @@ int bench_fill(bench_memory *m, void *p, int64_t count, um_dtype type, um_error 
 /* Sets of operands of `bytes` each, such that all of them together are three times the L2 cache (at most BENCH_SETS). */
 int bench_sets(const bench *b, double bytes);
 
-/* The convolution that a layer is. */
-um_cuda_conv bench_geometry(const gpu_layer *l, int batch, um_precision precision);
-
 extern const char *const bench_provider[3]; /* "native", "cudnn", "cublaslt" */
 typedef int (*bench_ways)(const um_cuda *, const um_cuda_conv *, um_conv_pass, um_conv_way *, int);
 extern const bench_ways bench_ways_of[3];

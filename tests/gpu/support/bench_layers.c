@@ -5,22 +5,6 @@
 
 #include "bench.h"
 
-um_cuda_conv bench_geometry(const gpu_layer *l, int batch, um_precision precision) {
-  return (um_cuda_conv){.N = batch,
-                        .H = l->side,
-                        .W = l->side,
-                        .C = l->in,
-                        .K = l->out,
-                        .P = l->side,
-                        .Q = l->side,
-                        .R = l->kernel,
-                        .S = l->kernel,
-                        .stride = {1, 1},
-                        .pad = {l->kernel / 2, l->kernel / 2},
-                        .precision = precision,
-                        .activation = UM_ACT_RELU};
-}
-
 typedef struct place {
   const gpu_layer *layer;
   int batch, pass;
@@ -67,7 +51,7 @@ static int one_precision(bench *b, int batch, um_precision precision, um_error *
          "cuDNN", "", "cuBLASLt", "", "native's speed over cuDNN's");
   for (int i = 0; i < count; i++)
     for (int pass = 0; pass < GPU_PASSES; pass++) {
-      const um_cuda_conv g = bench_geometry(&l[i], batch, precision);
+      const um_cuda_conv g = gpu_layer_geometry(&l[i], batch, precision);
       const double flop = gpu_layer_flop(&l[i], batch), arithmetic = flop / b->flops[precision];
       const double bytes = gpu_layer_bytes(&l[i], batch, precision, pass) / b->copy;
       bench_best best[3];

@@ -52,7 +52,7 @@ int bench_only(bench *b, um_error *err) {
   int status = find(&c, &b->o, err), ways = 0, at = 0;
   um_conv_way way[UM_CONV_WAYS] = {0};
   if (status != UM_OK) return status;
-  const um_cuda_conv g = bench_geometry(c.layer, batch, (um_precision)c.precision);
+  const um_cuda_conv g = gpu_layer_geometry(c.layer, batch, (um_precision)c.precision);
   ways = um_cuda_native_ways((um_cuda *)b->be, &g, (um_conv_pass)c.pass, way, UM_CONV_WAYS);
   while (c.way[0] && at < ways && strcmp(way[at].name, c.way) != 0) at++;
   if (at >= ways)

@@ -36,6 +36,22 @@ double gpu_layer_bytes(const gpu_layer *l, int batch, um_precision precision, in
   return size * pixels * (l->in + l->out) + (pass == GPU_BACKWARD_WEIGHTS ? 4 : size) * kernel;
 }
 
+um_cuda_conv gpu_layer_geometry(const gpu_layer *l, int batch, um_precision precision) {
+  return (um_cuda_conv){.N = batch,
+                        .H = l->side,
+                        .W = l->side,
+                        .C = l->in,
+                        .K = l->out,
+                        .P = l->side,
+                        .Q = l->side,
+                        .R = l->kernel,
+                        .S = l->kernel,
+                        .stride = {1, 1},
+                        .pad = {l->kernel / 2, l->kernel / 2},
+                        .precision = precision,
+                        .activation = UM_ACT_RELU};
+}
+
 um_op_desc gpu_layer_desc(const gpu_layer *l, int batch, um_precision precision, um_dtype activations) {
   um_op_desc d = {.kind = is_dense(l) ? UM_OP_DENSE : UM_OP_CONV2D, .activation = UM_ACT_RELU, .precision = precision, .n_inputs = 1};
   const int pad = l->kernel / 2;

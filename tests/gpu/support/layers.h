@@ -3,6 +3,7 @@
 #ifndef UM_TESTS_GPU_SUPPORT_LAYERS_H
 #define UM_TESTS_GPU_SUPPORT_LAYERS_H
 
+#include "cuda/cuda.h"
 #include "gpu.h"
 
 typedef struct gpu_layer {
@@ -41,6 +42,7 @@ bool gpu_problem_samples(const gpu_problem *p, int pass, const float *got, gpu_b
 
 /* The op description of the layer at a precision, with ReLU. */
 um_op_desc gpu_layer_desc(const gpu_layer *l, int batch, um_precision precision, um_dtype activations);
+um_cuda_conv gpu_layer_geometry(const gpu_layer *l, int batch, um_precision precision); /* the same as the cuda backend has it */
 
 /* How far a pass may be off. vendor: of a library of others, whose algorithms are not known: F(4,3)'s errors in fp32 (10 times direct
  * convolution's), operands cut off instead of rounded in TF32.
