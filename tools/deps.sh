@@ -8,7 +8,7 @@ libpng-dev libjpeg-dev libcjson-dev libexpat1-dev libhdf5-dev zlib1g-dev libcair
 if [ "$mode" = --interop ]; then
   mode=--quiet
   packages="python3 python3-venv python3-pip python3-torch python3-pil ffmpeg"
-  grep -q '^ID=debian' /etc/os-release 2>/dev/null && packages="$packages chromium"
+  grep -q '^ID=debian' /etc/os-release 2>/dev/null && packages="$packages chromium poppler-utils"
 fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
